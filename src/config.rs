@@ -1,0 +1,119 @@
+//! The options as they come from JavaScript: validated and completed there (`lib/options.js` owns
+//! names, defaults and error texts), read here.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Deserializer};
+
+/// Everything one pool is made from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    pub pool: PoolConfig,
+    pub container: ContainerConfig,
+    pub engine: EngineConfig,
+}
+
+/// How many containers there are, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolConfig {
+    /// How many warm containers the pool keeps ready.
+    pub pool_size: usize,
+    /// The most containers in all (warm, creating, leased, destroying);
+    /// `None`: what three quarters of the engine's memory allow.
+    pub max: Option<usize>,
+    /// The most callers in line; `None`: any number.
+    pub max_waiting: Option<usize>,
+    /// The most creates under way at once.
+    pub create_concurrency: usize,
+    /// The most removals under way at once.
+    pub destroy_concurrency: usize,
+    /// A warm container older than this is replaced; `None`: never.
+    #[serde(rename = "maxLifetimeMs", deserialize_with = "millis_or_never")]
+    pub max_lifetime: Option<Duration>,
+    /// A warm container unused for longer than this is replaced; `None`: never.
+    #[serde(rename = "maxIdleMs", deserialize_with = "millis_or_never")]
+    pub max_idle: Option<Duration>,
+    /// The longest one create may take until the container is ready.
+    #[serde(rename = "createTimeoutMs", deserialize_with = "millis")]
+    pub create_timeout: Duration,
+}
+
+/// What a container is and may do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerConfig {
+    pub image: String,
+    /// When to pull the image.
+    pub pull: PullPolicy,
+    #[serde(rename = "pullTimeoutMs", deserialize_with = "millis")]
+    pub pull_timeout: Duration,
+    /// Bytes; swap is set to the same figure, so there is none on top.
+    pub memory: i64,
+    pub pids_limit: i64,
+    /// Microseconds of CPU time for each `cpu_period`.
+    pub cpu_quota: i64,
+    /// Microseconds.
+    pub cpu_period: i64,
+    /// The engine's network mode: `none`, or a network's name.
+    pub network: String,
+    /// `uid[:gid]` or a name; `None`: as the image says.
+    pub user: Option<String>,
+    pub readonly_rootfs: bool,
+    pub no_new_privileges: bool,
+    /// All capabilities are dropped first unless this is `None` (then the engine's default set stays).
+    pub cap_add: Option<Vec<String>>,
+    /// Mount point → mount options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Bytes.
+    pub shm_size: Option<i64>,
+    /// Name → (soft, hard).
+    pub ulimits: BTreeMap<String, (i64, i64)>,
+    /// A seccomp profile as JSON text; `None`: the engine's default.
+    pub seccomp: Option<String>,
+    /// The engine's name of an OCI runtime (`runsc`, `kata`); `None`: its default.
+    pub runtime: Option<String>,
+    /// `HOME`, and the working directory; `None`: as the image says.
+    pub home: Option<String>,
+    /// Whether the engine keeps the output of PID 1 (its default log driver) or throws it away.
+    pub log: bool,
+    /// Further labels.
+    pub labels: BTreeMap<String, String>,
+    /// Modules the warm interpreter imports before the container counts as ready.
+    pub preload: Vec<String>,
+}
+
+/// When to pull the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PullPolicy {
+    Missing,
+    Always,
+    Never,
+}
+
+/// Where the engine is. What is `None` is found as the docker CLI finds it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EngineConfig {
+    /// `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`
+    pub host: Option<String>,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`.
+    pub cert_path: Option<String>,
+    pub tls_verify: Option<bool>,
+    /// The longest the engine may take over one call (a pull and a create have their own).
+    #[serde(rename = "timeoutMs", deserialize_with = "millis")]
+    pub timeout: Duration,
+}
+
+fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
+}
+
+fn millis_or_never<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let millis = u64::deserialize(deserializer)?;
+    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+}

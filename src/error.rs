@@ -1,0 +1,112 @@
+//! The one error type of the crate. Each variant of [`Code`] is a `PoolError` code in JavaScript.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+/// What went wrong, in the words the JavaScript side shows as `PoolError.code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    InvalidArgument,
+    /// The engine can't be reached: no socket, no permission, no answer.
+    EngineUnavailable,
+    /// The engine answered with an error.
+    EngineError,
+    ImageNotFound,
+    ImagePullFailed,
+    AcquireTimeout,
+    /// The line in front of the pool is full.
+    PoolExhausted,
+    PoolClosed,
+    /// The container was destroyed (by its holder, a timeout or a shutdown) during the call.
+    ContainerTerminated,
+    /// The container ended, or its connection broke, without anybody here asking for it.
+    ContainerLost,
+}
+
+/// An error with a stable code, a message that says what to do next, and the fields that matter.
+///
+/// Cheap to clone: one failure may have to be told to several waiters.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Error {
+    pub code: Code,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// The deadline that passed, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// The engine's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// The error beneath this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Arc<Error>>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            image: None,
+            container_id: None,
+            timeout: None,
+            status_code: None,
+            cause: None,
+        }
+    }
+
+    pub fn image(mut self, image: impl Into<String>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
+    pub fn container(mut self, id: impl Into<String>) -> Self {
+        self.container_id = Some(id.into());
+        self
+    }
+
+    pub fn timeout(mut self, deadline: std::time::Duration) -> Self {
+        self.timeout = Some(deadline.as_millis() as u64);
+        self
+    }
+
+    pub fn status(mut self, status: u16) -> Self {
+        self.status_code = Some(status);
+        self
+    }
+
+    pub fn cause(mut self, cause: Error) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.code, self.message)?;
+        match &self.cause {
+            Some(cause) => write!(f, " (caused by {cause:?})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
