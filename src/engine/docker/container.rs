@@ -1,0 +1,316 @@
+//! A container: what it is made as, and its way from create over attach to start.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bollard::{
+    config::ContainerCreateBody,
+    models::{HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits},
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    super::{Attached, CreateError, Init},
+    background::Background,
+    client::Client,
+    fault::Fault,
+    image,
+    owner::{self, Owner},
+    reference::Reference,
+    remove::discard,
+};
+use crate::{
+    config::ContainerConfig,
+    error::{Code, Error},
+};
+
+/// How many names are tried that somebody else has taken.
+const NAMES: usize = 3;
+
+/// Creates, attaches to and starts a container.
+///
+/// The work is a task of its own, so that a caller who goes away leaves no call half-made: the create is
+/// awaited whatever happens, as nothing else tells whether there is a container to remove.
+pub(super) async fn create(
+    client: &Arc<Client>,
+    background: &Background,
+    config: &Arc<ContainerConfig>,
+    image: &Reference,
+    init: Init,
+) -> Result<Attached, CreateError> {
+    let runtime = Handle::current();
+    let (mut give, take) = oneshot::channel();
+    let mut unfinished = Unfinished {
+        client: client.clone(),
+        background: background.clone(),
+        runtime: runtime.clone(),
+        container: None,
+    };
+    let (client, config, image) = (client.clone(), config.clone(), image.clone());
+    background.spawn(&runtime, async move {
+        let made = match make(&client, &config, &image, &init, &mut unfinished).await {
+            Ok(id) => tokio::select! {
+                biased;
+                () = give.closed() => return,
+                started = start(&client, id, &init) => started.map(|attached| (attached, unfinished)),
+            },
+            Err(error) => Err(CreateError::Other(error)),
+        };
+        // Nobody takes it if the caller is gone; then it is dropped, and so removed.
+        let _ = give.send(made);
+    });
+    match take.await {
+        Ok(Ok((attached, mut unfinished))) => {
+            unfinished.container = None;
+            Ok(attached)
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(CreateError::Other(Error::new(
+            Code::EngineUnavailable,
+            "create container: given up, as the runtime it ran on has ended",
+        ))),
+    }
+}
+
+/// A container on its way: removed in the background unless it arrives.
+struct Unfinished {
+    client: Arc<Client>,
+    background: Background,
+    runtime: Handle,
+    /// Its id, or its name if it is not certain whether it has been made.
+    container: Option<(String, bool)>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some((container, certain)) = self.container.take() else {
+            return;
+        };
+        let client = self.client.clone();
+        self.background.spawn(&self.runtime, async move {
+            // What can't be removed even so keeps its labels, and the next sweep finds it.
+            let _ = discard(&client, &container, certain).await;
+        });
+    }
+}
+
+/// Creates the container; gives its id.
+async fn make(
+    client: &Client,
+    config: &ContainerConfig,
+    image: &Reference,
+    init: &Init,
+    unfinished: &mut Unfinished,
+) -> Result<String, Error> {
+    let owner = Owner::current();
+    let is_podman = client.is_podman().await?;
+    if is_podman && config.seccomp.is_some() {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!(
+                "seccomp can't be used on Podman (at {}), which reads a profile from a file on its own side: leave it out, and set seccomp_profile in the engine's containers.conf",
+                client.address
+            ),
+        ));
+    }
+    let mut names = 0;
+    loop {
+        names += 1;
+        let name = owner.next_name();
+        unfinished.container = Some((name.clone(), false));
+        let fault =
+            match make_named(client, &name, body(config, image, init, owner, is_podman)).await {
+                Ok(id) => {
+                    unfinished.container = Some((id.clone(), true));
+                    return Ok(id);
+                }
+                Err(fault) => fault,
+            };
+        if !fault.may_have_happened() {
+            unfinished.container = None;
+        }
+        match fault {
+            Fault::Refused { status: 409, .. } if names < NAMES => continue,
+            Fault::Refused { status, message }
+                if status == 404 || message.to_ascii_lowercase().contains("no such image") =>
+            {
+                let error = image::not_found(
+                    image,
+                    "or lost it since it was pulled: call initialize() to pull it",
+                );
+                return Err(error
+                    .status(status)
+                    .cause(client.error("create container", Fault::Refused { status, message })));
+            }
+            fault => return Err(client.error("create container", fault)),
+        }
+    }
+}
+
+/// Creates the container of that name; one whose answer was lost is found by it, never made twice.
+async fn make_named(
+    client: &Client,
+    name: &str,
+    body: ContainerCreateBody,
+) -> Result<String, Fault> {
+    match client.create_container(name, body.clone()).await {
+        Err(Fault::Unanswered(_)) => {}
+        answered => return answered,
+    }
+    match client.create_container(name, body).await {
+        Err(taken @ Fault::Refused { status: 409, .. }) => {
+            let (id, labels) = client.inspect_container(name).await?;
+            let ours = labels.get(owner::SESSION) == Some(&Owner::current().session);
+            if ours {
+                Ok(id)
+            } else {
+                Err(taken)
+            }
+        }
+        answered => answered,
+    }
+}
+
+/// Attaches first, so that nothing PID 1 says is missed, and starts.
+async fn start(client: &Client, id: String, init: &Init) -> Result<Attached, CreateError> {
+    let failed = |call: &str, fault: Fault| {
+        let program = init.argv.first().map_or("", String::as_str);
+        let missing = fault.refusal().is_some_and(|said| lacks_program(said, program));
+        let error = client.error(call, fault).container(&id);
+        if missing {
+            CreateError::NoSuchProgram(error)
+        } else {
+            CreateError::Other(error)
+        }
+    };
+    // Podman prepares the container here already, and here finds the program missing.
+    let (reader, writer) =
+        client.attach_container(&id).await.map_err(|fault| failed("attach to container", fault))?;
+    client.start_container(&id).await.map_err(|fault| failed("start container", fault))?;
+    Ok(Attached { id, reader, writer })
+}
+
+/// Whether the engine says that the container's program is not there. It says so in its runtime's words
+/// (runc, crun, runsc, kata); the program must be among them, as a runtime that is not there, or a
+/// folder to mount, is told of in the same ones.
+fn lacks_program(said: &str, program: &str) -> bool {
+    let words = [
+        "executable file not found",
+        "not found in $path",
+        "no such file or directory",
+        "error finding executable",
+    ];
+    let said = said.to_ascii_lowercase();
+    let program = program.to_ascii_lowercase();
+    let named =
+        ["\"", "`", "'"].iter().any(|quote| said.contains(&format!("{quote}{program}{quote}")))
+            || said.contains(&format!("stat {program}:"));
+    !program.is_empty() && named && words.iter().any(|word| said.contains(word))
+}
+
+/// The create call's body.
+fn body(
+    config: &ContainerConfig,
+    image: &Reference,
+    init: &Init,
+    owner: &Owner,
+    is_podman: bool,
+) -> ContainerCreateBody {
+    let mut labels: HashMap<String, String> = config.labels.clone().into_iter().collect();
+    labels.extend(owner.labels().map(|(name, value)| (name.to_owned(), value)));
+    ContainerCreateBody {
+        image: Some(image.as_str().to_owned()),
+        entrypoint: Some(init.argv.clone()),
+        cmd: Some(Vec::new()),
+        env: config.home.as_ref().map(|home| vec![format!("HOME={home}")]),
+        working_dir: config.home.clone(),
+        user: config.user.clone(),
+        labels: Some(labels),
+        // The lifeline: PID 1's stdin ends with our connection, and ends it.
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(false),
+        // A supervisor as PID 1 gets no default action for any signal but this one.
+        stop_signal: Some("SIGKILL".to_owned()),
+        // An image's own check would run processes of its own beside the script. Podman (4.3) takes
+        // this for a check to be run by a timer of systemd's.
+        healthcheck: (!is_podman).then(|| HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
+        host_config: Some(host_config(config)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(config: &ContainerConfig) -> HostConfig {
+    let mut security = Vec::new();
+    if config.no_new_privileges {
+        security.push("no-new-privileges".to_owned());
+    }
+    if let Some(profile) = &config.seccomp {
+        security.push(format!("seccomp={profile}"));
+    }
+    let ulimits = config.ulimits.iter().map(|(name, (soft, hard))| ResourcesUlimits {
+        name: Some(name.clone()),
+        soft: Some(*soft),
+        hard: Some(*hard),
+    });
+    HostConfig {
+        auto_remove: Some(true),
+        network_mode: Some(config.network.clone()),
+        memory: Some(config.memory),
+        // Unset, the engine allows as much swap again.
+        memory_swap: Some(config.memory),
+        pids_limit: Some(config.pids_limit),
+        cpu_quota: Some(config.cpu_quota),
+        cpu_period: Some(config.cpu_period),
+        readonly_rootfs: Some(config.readonly_rootfs),
+        cap_drop: config.cap_add.as_ref().map(|_| vec!["ALL".to_owned()]),
+        cap_add: config.cap_add.clone(),
+        security_opt: Some(security),
+        tmpfs: Some(config.tmpfs.clone().into_iter().collect()),
+        shm_size: config.shm_size,
+        ulimits: Some(ulimits.collect()),
+        log_config: (!config.log)
+            .then(|| HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        ipc_mode: Some("private".to_owned()),
+        // An engine set up to put an init of its own in front would take PID 1 from the supervisor.
+        init: Some(false),
+        runtime: config.runtime.clone(),
+        ..HostConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_told_from_anything_else_that_is_missing() {
+        for said in [
+            // runc through Docker 20.10 and 27
+            r#"OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "python3": executable file not found in $PATH: unknown"#,
+            r#"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: "python3": executable file not found in $PATH: unknown"#,
+            // crun through Podman
+            "crun: executable file `python3` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found",
+            // runsc
+            r#"starting root container: starting sandbox: error finding executable "python3" in PATH [/bin]: no such file or directory"#,
+        ] {
+            assert!(lacks_program(said, "python3"), "{said}");
+        }
+        for said in [
+            r#"failed to create shim task: exec: "runsc": executable file not found in $PATH: unknown"#,
+            "error mounting \"/x\" to rootfs: no such file or directory",
+            r#"exec: "python3": permission denied"#,
+        ] {
+            assert!(!lacks_program(said, "python3"), "{said}");
+        }
+        assert!(lacks_program(
+            r#"exec: "/opt/py": stat /opt/py: no such file or directory"#,
+            "/opt/py"
+        ));
+    }
+}

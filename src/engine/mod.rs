@@ -1,0 +1,131 @@
+//! What the rest of the crate asks of a container engine. [`docker`] answers for Docker and Podman.
+
+pub mod docker;
+
+use std::{future::Future, sync::Arc};
+
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Error, Result};
+
+/// The engine's full id of a container.
+pub type ContainerId = String;
+
+/// One step of a pull, as the engine reports it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullProgress {
+    pub image: String,
+    /// The layer's short id; `None` for a line about the whole image.
+    pub layer: Option<String>,
+    /// The engine's word for the step: `Downloading`, `Extracting`, `Pull complete` …
+    pub status: String,
+    /// Bytes done and bytes in all, of this layer in this step.
+    pub current: Option<u64>,
+    pub total: Option<u64>,
+}
+
+/// Gets each step of a pull. Called on the runtime's threads; must not block.
+pub type OnPull = Arc<dyn Fn(PullProgress) + Send + Sync>;
+
+/// What the engine says of itself.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineInfo {
+    /// Where it was reached, as in `DOCKER_HOST`.
+    pub address: String,
+    pub version: String,
+    pub api_version: String,
+    /// Bytes.
+    pub memory: u64,
+    pub cpus: u64,
+    /// What it will not honour, in its own words.
+    pub warnings: Vec<String>,
+}
+
+/// The process a container starts as.
+#[derive(Debug, Clone)]
+pub struct Init {
+    pub argv: Vec<String>,
+}
+
+/// A container that runs, with the connection to its PID 1.
+///
+/// The engine closes PID 1's stdin when `writer` and `reader` are gone (`StdinOnce`), and removes the
+/// container when PID 1 ends (`AutoRemove`). That is the lifeline: it holds however this process ends.
+pub struct Attached {
+    pub id: ContainerId,
+    /// The raw multiplexed stream of stdout and stderr.
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// Why a container did not start.
+#[derive(Debug, Clone)]
+pub enum CreateError {
+    /// The image has no such program as `Init` names.
+    NoSuchProgram(Error),
+    Other(Error),
+}
+
+/// A command for a running container, run by the engine itself.
+#[derive(Debug, Clone, Default)]
+pub struct ExecSpec {
+    pub argv: Vec<String>,
+    /// `NAME=value`
+    pub env: Vec<String>,
+    pub cwd: Option<String>,
+}
+
+/// An exec under way. Its end is only known by [`Engine::exec_status`]: the stream may end earlier or later.
+pub struct ExecStream {
+    pub exec_id: String,
+    /// The raw multiplexed stream of stdout and stderr.
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its stdin; shut down, the command reads its end. To be written beside the reading.
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// How an exec stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecStatus {
+    Running,
+    /// The exit code as the engine gives it, cut to 32 bits.
+    Exited(i64),
+}
+
+/// A container engine. Every call keeps a deadline of its own.
+pub trait Engine: Send + Sync + 'static {
+    /// Talks to the engine once, and settles on an API version.
+    fn connect(&self) -> impl Future<Output = Result<EngineInfo>> + Send;
+
+    /// Makes sure the image is there; pulls of one image under way at once share one pull.
+    fn prepare(&self, on_pull: OnPull) -> impl Future<Output = Result<()>> + Send;
+
+    /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.
+    fn create(&self, init: Init) -> impl Future<Output = Result<Attached, CreateError>> + Send;
+
+    /// Starts a command in a running container, attached.
+    fn exec(&self, id: &str, spec: ExecSpec) -> impl Future<Output = Result<ExecStream>> + Send;
+
+    fn exec_status(&self, exec_id: &str) -> impl Future<Output = Result<ExecStatus>> + Send;
+
+    /// Kills and removes a container; returns when the engine confirms that it is gone.
+    /// One that is gone already is a success.
+    fn remove(&self, id: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Removes a container behind the caller's back; [`Engine::settle`] waits for it. Must be called
+    /// inside a tokio runtime.
+    fn discard(&self, id: &str);
+
+    /// Removes containers whose owner is provably gone; returns their ids.
+    fn sweep(&self) -> impl Future<Output = Result<Vec<ContainerId>>> + Send;
+
+    /// Waits until nothing is being cleaned up behind the calls any more: creates that failed or were
+    /// dropped half-way, and what was discarded. Bounded: an engine that does not answer is given up on
+    /// after a minute.
+    fn settle(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}

@@ -1,0 +1,418 @@
+//! How `engine::docker` takes answers that no real engine gives on demand: a scripted engine on a unix
+//! socket gives them.
+#![cfg(unix)]
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use scientist_pool::{
+    config::{ContainerConfig, EngineConfig, PullPolicy},
+    engine::{docker::Docker, CreateError, Engine, Init, OnPull},
+    error::Code,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
+
+const ID: &str = "c0ffee";
+
+/// What the scripted engine does with a request.
+enum Answer {
+    Json(u16, String),
+    /// An answer's head and the beginning of its body, and then the end of the connection.
+    Cut(&'static str),
+    /// The request is done, and the connection closed in place of an answer.
+    Lost,
+    /// An answer of an engine from long ago.
+    Old,
+    /// Nothing, ever.
+    Silence,
+    /// A switch of protocols, and then echo.
+    Stream,
+}
+
+fn ok(body: &str) -> Answer {
+    Answer::Json(200, body.to_owned())
+}
+
+fn refused(status: u16, message: &str) -> Answer {
+    Answer::Json(status, format!(r#"{{"message":"{message}"}}"#))
+}
+
+/// An engine that answers as `script` says: to `METHOD /path?query`, the API version taken off, and how
+/// many equal requests came before.
+struct Fake {
+    folder: tempfile::TempDir,
+    seen: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Fake {
+    fn new(script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with_bodies(move |request, _, before| script(request, before))
+    }
+
+    fn with_bodies(script: impl Fn(&str, &[u8], usize) -> Answer + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
+        let (seen, script) = (Arc::new(Mutex::new(Vec::new())), Arc::new(script));
+        let requests = seen.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (script, requests) = (script.clone(), requests.clone());
+                tokio::spawn(async move {
+                    let _ = serve(stream, &*script, &requests).await;
+                });
+            }
+        });
+        Self { folder, seen, task }
+    }
+
+    fn docker(&self) -> Docker {
+        docker(&self.folder.path().join("engine.sock"))
+    }
+
+    fn count(&self, what: &str) -> usize {
+        self.seen.lock().unwrap().iter().filter(|request| request.starts_with(what)).count()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(
+    mut stream: UnixStream,
+    script: &(impl Fn(&str, &[u8], usize) -> Answer + Sync),
+    seen: &Mutex<Vec<String>>,
+) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    loop {
+        let head = loop {
+            if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head: Vec<u8> = buffer.drain(..end + 4).collect();
+                break String::from_utf8_lossy(&head).into_owned();
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        };
+        let length: usize = head
+            .to_ascii_lowercase()
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next())
+            .map_or(0, |length| length.parse().unwrap());
+        while buffer.len() < length {
+            stream.read_buf(&mut buffer).await?;
+        }
+        let body: Vec<u8> = buffer.drain(..length).collect();
+        let mut words = head.split(' ');
+        let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let request = format!("{method} {}", path.strip_prefix("/v1.41").unwrap_or(path));
+        let before = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.iter().filter(|earlier| **earlier == request).count() - 1
+        };
+        match script(&request, &body, before) {
+            Answer::Json(status, body) => {
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nApi-Version: 1.41\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all(format!("{head}{body}").as_bytes()).await?;
+            }
+            Answer::Cut(body) => {
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let text = format!("{head}{:x}\r\n{body}\r\n", body.len());
+                return stream.write_all(text.as_bytes()).await;
+            }
+            Answer::Old => {
+                let text = "HTTP/1.1 200 OK\r\nApi-Version: 1.24\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(text.as_bytes()).await?;
+            }
+            Answer::Lost => return Ok(()),
+            Answer::Silence => std::future::pending().await,
+            Answer::Stream => {
+                let head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+                stream.write_all(head.as_bytes()).await?;
+                let (mut reader, mut writer) = stream.split();
+                return tokio::io::copy(&mut reader, &mut writer).await.map(drop);
+            }
+        }
+    }
+}
+
+fn docker(socket: &Path) -> Docker {
+    let engine = EngineConfig {
+        host: Some(format!("unix://{}", socket.display())),
+        cert_path: None,
+        tls_verify: None,
+        timeout: Duration::from_millis(500),
+    };
+    let container = ContainerConfig {
+        image: "team/py:1".into(),
+        pull: PullPolicy::Missing,
+        pull_timeout: Duration::from_secs(10),
+        memory: 1 << 27,
+        pids_limit: 50,
+        cpu_quota: 50_000,
+        cpu_period: 100_000,
+        network: "none".into(),
+        user: None,
+        readonly_rootfs: true,
+        no_new_privileges: true,
+        cap_add: Some(Vec::new()),
+        tmpfs: BTreeMap::new(),
+        shm_size: None,
+        ulimits: BTreeMap::new(),
+        seccomp: None,
+        runtime: None,
+        home: None,
+        log: false,
+        labels: BTreeMap::new(),
+        preload: Vec::new(),
+    };
+    Docker::new(engine, container).unwrap()
+}
+
+/// Answers as an engine on which all goes well.
+fn well(request: &str) -> Answer {
+    match request {
+        "GET /_ping" => ok("OK"),
+        _ if request.starts_with("POST /containers/create") => {
+            Answer::Json(201, format!(r#"{{"Id":"{ID}","Warnings":[]}}"#))
+        }
+        _ if request.contains("/attach") => Answer::Stream,
+        _ if request.contains("/start") || request.starts_with("DELETE") => {
+            Answer::Json(204, String::new())
+        }
+        _ => refused(404, "no such thing"),
+    }
+}
+
+fn cat() -> Init {
+    Init { argv: vec!["cat".into()] }
+}
+
+fn quiet() -> OnPull {
+    Arc::new(|_| {})
+}
+
+fn why(error: CreateError) -> scientist_pool::error::Error {
+    match error {
+        CreateError::NoSuchProgram(error) | CreateError::Other(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn no_socket_there_is_unavailable_and_names_the_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = docker(&folder.path().join("none.sock")).connect().await.unwrap_err();
+    assert_eq!(error.code, Code::EngineUnavailable);
+    assert!(error.message.contains("none.sock") && error.message.contains("DOCKER_HOST"));
+}
+
+#[tokio::test]
+async fn an_engine_that_comes_back_is_spoken_to_again() {
+    let fake = Fake::new(|request, _| well(request));
+    let docker = fake.docker();
+    docker.create(cat()).await.unwrap();
+    let socket = fake.folder.path().join("engine.sock");
+    let away = fake.folder.path().join("away.sock");
+    std::fs::rename(&socket, &away).unwrap();
+    let error = why(docker.create(cat()).await.err().unwrap());
+    assert_eq!(error.code, Code::EngineUnavailable);
+    std::fs::rename(&away, &socket).unwrap();
+    docker.create(cat()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_never_answers_is_unavailable_when_the_time_is_up() {
+    let fake = Fake::new(|_, _| Answer::Silence);
+    let error = fake.docker().connect().await.unwrap_err();
+    assert_eq!((error.code, error.timeout), (Code::EngineUnavailable, Some(500)));
+}
+
+#[tokio::test]
+async fn an_engine_too_old_is_refused_with_what_is_needed() {
+    let fake = Fake::new(|_, _| Answer::Old);
+    let error = fake.docker().connect().await.unwrap_err();
+    assert_eq!(error.code, Code::EngineError);
+    assert!(error.message.contains("1.24") && error.message.contains("1.40"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn an_engines_error_comes_with_its_status_and_words() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.starts_with("POST /containers/create") => refused(500, "disk full"),
+        _ => well(request),
+    });
+    let error = why(fake.docker().create(cat()).await.err().unwrap());
+    assert_eq!((error.code, error.status_code), (Code::EngineError, Some(500)));
+    assert!(error.message.contains("disk full"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_is_found_by_its_name_and_not_made_twice() {
+    // What the engine was told to make, as it tells it on inspection.
+    let labels = Arc::new(Mutex::new(String::new()));
+    let fake = Fake::with_bodies(move |request, body, before| match request {
+        _ if request.starts_with("POST /containers/create") && before == 0 => {
+            let made: serde_json::Value = serde_json::from_slice(body).unwrap();
+            *labels.lock().unwrap() = made["Labels"].to_string();
+            Answer::Lost
+        }
+        _ if request.starts_with("POST /containers/create") => refused(409, "name in use"),
+        _ if request.starts_with("GET /containers/scientist-pool-") => {
+            let labels = labels.lock().unwrap();
+            ok(&format!(r#"{{"Id":"{ID}","Config":{{"Labels":{labels}}}}}"#))
+        }
+        _ => well(request),
+    });
+    let attached = fake.docker().create(cat()).await.unwrap();
+    assert_eq!(attached.id, ID);
+    assert_eq!(fake.count("POST /containers/create"), 2);
+}
+
+#[tokio::test]
+async fn a_name_somebody_else_has_taken_is_not_taken_for_ours() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.starts_with("POST /containers/create") => refused(409, "name in use"),
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    let error = why(docker.create(cat()).await.err().unwrap());
+    assert_eq!((error.code, error.status_code), (Code::EngineError, Some(409)));
+    docker.settle().await;
+    assert_eq!(fake.count("DELETE"), 0);
+}
+
+#[tokio::test]
+async fn a_create_that_is_never_answered_is_removed_by_its_name() {
+    let fake = Fake::new(|request, before| match request {
+        _ if request.starts_with("POST /containers/create") => Answer::Silence,
+        // The engine is still making it when it is asked to remove it for the first time.
+        _ if request.starts_with("DELETE") && before == 0 => refused(404, "no such container"),
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    let error = why(docker.create(cat()).await.err().unwrap());
+    assert_eq!((error.code, error.timeout), (Code::EngineUnavailable, Some(500)));
+    docker.settle().await;
+    assert_eq!(fake.count("POST /containers/create"), 1);
+    assert_eq!(fake.count("DELETE /containers/scientist-pool-"), 2);
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_start_is_removed() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.contains("/start") => refused(500, "no space left on device"),
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    let error = why(docker.create(cat()).await.err().unwrap());
+    assert_eq!((error.code, error.container_id.as_deref()), (Code::EngineError, Some(ID)));
+    docker.settle().await;
+    assert_eq!(fake.count(&format!("DELETE /containers/{ID}")), 1);
+}
+
+#[tokio::test]
+async fn a_create_given_up_during_start_is_removed() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.contains("/start") => Answer::Silence,
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    tokio::select! {
+        _ = docker.create(cat()) => panic!("it never starts"),
+        () = async { while fake.count("POST /containers/c0ffee/start") == 0 { tokio::task::yield_now().await } } => {}
+    }
+    docker.settle().await;
+    assert_eq!(fake.count(&format!("DELETE /containers/{ID}")), 1);
+}
+
+#[tokio::test]
+async fn the_attached_stream_passes_bytes_and_its_half_close() {
+    let fake = Fake::new(|request, _| well(request));
+    let mut attached = fake.docker().create(cat()).await.unwrap();
+    attached.writer.write_all(b"bytes").await.unwrap();
+    attached.writer.shutdown().await.unwrap();
+    let mut echo = Vec::new();
+    attached.reader.read_to_end(&mut echo).await.unwrap();
+    assert_eq!(echo, b"bytes");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_something_in_between_swallows_is_an_error() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.contains("/attach") => ok(""),
+        _ => well(request),
+    });
+    let error = why(fake.docker().create(cat()).await.err().unwrap());
+    assert_eq!(error.code, Code::EngineError);
+    assert!(error.message.contains("proxy"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_removal_somebody_else_has_begun_is_waited_for() {
+    let fake = Fake::new(|request, before| match request {
+        _ if request.starts_with("DELETE") => refused(409, "removal is already in progress"),
+        _ if request.ends_with("/json") && before < 2 => ok(&format!(r#"{{"Id":"{ID}"}}"#)),
+        _ => well(request),
+    });
+    fake.docker().remove(ID).await.unwrap();
+    assert_eq!(fake.count(&format!("GET /containers/{ID}/json")), 3);
+}
+
+#[tokio::test]
+async fn a_removal_that_fails_once_is_tried_again() {
+    let fake = Fake::new(|request, before| match request {
+        _ if request.starts_with("DELETE") && before == 0 => refused(500, "device busy"),
+        _ => well(request),
+    });
+    fake.docker().remove(ID).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_error_inside_a_successful_pull_is_a_failed_pull() {
+    for report in [
+        r#"{"status":"Pulling"}{"errorDetail":{"message":"layer gone"},"error":"layer gone"}"#,
+        r#"{"error":"layer gone"}"#,
+    ] {
+        let report = report.replace("}{", "}\r\n{");
+        let fake = Fake::new(move |request, _| match request {
+            _ if request.starts_with("POST /images/create?fromImage=team%2Fpy&tag=1") => {
+                ok(&report)
+            }
+            _ => well(request),
+        });
+        let error = fake.docker().prepare(quiet()).await.unwrap_err();
+        assert_eq!(error.code, Code::ImagePullFailed);
+        assert_eq!(error.image.as_deref(), Some("team/py:1"));
+        assert!(error.message.contains("layer gone"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn a_pull_cut_off_or_without_its_image_at_the_end_is_a_failed_pull() {
+    for cut in [true, false] {
+        let report = "{\"status\":\"Downloading\",\"id\":\"a\"}\r\n";
+        let fake = Fake::new(move |request, _| match request {
+            _ if request.starts_with("POST /images/create") && cut => Answer::Cut(report),
+            _ if request.starts_with("POST /images/create") => ok(report),
+            _ => well(request),
+        });
+        let error = fake.docker().prepare(quiet()).await.unwrap_err();
+        assert_eq!(error.code, Code::ImagePullFailed, "{}", error.message);
+    }
+}
