@@ -1,0 +1,19 @@
+//! How code runs in a container.
+//!
+//! Warm: PID 1 is a supervisor (`supervisor.py`) that holds a parked `python3 -` (`spare.py`); a job
+//! goes to it over the attached stream ([`session`]), and its end comes back as a [`trailer`] behind
+//! the output. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
+//! job while one runs.
+
+pub mod demux;
+pub mod exec;
+pub mod job;
+pub mod lifeline;
+pub mod output;
+pub mod session;
+pub mod startup;
+pub mod trailer;
+
+/// The most bytes of script, stdin, arguments or environment of one job, each: what fits a frame's
+/// length, and more than any container's memory default by far.
+pub const MAX_INPUT: usize = 1 << 30;

@@ -1,0 +1,243 @@
+//! What a job writes: kept up to a limit, counted in full, and passed on piece by piece if wanted.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::demux::Stream;
+
+/// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB.
+const WINDOW: u32 = 16;
+
+/// A piece of output on its way to the caller.
+pub struct Chunk {
+    pub stream: Stream,
+    pub bytes: Vec<u8>,
+    /// Dropped when the caller is done with the piece, which makes room for another.
+    pub pending: Pending,
+}
+
+/// A place in the window of pieces on their way.
+pub type Pending = OwnedSemaphorePermit;
+
+/// Passes pieces of output on as they come. While the window is full, nothing more is read from the
+/// job, and in the end its own writes wait.
+#[derive(Clone)]
+pub struct Tap {
+    deliver: Arc<dyn Fn(Chunk) + Send + Sync>,
+    window: Arc<Semaphore>,
+}
+
+impl Tap {
+    /// `deliver` is called on the runtime's threads and must not block.
+    pub fn new(deliver: impl Fn(Chunk) + Send + Sync + 'static) -> Self {
+        Self { deliver: Arc::new(deliver), window: Arc::new(Semaphore::new(WINDOW as usize)) }
+    }
+
+    async fn pass_on(&self, stream: Stream, bytes: Vec<u8>) {
+        // The window is closed when the call is over.
+        if let Ok(pending) = self.window.clone().acquire_owned().await {
+            (self.deliver)(Chunk { stream, bytes, pending });
+        }
+    }
+
+    /// Resolves when the caller is done with every piece.
+    async fn drained(&self) {
+        let _ = self.window.acquire_many(WINDOW).await;
+    }
+}
+
+/// How much of the output is wanted, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The most bytes of one stream; one byte more ends the job. `None`: any number.
+    pub limit: Option<u64>,
+    /// Whether the result is to hold the output.
+    pub collect: bool,
+}
+
+/// One stream's output so far.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub bytes: Vec<u8>,
+    /// How many bytes the job wrote, as far as they were read.
+    pub total: u64,
+    pub truncated: bool,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    stdout: Collected,
+    stderr: Collected,
+    first_byte: Option<Instant>,
+    /// The call is over, whatever else the job may write.
+    closed: bool,
+}
+
+/// Where a job's output goes. Shared: a call that runs out of time still has what came until then.
+#[derive(Clone)]
+pub struct Output {
+    wanted: Wanted,
+    streams: Arc<Mutex<Streams>>,
+    tap: Option<Tap>,
+}
+
+/// Pieces that came in one read, to be passed on.
+pub(super) type Pieces = Vec<(Stream, Vec<u8>)>;
+
+/// Whether more may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    Left,
+    /// The stream has gone past its limit.
+    None,
+}
+
+impl Output {
+    pub fn new(wanted: Wanted, tap: Option<Tap>) -> Self {
+        Self { wanted, streams: Arc::default(), tap }
+    }
+
+    /// Takes a piece, and puts into `pieces` what is to be passed on by [`Output::pass_on`].
+    pub(super) fn push(&self, stream: Stream, bytes: &[u8], pieces: &mut Pieces) -> Room {
+        if bytes.is_empty() {
+            return Room::Left;
+        }
+        let mut streams = self.lock();
+        if streams.closed {
+            return Room::Left;
+        }
+        streams.first_byte.get_or_insert_with(Instant::now);
+        let collected = match stream {
+            Stream::Stdout => &mut streams.stdout,
+            Stream::Stderr => &mut streams.stderr,
+        };
+        let room = match self.wanted.limit {
+            Some(limit) => usize::try_from(limit.saturating_sub(collected.total)),
+            None => Ok(usize::MAX),
+        };
+        let kept = &bytes[..bytes.len().min(room.unwrap_or(usize::MAX))];
+        collected.total += bytes.len() as u64;
+        if self.wanted.collect {
+            collected.bytes.extend_from_slice(kept);
+        }
+        if self.tap.is_some() && !kept.is_empty() {
+            pieces.push((stream, kept.to_vec()));
+        }
+        if kept.len() < bytes.len() {
+            collected.truncated = true;
+            return Room::None;
+        }
+        Room::Left
+    }
+
+    /// Gives the pieces to the caller, as fast as it takes them.
+    pub(super) async fn pass_on(&self, pieces: &mut Pieces) {
+        if let Some(tap) = &self.tap {
+            for (stream, bytes) in pieces.drain(..) {
+                tap.pass_on(stream, bytes).await;
+            }
+        }
+    }
+
+    /// Resolves when the caller is done with every piece that was passed on.
+    pub async fn delivered(&self) {
+        if let Some(tap) = &self.tap {
+            tap.drained().await;
+        }
+    }
+
+    /// The call is over: nothing that comes later is counted or passed on, and nothing waits for the
+    /// caller to be done with a piece.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        if let Some(tap) = &self.tap {
+            tap.window.close();
+        }
+    }
+
+    /// What came: stdout, stderr.
+    pub fn take(&self) -> (Collected, Collected) {
+        let mut streams = self.lock();
+        (std::mem::take(&mut streams.stdout), std::mem::take(&mut streams.stderr))
+    }
+
+    /// When the first byte came.
+    pub fn first_byte(&self) -> Option<Instant> {
+        self.lock().first_byte
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(limit: u64) -> Output {
+        Output::new(Wanted { limit: Some(limit), collect: true }, None)
+    }
+
+    #[test]
+    fn a_stream_is_cut_at_its_limit_and_says_so() {
+        let output = output(4);
+        let mut none = Vec::new();
+        assert_eq!(output.push(Stream::Stdout, b"abc", &mut none), Room::Left);
+        assert_eq!(output.push(Stream::Stderr, b"wxyz", &mut none), Room::Left);
+        assert_eq!(output.push(Stream::Stdout, b"def", &mut none), Room::None);
+        let (stdout, stderr) = output.take();
+        assert_eq!((&stdout.bytes[..], stdout.total, stdout.truncated), (&b"abcd"[..], 6, true));
+        assert_eq!((&stderr.bytes[..], stderr.total, stderr.truncated), (&b"wxyz"[..], 4, false));
+    }
+
+    #[tokio::test]
+    async fn pieces_reach_the_caller_in_order_and_only_up_to_the_limit() {
+        let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
+        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let output = Output::new(Wanted { limit: Some(3), collect: false }, Some(tap));
+        let mut pieces = Vec::new();
+        output.push(Stream::Stdout, b"ab", &mut pieces);
+        output.push(Stream::Stdout, b"cd", &mut pieces);
+        output.pass_on(&mut pieces).await;
+        assert_eq!(chunks.recv().await.map(|chunk| chunk.bytes), Some(b"ab".to_vec()));
+        assert_eq!(chunks.recv().await.map(|chunk| chunk.bytes), Some(b"c".to_vec()));
+        output.delivered().await;
+        assert!(output.take().0.bytes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_of_the_call_is_neither_counted_nor_passed_on() {
+        let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
+        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let output = Output::new(Wanted { limit: None, collect: true }, Some(tap));
+        let mut pieces = Vec::new();
+        output.push(Stream::Stdout, b"in time", &mut pieces);
+        output.close();
+        assert_eq!(output.take().0.total, 7);
+        output.push(Stream::Stdout, b"too late", &mut pieces);
+        output.pass_on(&mut pieces).await;
+        assert_eq!(output.take().0.total, 0);
+        assert!(chunks.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_passed_on_while_the_window_is_full() {
+        let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
+        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+        let mut pieces = Vec::new();
+        for _ in 0..=WINDOW {
+            output.push(Stream::Stdout, b"x", &mut pieces);
+        }
+        let mut passing = Box::pin(output.pass_on(&mut pieces));
+        let moment = std::time::Duration::from_secs(1);
+        assert!(tokio::time::timeout(moment, &mut passing).await.is_err());
+        drop(chunks.recv().await);
+        tokio::time::timeout(moment, passing).await.expect("there is room again");
+    }
+}

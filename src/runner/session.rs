@@ -1,0 +1,244 @@
+//! The connection to the supervisor of one container.
+//!
+//! One task owns it from the boot on, for an end of the stream must be noticed while nobody runs
+//! anything: it is the container's death.
+
+use std::{future::Future, io};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use super::{
+    demux::{Demux, Stream},
+    job::{encode_boot, Job},
+    lifeline::Lifeline,
+    output::{Output, Pieces, Room, Wanted},
+    trailer::{Nonce, Scanner, Trailer},
+};
+
+const SUPERVISOR: &str = include_str!("supervisor.py");
+const SPARE: &str = include_str!("spare.py");
+/// What nearly every tool call imports; the spare does so while it waits.
+const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
+
+/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
+const IDLE_BUFFER: usize = 2 * 1024;
+const BUSY_BUFFER: usize = 64 * 1024;
+/// The most that is kept of what a failing boot says.
+const BOOT_OUTPUT: u64 = 16 * 1024;
+
+/// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
+///
+/// `-I -S`: neither the image's variables nor its site packages touch the supervisor.
+pub fn init() -> Vec<String> {
+    ["python3", "-I", "-S", "-c", include_str!("boot.py")].map(String::from).to_vec()
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Exit(u32),
+    Signal(u32),
+    Oom(u32),
+    /// It wrote more than it may, and still runs.
+    OutputLimit,
+}
+
+/// Why there is no supervisor to talk to, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionError {
+    /// The container ended, or the connection to it.
+    Lost,
+    /// The stream is not what it must be.
+    Protocol(String),
+    /// The interpreter did not come up; what it said.
+    Boot(String),
+}
+
+struct Request {
+    job: Job,
+    output: Output,
+    written: oneshot::Sender<Instant>,
+    ended: oneshot::Sender<Result<End, SessionError>>,
+}
+
+/// A supervisor that is up. Dropping it closes the connection, which ends the container.
+pub struct Session {
+    requests: mpsc::Sender<Request>,
+    lifeline: Lifeline,
+}
+
+impl Session {
+    /// Sends the supervisor its source and waits until it says that an interpreter is parked.
+    pub async fn boot(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+        preload: &[String],
+    ) -> Result<Self, SessionError> {
+        let mut connection = Connection::new(reader, writer);
+        let nonce = Nonce::random();
+        let boot = encode_boot(SUPERVISOR, SPARE, preload, &IDLE_IMPORTS, &nonce);
+        let wanted = Wanted { limit: Some(BOOT_OUTPUT), collect: true };
+        let output = Output::new(wanted, None);
+        let trailer = connection.converse(&nonce, &boot, &output, None).await?;
+        if trailer != Conversation::Ended(Trailer::Ready) {
+            let said = output.take().1.bytes;
+            return Err(SessionError::Boot(String::from_utf8_lossy(&said).trim().to_owned()));
+        }
+        let (requests, queue) = mpsc::channel(1);
+        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)) })
+    }
+
+    /// Runs a job; jobs run one after another. `written` is told when it has been handed over.
+    ///
+    /// Dropping the future abandons the job, not its process: end the container.
+    pub async fn run(
+        &self,
+        job: Job,
+        output: Output,
+        written: oneshot::Sender<Instant>,
+    ) -> Result<End, SessionError> {
+        let (ended, end) = oneshot::channel();
+        let request = Request { job, output, written, ended };
+        self.requests.send(request).await.map_err(|_| SessionError::Lost)?;
+        end.await.unwrap_or(Err(SessionError::Lost))
+    }
+
+    /// Resolves when the connection has ended.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.lifeline.lost()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Conversation {
+    Ended(Trailer),
+    OutputLimit,
+}
+
+/// Both directions of the stream, and where in a frame the reading stands.
+struct Connection<R, W> {
+    reader: R,
+    writer: W,
+    demux: Demux,
+    buffer: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
+    fn new(reader: R, writer: W) -> Self {
+        Self { reader, writer, demux: Demux::default(), buffer: vec![0; IDLE_BUFFER] }
+    }
+
+    async fn serve(mut self, mut queue: mpsc::Receiver<Request>) {
+        loop {
+            tokio::select! {
+                request = queue.recv() => match request {
+                    Some(request) => {
+                        if !self.answer(request).await {
+                            return;
+                        }
+                    }
+                    None => return,
+                },
+                // Between jobs there is only what earlier ones left behind, or the end.
+                read = self.reader.read(&mut self.buffer) => {
+                    let Ok(size @ 1..) = read else { return };
+                    if self.demux.feed(&self.buffer[..size], |_, _| {}).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs one job; says whether the connection can run another.
+    async fn answer(&mut self, request: Request) -> bool {
+        let Request { job, output, written, ended } = request;
+        let nonce = Nonce::random();
+        let frames = job.encode(&nonce);
+        drop(job);
+        let end = match self.converse(&nonce, &frames, &output, Some(written)).await {
+            Ok(Conversation::Ended(Trailer::Exit(code))) => Ok(End::Exit(code)),
+            Ok(Conversation::Ended(Trailer::Signal(number))) => Ok(End::Signal(number)),
+            Ok(Conversation::Ended(Trailer::Oom(number))) => Ok(End::Oom(number)),
+            Ok(Conversation::OutputLimit) => Ok(End::OutputLimit),
+            Ok(Conversation::Ended(trailer)) => {
+                Err(SessionError::Protocol(format!("a job ended with {trailer:?}")))
+            }
+            Err(error) => Err(error),
+        };
+        let usable = !matches!(end, Err(_) | Ok(End::OutputLimit));
+        // A caller that is gone has ended the container, or is about to.
+        let _ = ended.send(end);
+        usable
+    }
+
+    /// Writes the frames while it reads, until the trailer of `nonce` has come on both streams.
+    ///
+    /// Reading must not wait for the writing: a job may write before it has read all of its stdin.
+    /// And the writing goes on to its end where a job ends without reading: half a frame would be
+    /// taken for the beginning of the next job.
+    async fn converse(
+        &mut self,
+        nonce: &Nonce,
+        frames: &[u8],
+        output: &Output,
+        mut written: Option<oneshot::Sender<Instant>>,
+    ) -> Result<Conversation, SessionError> {
+        let Self { reader, writer, demux, buffer } = self;
+        let writing = async {
+            writer.write_all(frames).await?;
+            writer.flush().await
+        };
+        tokio::pin!(writing);
+        let mut all_written = false;
+        let mut stdout = Scanner::new(nonce);
+        let mut stderr = Scanner::new(nonce);
+        let mut pieces = Pieces::new();
+        loop {
+            if let (Some(trailer), Some(_), true) = (stdout.found(), stderr.found(), all_written) {
+                return Ok(Conversation::Ended(trailer));
+            }
+            let read: io::Result<usize> = tokio::select! {
+                // A failed write is the end of the connection, which the reading tells.
+                _ = &mut writing, if !all_written => {
+                    all_written = true;
+                    if let Some(written) = written.take() {
+                        let _ = written.send(Instant::now());
+                    }
+                    continue;
+                }
+                read = reader.read(buffer) => read,
+            };
+            let Ok(size @ 1..) = read else {
+                return Err(match demux.finish() {
+                    Ok(()) => SessionError::Lost,
+                    Err(error) => SessionError::Protocol(error.to_string()),
+                });
+            };
+            let mut room = Room::Left;
+            let fed = demux.feed(&buffer[..size], |stream, bytes| {
+                let scanner = match stream {
+                    Stream::Stdout => &mut stdout,
+                    Stream::Stderr => &mut stderr,
+                };
+                scanner.feed(bytes, |bytes| {
+                    if room == Room::Left {
+                        room = output.push(stream, bytes, &mut pieces);
+                    }
+                });
+            });
+            output.pass_on(&mut pieces).await;
+            fed.map_err(|error| SessionError::Protocol(error.to_string()))?;
+            if room == Room::None {
+                return Ok(Conversation::OutputLimit);
+            }
+            if size == buffer.len() && size < BUSY_BUFFER {
+                buffer.resize(BUSY_BUFFER, 0);
+            }
+        }
+    }
+}

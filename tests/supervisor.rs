@@ -1,0 +1,281 @@
+//! The supervisor and the session together, on this machine's `python3`: no container, so that each
+//! behaviour is tested where it is cheap. What only a container has is tested through the package.
+
+use std::{process::Stdio, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use scientist_pool::runner::{
+    job::{Command as Program, Job, Work},
+    output::{Output, Wanted},
+    session::{init, End, Session, SessionError},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    process::{Child, Command},
+    sync::{oneshot, Mutex},
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Copies one of a process's streams into frames, as an engine does.
+fn multiplex(
+    mut from: impl AsyncReadExt + Unpin + Send + 'static,
+    kind: u8,
+    to: Arc<Mutex<DuplexStream>>,
+) {
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 8192];
+        while let Ok(size @ 1..) = from.read(&mut buffer).await {
+            let header = [&[kind, 0, 0, 0][..], &(size as u32).to_be_bytes()].concat();
+            let mut to = to.lock().await;
+            if to.write_all(&header).await.is_err() || to.write_all(&buffer[..size]).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+}
+
+/// A supervisor's process, and the far end of the connection to it.
+struct Supervisor {
+    process: Child,
+    connection: Arc<Mutex<DuplexStream>>,
+}
+
+async fn boot(
+    preload: &[&str],
+    env: &[(&str, &str)],
+) -> (Supervisor, Result<Session, SessionError>) {
+    let argv = init();
+    let mut process = Command::new(&argv[0])
+        .args(&argv[1..])
+        .envs(env.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("python3 is installed");
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let far = Arc::new(Mutex::new(far));
+    multiplex(process.stdout.take().unwrap(), 1, far.clone());
+    multiplex(process.stderr.take().unwrap(), 2, far.clone());
+    let stdin = process.stdin.take().unwrap();
+    let preload: Vec<String> = preload.iter().map(|name| name.to_string()).collect();
+    let session = timeout(PATIENCE, Session::boot(near, stdin, &preload)).await;
+    (Supervisor { process, connection: far }, session.expect("the boot ends"))
+}
+
+async fn up() -> (Supervisor, Session) {
+    let (supervisor, session) = boot(&[], &[]).await;
+    (supervisor, session.expect("the supervisor comes up"))
+}
+
+fn pairs(env: &[(&str, &str)]) -> Vec<(String, String)> {
+    env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| word.to_string()).collect()
+}
+
+fn script(source: impl AsRef<[u8]>, args: &[&str], env: &[(&str, &str)]) -> Job {
+    let source = Bytes::copy_from_slice(source.as_ref());
+    Job { work: Work::Script { source, args: words(args) }, env: pairs(env) }
+}
+
+fn command(argv: &[&str], stdin: &[u8], cwd: Option<&str>, env: &[(&str, &str)]) -> Job {
+    let stdin = Bytes::copy_from_slice(stdin);
+    let work = Work::Command(Program { argv: words(argv), cwd: cwd.map(String::from), stdin });
+    Job { work, env: pairs(env) }
+}
+
+/// Runs a job; gives its end, stdout and stderr.
+async fn run(session: &Session, job: Job) -> (End, String, String) {
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let (written, _) = oneshot::channel();
+    let end = timeout(PATIENCE, session.run(job, output.clone(), written)).await;
+    let (stdout, stderr) = output.take();
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (end.expect("the job ends").expect("the session holds"), text(stdout.bytes), text(stderr.bytes))
+}
+
+#[tokio::test]
+async fn a_script_gets_its_arguments_and_its_environment() {
+    let (_supervisor, session) = up().await;
+    let source = "import os, sys\nprint(sys.argv, os.environ['A'], os.getenv('PYTHONPATH'))";
+    let (end, stdout, stderr) = run(&session, script(source, &["x", "é"], &[("A", "ü")])).await;
+    assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(0), "['-', 'x', 'é'] ü None\n", ""));
+}
+
+#[tokio::test]
+async fn a_script_is_the_interpreters_own_main() {
+    let (_supervisor, session) = up().await;
+    let source = "import sys\ndef f(): return sys._getframe(1).f_back\n\
+                  print(f(), __name__, __file__, sys.path[0] == '', 'sitecustomize' in sys.modules)\n1/0";
+    let (end, stdout, stderr) = run(&session, script(source, &[], &[])).await;
+    let debian_has_one = stdout.replace("True\n", "*\n").replace("False\n", "*\n");
+    assert_eq!((end, &debian_has_one[..]), (End::Exit(1), "None __main__ <stdin> True *\n"));
+    assert!(stderr.starts_with("Traceback (most recent call last):\n  File \"<stdin>\", line 4"));
+}
+
+#[tokio::test]
+async fn nothing_of_the_parking_is_left_in_the_interpreter() {
+    let (_supervisor, session) = up().await;
+    let source = "import os, sys\n\
+                  print(sorted(globals()), [n for n in (3, 50, 51) if os.path.exists(f'/proc/self/fd/{n}')])\n\
+                  print(repr(sys.stdin.read()))\n\
+                  print([path for path in [*sys.path, *sys.path_importer_cache] if 'proc' in path])";
+    let (_, stdout, _) = run(&session, script(source, &[], &[])).await;
+    assert_eq!(
+        stdout,
+        "['__annotations__', '__builtins__', '__cached__', '__doc__', '__file__', '__loader__', \
+         '__name__', '__package__', '__spec__', 'os', 'sys'] []\n''\n[]\n"
+    );
+}
+
+#[tokio::test]
+async fn jobs_run_one_after_another() {
+    let (_supervisor, session) = up().await;
+    for code in 0..3 {
+        let (end, ..) = run(&session, script(format!("raise SystemExit({code})"), &[], &[])).await;
+        assert_eq!(end, End::Exit(code));
+    }
+}
+
+#[tokio::test]
+async fn an_end_by_a_signal_is_told_as_such() {
+    let (_supervisor, session) = up().await;
+    let (end, ..) = run(&session, script("import os; os.kill(os.getpid(), 11)", &[], &[])).await;
+    assert_eq!(end, End::Signal(11));
+}
+
+#[tokio::test]
+async fn the_end_is_the_scripts_own_though_a_child_holds_its_stdout() {
+    let (_supervisor, session) = up().await;
+    let source = "import subprocess\np = subprocess.Popen(['sleep', '60'])\nprint(p.poll())";
+    let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
+    assert_eq!((end, &stdout[..]), (End::Exit(0), "None\n"));
+}
+
+#[tokio::test]
+async fn megabytes_of_script_environment_and_output_pass() {
+    let (_supervisor, session) = up().await;
+    let value = "e".repeat(5 << 20);
+    let source = format!("import os\ns = '{}'\nprint(s + os.environ['E'])", "s".repeat(5 << 20));
+    let (end, stdout, _) = run(&session, script(source, &[], &[("E", &value)])).await;
+    assert_eq!((end, stdout.len()), (End::Exit(0), (10 << 20) + 1));
+}
+
+#[tokio::test]
+async fn a_script_that_ends_before_it_is_read_to_its_end_ends() {
+    let (_supervisor, session) = up().await;
+    let job = command(&["true"], &vec![b'x'; 4 << 20], None, &[]);
+    assert_eq!(run(&session, job).await.0, End::Exit(0));
+    assert_eq!(run(&session, script("", &[], &[])).await.0, End::Exit(0));
+}
+
+#[tokio::test]
+async fn a_command_gets_stdin_directory_and_environment() {
+    let (_supervisor, session) = up().await;
+    let argv = ["sh", "-c", "cat; pwd; echo $A; echo err >&2; exit 3"];
+    let job = command(&argv, b"in\n", Some("/usr"), &[("A", "1")]);
+    let expected = (End::Exit(3), "in\n/usr\n1\n".to_owned(), "err\n".to_owned());
+    assert_eq!(run(&session, job).await, expected);
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_there_ends_as_a_shell_would_end_it() {
+    let (_supervisor, session) = up().await;
+    for (argv, cwd, code, message) in [
+        ("no-such-program", None, 127, "no-such-program: No such file or directory\n"),
+        ("/etc", None, 126, "/etc: Permission denied\n"),
+        ("true", Some("/no-such-dir"), 126, "/no-such-dir: No such file or directory\n"),
+    ] {
+        let (end, stdout, stderr) = run(&session, command(&[argv], b"", cwd, &[])).await;
+        assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(code), "", message));
+    }
+}
+
+#[tokio::test]
+async fn a_preloaded_module_is_there_already() {
+    let (_supervisor, session) = boot(&["xml.dom.minidom"], &[]).await;
+    let session = session.expect("the supervisor comes up");
+    let source = "import sys\nprint('xml.dom.minidom' in sys.modules)";
+    assert_eq!(run(&session, script(source, &[], &[])).await.1, "True\n");
+}
+
+#[tokio::test]
+async fn a_module_that_cannot_be_preloaded_fails_the_boot_and_is_named() {
+    let (_supervisor, session) = boot(&["json", "no_such_module"], &[]).await;
+    let Err(SessionError::Boot(said)) = session else { panic!("the boot succeeded") };
+    assert_eq!(said, "no_such_module: ModuleNotFoundError: No module named 'no_such_module'");
+}
+
+#[tokio::test]
+async fn the_images_own_pythonpath_stays() {
+    let (_supervisor, session) = boot(&[], &[("PYTHONPATH", "/own")]).await;
+    let session = session.expect("the supervisor comes up");
+    let source = "import os, sys\nprint(sys.path[:2], os.environ['PYTHONPATH'])";
+    assert_eq!(run(&session, script(source, &[], &[])).await.1, "['', '/own'] /own\n");
+}
+
+#[tokio::test]
+async fn the_supervisor_ends_when_its_stdin_does() {
+    let (mut supervisor, session) = up().await;
+    drop(session);
+    timeout(PATIENCE, supervisor.process.wait()).await.expect("the supervisor ends").unwrap();
+}
+
+#[tokio::test]
+async fn the_supervisor_ends_with_its_stdin_while_a_job_does_not_read() {
+    let (mut supervisor, session) = up().await;
+    let job = command(&["sleep", "60"], &vec![0; 4 << 20], None, &[]);
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let running = session.run(job, output, oneshot::channel().0);
+    assert!(timeout(Duration::from_millis(300), running).await.is_err(), "sleep ended");
+    drop(session);
+    timeout(PATIENCE, supervisor.process.wait()).await.expect("the supervisor ends").unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_the_connection_is_noticed_while_idle_and_in_a_job() {
+    let (supervisor, session) = up().await;
+    supervisor.connection.lock().await.shutdown().await.unwrap();
+    timeout(PATIENCE, session.lost()).await.expect("noticed");
+
+    let (supervisor, session) = up().await;
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let job = script("print(1, flush=True); import time; time.sleep(60)", &[], &[]);
+    let running = session.run(job, output.clone(), oneshot::channel().0);
+    let cutting = async {
+        while output.first_byte().is_none() {
+            tokio::task::yield_now().await;
+        }
+        supervisor.connection.lock().await.shutdown().await.unwrap();
+    };
+    let (end, ()) = tokio::join!(timeout(PATIENCE, running), cutting);
+    assert_eq!(end.expect("noticed"), Err(SessionError::Lost));
+}
+
+#[tokio::test]
+async fn an_exceeded_output_limit_ends_the_call_at_once() {
+    let (_supervisor, session) = up().await;
+    let output = Output::new(Wanted { limit: Some(1000), collect: true }, None);
+    let job = script("while True: print('x' * 100)", &[], &[]);
+    let end = timeout(PATIENCE, session.run(job, output.clone(), oneshot::channel().0)).await;
+    assert_eq!(end.expect("the call ends"), Ok(End::OutputLimit));
+    let (stdout, _) = output.take();
+    assert_eq!((stdout.bytes.len(), stdout.truncated), (1000, true));
+}
+
+#[tokio::test]
+async fn a_non_blocking_stdout_of_a_script_does_not_stop_the_report() {
+    let (_supervisor, session) = up().await;
+    let source = "import os\nos.set_blocking(1, False)\nos.set_blocking(2, False)\n\
+                  try:\n  while True: os.write(1, b'x' * 65536)\nexcept BlockingIOError: pass";
+    let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
+    assert_eq!(end, End::Exit(0));
+    assert!(stdout.bytes().all(|byte| byte == b'x'));
+}
