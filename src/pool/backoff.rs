@@ -1,0 +1,159 @@
+//! How long to hold back after failures.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::Instant;
+
+/// The longest delay after a first failure; it doubles with each further one.
+const BASE: Duration = Duration::from_millis(100);
+/// No delay is longer.
+const CAP: Duration = Duration::from_secs(5);
+
+/// A delay after the `streak`th failure in a row (from 1): exponential, capped, with full jitter,
+/// so that many pools on one engine do not come back in step.
+/// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+pub(super) fn delay(streak: u32, rng: &mut impl Rng) -> Duration {
+    let ceiling = BASE
+        .saturating_mul(1_u32.checked_shl(streak.saturating_sub(1)).unwrap_or(u32::MAX))
+        .min(CAP);
+    ceiling.mul_f64(rng.random::<f64>())
+}
+
+/// The creates' record of failures in a row, and until when the refill holds back.
+///
+/// Creates that were under way together count as one failure together: each create has a serial
+/// number, and one that is older than the last counted failure tells nothing new.
+///
+/// An item that dies young is a failure too, or a container that ends as soon as it is warm would be
+/// replaced in a tight loop. The first such death is forgiven (somebody killed one container); from
+/// the second on they count, and then a successful create alone proves nothing: only an item that
+/// lasts, or was used, does ([`Backoff::proved`]).
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    streak: u32,
+    /// Creates with a lower serial number don't count any more.
+    counted: u64,
+    until: Option<Instant>,
+    /// The last trouble was an item that died young.
+    dying: bool,
+}
+
+impl Backoff {
+    /// Whether creates have been failing.
+    pub fn degraded(&self) -> bool {
+        self.streak > 0
+    }
+
+    /// Until when the refill holds back, if it does.
+    pub fn holds(&self, now: Instant) -> Option<Instant> {
+        self.until.filter(|until| *until > now)
+    }
+
+    /// The create with this serial number failed; `next` is the one the next create will get.
+    pub fn failed(&mut self, serial: u64, next: u64, now: Instant, rng: &mut impl Rng) {
+        if serial < self.counted {
+            return;
+        }
+        self.counted = next;
+        self.streak = self.streak.saturating_add(1);
+        self.until = Some(now + delay(self.streak, rng));
+    }
+
+    /// What the create with this serial number made died young.
+    pub fn died(&mut self, serial: u64, next: u64, now: Instant, rng: &mut impl Rng) {
+        if self.dying {
+            self.failed(serial, next, now, rng);
+        } else {
+            self.dying = true;
+            self.counted = self.counted.max(next);
+        }
+    }
+
+    /// A create succeeded.
+    pub fn created(&mut self) {
+        if !self.dying {
+            self.heal();
+        }
+    }
+
+    /// An item lasted, or was used.
+    pub fn proved(&mut self) {
+        if self.dying {
+            self.dying = false;
+            self.heal();
+        }
+    }
+
+    /// Somebody asks for the pool to be filled now.
+    pub fn hurry(&mut self) {
+        self.until = None;
+    }
+
+    fn heal(&mut self) {
+        self.streak = 0;
+        self.until = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{rngs::StdRng, SeedableRng};
+
+    use super::*;
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(7)
+    }
+
+    #[test]
+    fn a_delay_never_exceeds_its_ceiling() {
+        let mut rng = rng();
+        for (streak, ceiling) in [(1, 100), (2, 200), (3, 400), (6, 3200), (7, 5000), (500, 5000)] {
+            let longest = (0..1000).map(|_| delay(streak, &mut rng)).max().unwrap();
+            assert!(longest <= Duration::from_millis(ceiling), "{streak}: {longest:?}");
+            assert!(longest > Duration::from_millis(ceiling).mul_f64(0.9), "{streak}: {longest:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn creates_that_fail_together_count_once() {
+        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
+        for serial in 0..4 {
+            backoff.failed(serial, 4, now, &mut rng);
+        }
+        assert_eq!(backoff.streak, 1);
+        backoff.failed(4, 5, now, &mut rng);
+        assert_eq!(backoff.streak, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_ends_it() {
+        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
+        backoff.failed(0, 1, now, &mut rng);
+        backoff.created();
+        assert!(!backoff.degraded());
+        assert_eq!(backoff.holds(now), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_young_death_is_forgiven_and_a_second_is_not() {
+        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
+        backoff.died(0, 2, now, &mut rng);
+        backoff.died(1, 2, now, &mut rng);
+        assert!(!backoff.degraded(), "both were there at the first death");
+        backoff.died(2, 3, now, &mut rng);
+        assert!(backoff.degraded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_items_die_young_a_create_alone_proves_nothing() {
+        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
+        backoff.died(0, 1, now, &mut rng);
+        backoff.died(1, 2, now, &mut rng);
+        backoff.created();
+        assert!(backoff.degraded());
+        backoff.proved();
+        assert!(!backoff.degraded());
+    }
+}

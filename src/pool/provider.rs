@@ -1,0 +1,53 @@
+//! What the pool asks of the layer that makes its items.
+
+use std::future::Future;
+
+use crate::error::Result;
+
+/// What [`Provider::prepare`] found out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The most items there may be at once, for a pool whose owner set no `max`; `None`: no bound.
+    pub max: Option<usize>,
+}
+
+/// Makes and ends the items of a pool.
+///
+/// The pool bounds `create` and `destroy` in time, survives a panic in any of these, and may drop any
+/// of them half-way.
+pub trait Provider: Send + Sync + 'static {
+    /// What is pooled.
+    type Item: Pooled;
+
+    /// Gets the ground ready: reaches the engine, pulls the image.
+    ///
+    /// Bounds itself in time: only the provider knows how long a pull may take.
+    ///
+    /// Called once before the first create, on behalf of the first caller that needs it and shared by
+    /// all that come meanwhile. After a failure, and after a create that failed with
+    /// [`Code::ImageNotFound`](crate::error::Code::ImageNotFound), the next caller has it called again.
+    fn prepare(&self) -> impl Future<Output = Result<Prepared>> + Send;
+
+    /// Makes an item that is ready for use. Dropping the future cleans up what was made so far.
+    fn create(&self) -> impl Future<Output = Result<Self::Item>> + Send;
+
+    /// Ends an item; returns when the engine confirms that it is gone. Gone already is a success.
+    /// Called again for the same item after a failure.
+    fn destroy(&self, item: &Self::Item) -> impl Future<Output = Result<()>> + Send;
+
+    /// Waits until nothing is being cleaned up behind creates that failed or were dropped half-way.
+    /// Called at the end of a shutdown.
+    fn settle(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// A thing worth keeping warm.
+pub trait Pooled: Send + Sync + 'static {
+    /// The engine's id of it.
+    fn id(&self) -> &str;
+
+    /// Resolves when the item ended although nobody here asked for it; at once when it already has.
+    /// Called several times in an item's life. What it does after [`Provider::destroy`] doesn't matter.
+    fn lost(&self) -> impl Future<Output = ()> + Send + 'static;
+}

@@ -1,0 +1,10 @@
+//! The pool on an engine in memory, under paused time.
+
+mod acquire;
+mod failures;
+pub(super) mod fake;
+mod initialize;
+mod lease;
+mod refill;
+mod sequences;
+mod shutdown;
