@@ -1,0 +1,185 @@
+//! A call as it comes from JavaScript, and its outcome as it goes back.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use napi::{
+    bindgen_prelude::{Buffer, FnArgs, Function},
+    threadsafe_function::ThreadsafeFunctionCallMode,
+    Env, Result,
+};
+use napi_derive::napi;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    runner::{
+        job::{Command, Job, Work},
+        output::{Pending, Tap, Wanted},
+    },
+    sandbox::{Call, Outcome},
+};
+
+/// The line to a call under way.
+#[napi]
+#[derive(Default)]
+pub struct NativeCall {
+    cancel: CancellationToken,
+    pending: Arc<Mutex<VecDeque<Pending>>>,
+}
+
+#[napi]
+impl NativeCall {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the call: it resolves with a failure, and its container is destroyed.
+    #[napi]
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Says that the oldest piece of output that was passed on has been dealt with.
+    #[napi]
+    pub fn done(&self) {
+        let piece = self.pending.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        drop(piece);
+    }
+
+    pub(super) fn token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+}
+
+/// Gets the number of the stream (1: stdout, 2: stderr) and the bytes of each piece.
+type OnChunk<'a> = Function<'a, FnArgs<(u32, Buffer)>, ()>;
+
+#[napi(object)]
+pub struct NativeJob {
+    /// Python source; else there is `argv`.
+    pub script: Option<Buffer>,
+    pub argv: Option<Vec<String>>,
+    /// A script's arguments.
+    pub args: Vec<String>,
+    /// Name, value, name, value …
+    pub env: Vec<String>,
+    pub cwd: Option<String>,
+    pub stdin: Option<Buffer>,
+    /// 0: any time.
+    pub timeout_ms: f64,
+    /// -1: any number.
+    pub max_output_bytes: f64,
+    pub collect: bool,
+}
+
+impl NativeJob {
+    pub(super) fn into_call(
+        self,
+        line: Option<&NativeCall>,
+        on_chunk: Option<OnChunk<'_>>,
+    ) -> Result<Call> {
+        let bytes = |buffer: Buffer| Bytes::copy_from_slice(&buffer);
+        let work = match (self.script, self.argv) {
+            (Some(source), _) => Work::Script { source: bytes(source), args: self.args },
+            (None, argv) => Work::Command(Command {
+                argv: argv.unwrap_or_default(),
+                cwd: self.cwd,
+                stdin: self.stdin.map(bytes).unwrap_or_default(),
+            }),
+        };
+        let mut words = self.env.into_iter();
+        let env = std::iter::from_fn(|| words.next().zip(words.next())).collect();
+        let limit = (self.max_output_bytes >= 0.0).then_some(self.max_output_bytes as u64);
+        let tap = match (on_chunk, line) {
+            (Some(on_chunk), Some(line)) => Some(tap(on_chunk, line)?),
+            _ => None,
+        };
+        Ok(Call {
+            job: Job { work, env },
+            deadline: (self.timeout_ms > 0.0)
+                .then(|| Duration::from_millis(self.timeout_ms as u64)),
+            wanted: Wanted { limit, collect: self.collect },
+            tap,
+            cancel: line.map(NativeCall::token).unwrap_or_default(),
+        })
+    }
+}
+
+fn tap(on_chunk: OnChunk<'_>, line: &NativeCall) -> Result<Tap> {
+    let pending = line.pending.clone();
+    // Weak: what keeps the process alive is the call's promise.
+    let builder = on_chunk.build_threadsafe_function().weak::<true>();
+    let function = builder.build_callback(|context| {
+        press_for_collection(&context.env)?;
+        let (stream, bytes): (u32, Vec<u8>) = context.value;
+        Ok(FnArgs::from((stream, Buffer::from(bytes))))
+    })?;
+    Ok(Tap::new(move |chunk| {
+        pending.lock().unwrap_or_else(PoisonError::into_inner).push_back(chunk.pending);
+        // Never blocks: the tap's window bounds what is on its way.
+        let piece = (chunk.stream as u32, chunk.bytes);
+        function.call(piece, ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}
+
+/// Lets V8 collect the buffers of passed pieces sooner.
+///
+/// By itself it does so when 64 MiB of them have come together (`kExternalAllocationSoftLimit` in
+/// V8's `heap.h`), which is more than a flood of output is to cost. A moment's claim to most of that
+/// has it look when the rest is reached.
+fn press_for_collection(env: &Env) -> Result<()> {
+    const CLAIM: i64 = 48 << 20;
+    env.adjust_external_memory(CLAIM)?;
+    env.adjust_external_memory(-CLAIM)?;
+    Ok(())
+}
+
+#[napi(object)]
+pub struct NativeOutcome {
+    pub stdout: Buffer,
+    pub stderr: Buffer,
+    pub exit_code: u32,
+    /// `exit`, `signal`, `timeout`, `oom`, `output_limit`
+    pub reason: String,
+    pub signal: Option<u32>,
+    pub stdout_truncated: bool,
+    pub stderr_truncated: bool,
+    pub stdout_bytes: f64,
+    pub stderr_bytes: f64,
+    pub warm: bool,
+    pub dispatch_ms: f64,
+    pub first_byte_ms: Option<f64>,
+    pub run_ms: f64,
+    pub total_ms: f64,
+}
+
+impl From<Outcome> for NativeOutcome {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings } = outcome;
+        Self {
+            stdout_truncated: stdout.truncated,
+            stderr_truncated: stderr.truncated,
+            stdout_bytes: stdout.total as f64,
+            stderr_bytes: stderr.total as f64,
+            stdout: stdout.bytes.into(),
+            stderr: stderr.bytes.into(),
+            exit_code,
+            reason: reason.as_str().to_owned(),
+            signal,
+            warm: path == crate::sandbox::Path::Warm,
+            dispatch_ms: millis(timings.dispatch),
+            first_byte_ms: timings.first_byte.map(millis),
+            run_ms: millis(timings.run),
+            total_ms: millis(timings.total),
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

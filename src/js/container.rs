@@ -1,0 +1,84 @@
+//! A container, as JavaScript holds it.
+
+use std::{sync::Arc, time::UNIX_EPOCH};
+
+use napi::{
+    bindgen_prelude::{Either, FnArgs, Function, Object},
+    Env, Result,
+};
+use napi_derive::napi;
+
+use super::{
+    call::{NativeCall, NativeJob, NativeOutcome},
+    failure,
+    promise::promise,
+};
+use crate::{
+    engine::docker::Docker,
+    sandbox::{Sandbox, Status},
+};
+
+#[napi]
+pub struct NativeContainer {
+    sandbox: Arc<Sandbox<Docker>>,
+    /// How long its acquire took, in milliseconds.
+    #[napi(readonly)]
+    pub waited_ms: f64,
+}
+
+impl NativeContainer {
+    pub(super) fn new(sandbox: Sandbox<Docker>, waited_ms: f64) -> Self {
+        Self { sandbox: Arc::new(sandbox), waited_ms }
+    }
+}
+
+#[napi]
+impl NativeContainer {
+    #[napi(getter)]
+    pub fn id(&self) -> &str {
+        self.sandbox.id()
+    }
+
+    /// `READY`, `BUSY`, `TERMINATED`
+    #[napi(getter)]
+    pub fn status(&self) -> &'static str {
+        match self.sandbox.status() {
+            Status::Ready => "READY",
+            Status::Busy => "BUSY",
+            Status::Terminated => "TERMINATED",
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    #[napi(getter)]
+    pub fn expiry(&self) -> Option<f64> {
+        let since = self.sandbox.expiry()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(since.as_millis() as f64)
+    }
+
+    /// Resolves with the outcome, or with a failure.
+    #[napi(ts_return_type = "Promise<NativeOutcome | string>")]
+    pub fn execute<'env>(
+        &self,
+        env: &'env Env,
+        job: NativeJob,
+        line: Option<&NativeCall>,
+        on_chunk: Option<Function<'_, FnArgs<(u32, napi::bindgen_prelude::Buffer)>, ()>>,
+    ) -> Result<Object<'env>> {
+        let call = job.into_call(line, on_chunk)?;
+        let sandbox = self.sandbox.clone();
+        promise(env, async move {
+            match sandbox.execute(call).await {
+                Ok(outcome) => Either::A(NativeOutcome::from(outcome)),
+                Err(error) => Either::B(failure::text(&error)),
+            }
+        })
+    }
+
+    /// Resolves with nothing, or with a failure.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn destroy<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let sandbox = self.sandbox.clone();
+        promise(env, async move { failure::or_null(sandbox.destroy().await) })
+    }
+}

@@ -1,0 +1,13 @@
+//! What Node sees: the classes of the binding. Converts and calls, decides nothing; `lib/` makes of
+//! it the contract that users know.
+//!
+//! A call never rejects for a failure of its own, but resolves with the failure as JSON text, of
+//! which JavaScript makes a `PoolError`: an error made here would belong to another realm under jest,
+//! and carry no stack of the caller's. A rejection is a panic of ours.
+
+mod call;
+mod container;
+mod failure;
+mod pool;
+mod promise;
+mod runtime;

@@ -1,0 +1,177 @@
+//! A pool, as JavaScript holds it.
+
+use std::{sync::Arc, time::Duration};
+
+use napi::{
+    bindgen_prelude::{Either, FnArgs, Function, Object},
+    threadsafe_function::ThreadsafeFunctionCallMode,
+    Env, Error, Result,
+};
+use napi_derive::napi;
+use serde::Serialize;
+
+use super::{
+    call::{millis, NativeCall},
+    container::NativeContainer,
+    failure,
+    promise::promise,
+    runtime,
+};
+use crate::{
+    config::Config,
+    engine::{docker::Docker, EngineInfo, PullProgress},
+    pool::{Acquired, Event, Pool, Stats},
+    sandbox::{Paths, Sandbox, Sandboxes},
+};
+
+/// What JavaScript is told as it happens.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Pool(Event),
+    Engine(EngineEvent<'a>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+enum EngineEvent<'a> {
+    /// A step of a pull.
+    Pull(PullProgress),
+    /// The engine has answered; these orphans of dead processes were removed.
+    Engine { engine: &'a EngineInfo, swept: Vec<String> },
+}
+
+/// The pool's numbers, and which way the calls went.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshot {
+    #[serde(flatten)]
+    pool: Stats,
+    calls_warm: u64,
+    calls_cold: u64,
+}
+
+#[napi]
+pub struct NativePool {
+    pool: Arc<Pool<Sandboxes<Docker>>>,
+    paths: Arc<Paths>,
+}
+
+#[napi]
+impl NativePool {
+    /// `config` is [`Config`] as JSON, `on_event` gets each event as JSON. Contacts nothing.
+    ///
+    /// Throws an error whose message is a failure when the engine's address makes no sense.
+    #[napi(constructor)]
+    pub fn new(
+        env: &Env,
+        config: String,
+        on_event: Function<'_, FnArgs<(String,)>, ()>,
+    ) -> Result<Self> {
+        let config: Config = serde_json::from_str(&config)
+            .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
+        // Weak: waiting for events keeps no process alive.
+        let function = on_event.build_threadsafe_function().weak::<true>().build()?;
+        let tell = Arc::new(move |told: Told<'_>| {
+            if let Ok(text) = serde_json::to_string(&told) {
+                function.call(FnArgs::from((text,)), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        });
+        let (on_pull, on_ready, on_pool) = (tell.clone(), tell.clone(), tell);
+
+        let engine = Docker::new(config.engine, config.container.clone())
+            .map_err(|error| Error::from_reason(failure::text(&error)))?;
+        let provider = Sandboxes::new(
+            Arc::new(engine),
+            &config.container,
+            Arc::new(move |step| on_pull(Told::Engine(EngineEvent::Pull(step)))),
+            Arc::new(move |engine, swept| {
+                on_ready(Told::Engine(EngineEvent::Engine { engine, swept }));
+            }),
+        );
+        let paths = provider.paths();
+        let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));
+        let pool = Pool::new(provider, config.pool, runtime::handle()?.clone(), on_event);
+        let pool = Arc::new(pool);
+        // A worker that is terminated leaves calls behind that nobody waits for.
+        env.add_env_cleanup_hook(Arc::downgrade(&pool), |pool| {
+            if let (Some(pool), Ok(handle)) = (pool.upgrade(), runtime::handle()) {
+                handle.spawn(async move { pool.shutdown(Duration::ZERO).await });
+            }
+        })?;
+        Ok(Self { pool, paths })
+    }
+
+    /// Resolves with nothing when the pool is warm, or with a failure.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn initialize<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pool = self.pool.clone();
+        promise(env, async move { failure::or_null(pool.initialize().await) })
+    }
+
+    /// A warm container, if there is one and nobody is in line; or a failure.
+    #[napi]
+    pub fn try_acquire(&self) -> Option<Either<NativeContainer, String>> {
+        match self.pool.try_acquire() {
+            Ok(acquired) => acquired.map(|acquired| Either::A(hold(acquired))),
+            Err(error) => Some(Either::B(failure::text(&error))),
+        }
+    }
+
+    /// Resolves with a container, or with a failure. A `timeout_ms` of 0 waits for ever.
+    #[napi(ts_return_type = "Promise<NativeContainer | string>")]
+    pub fn acquire<'env>(
+        &self,
+        env: &'env Env,
+        timeout_ms: f64,
+        line: Option<&NativeCall>,
+    ) -> Result<Object<'env>> {
+        let pool = self.pool.clone();
+        let cancel = line.map(NativeCall::token).unwrap_or_default();
+        let deadline = (timeout_ms > 0.0).then(|| Duration::from_millis(timeout_ms as u64));
+        promise(env, async move {
+            match pool.acquire(deadline, cancel.cancelled()).await {
+                Ok(acquired) => Either::A(hold(acquired)),
+                Err(error) => Either::B(failure::text(&error)),
+            }
+        })
+    }
+
+    #[napi]
+    pub fn resize(&self, pool_size: u32) {
+        self.pool.resize(pool_size as usize);
+    }
+
+    /// The warm containers, oldest first.
+    #[napi]
+    pub fn ready(&self) -> Vec<NativeContainer> {
+        let seen = |member| NativeContainer::new(Sandbox::seen(member), 0.0);
+        self.pool.ready().into_iter().map(seen).collect()
+    }
+
+    /// The warm or acquired container with that id.
+    #[napi]
+    pub fn find(&self, id: String) -> Option<NativeContainer> {
+        self.pool.find(&id).map(|member| NativeContainer::new(Sandbox::seen(member), 0.0))
+    }
+
+    /// The pool's numbers as JSON.
+    #[napi]
+    pub fn stats(&self) -> Result<String> {
+        let (calls_warm, calls_cold) = self.paths.counts();
+        let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold };
+        serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
+    }
+
+    /// Resolves with nothing when everything is gone, or with a failure.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn shutdown<'env>(&self, env: &'env Env, grace_ms: f64) -> Result<Object<'env>> {
+        let pool = self.pool.clone();
+        let grace = Duration::from_millis(grace_ms as u64);
+        promise(env, async move { failure::or_null(pool.shutdown(grace).await) })
+    }
+}
+
+fn hold(acquired: Acquired<Sandboxes<Docker>>) -> NativeContainer {
+    NativeContainer::new(Sandbox::held(acquired.lease), millis(acquired.waited))
+}

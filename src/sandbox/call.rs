@@ -1,0 +1,125 @@
+//! One execution in a container, and its outcome.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::runner::{
+    job::Job,
+    output::{Collected, Output, Tap, Wanted},
+    session::End,
+};
+
+/// What to run, and within which bounds.
+pub struct Call {
+    pub job: Job,
+    /// The longest it may take, from the call on; `None`: any time.
+    pub deadline: Option<Duration>,
+    pub wanted: Wanted,
+    /// Gets the output as it comes.
+    pub tap: Option<Tap>,
+    /// The caller no longer wants it.
+    pub cancel: CancellationToken,
+}
+
+/// Why a call came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    Exit,
+    Signal,
+    Timeout,
+    Oom,
+    OutputLimit,
+}
+
+impl Reason {
+    /// As the JavaScript side says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Signal => "signal",
+            Self::Timeout => "timeout",
+            Self::Oom => "oom",
+            Self::OutputLimit => "output_limit",
+        }
+    }
+}
+
+/// Which way a job went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// To what was running already: the parked interpreter, or for a command the supervisor.
+    Warm,
+    /// To an interpreter started for it, or through the engine's exec.
+    Cold,
+}
+
+/// Where a call's time went.
+#[derive(Debug, Clone, Copy)]
+pub struct Timings {
+    /// From the call until the job was on its way.
+    pub dispatch: Duration,
+    /// From then until the first byte of output; `None`: there was none.
+    pub first_byte: Option<Duration>,
+    /// From dispatch to the end.
+    pub run: Duration,
+    pub total: Duration,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Outcome {
+    pub stdout: Collected,
+    pub stderr: Collected,
+    pub reason: Reason,
+    /// As a shell gives it: 128 + n for a process ended by signal n.
+    pub exit_code: u32,
+    pub signal: Option<u32>,
+    pub path: Path,
+    pub timings: Timings,
+}
+
+const SIGKILL: u32 = 9;
+
+/// How a call ended: by its process, or by us.
+pub(super) enum Ended {
+    ByItself(End),
+    ByDeadline,
+}
+
+impl Outcome {
+    pub(super) fn new(
+        ended: Ended,
+        output: &Output,
+        path: Path,
+        called: Instant,
+        written: Option<Instant>,
+    ) -> Self {
+        let now = Instant::now();
+        let (reason, exit_code, signal) = match ended {
+            Ended::ByItself(End::Exit(code)) => (Reason::Exit, code, None),
+            Ended::ByItself(End::Signal(number)) => (Reason::Signal, 128 + number, Some(number)),
+            Ended::ByItself(End::Oom(number)) => (Reason::Oom, 128 + number, Some(number)),
+            // Both end with the container, which is killed.
+            Ended::ByItself(End::OutputLimit) => {
+                (Reason::OutputLimit, 128 + SIGKILL, Some(SIGKILL))
+            }
+            Ended::ByDeadline => (Reason::Timeout, 128 + SIGKILL, Some(SIGKILL)),
+        };
+        let written = written.unwrap_or(now);
+        let timings = Timings {
+            dispatch: written - called,
+            first_byte: output.first_byte().map(|first| first.saturating_duration_since(written)),
+            run: now - written,
+            total: now - called,
+        };
+        let (stdout, stderr) = output.take();
+        Self { stdout, stderr, reason, exit_code, signal, path, timings }
+    }
+
+    /// Whether the container can't be used any more: what ran in it may still run.
+    pub fn ends_container(&self) -> bool {
+        matches!(self.reason, Reason::Timeout | Reason::OutputLimit)
+    }
+}

@@ -1,0 +1,255 @@
+//! A running container, and how a call finds its way into it.
+
+use std::{
+    future::Future,
+    sync::{
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc,
+    },
+};
+
+use futures_util::future::Either;
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::call::{Call, Ended, Outcome, Path};
+use crate::{
+    engine::Engine,
+    error::{Code, Error, Result},
+    pool::Pooled,
+    runner::{
+        exec,
+        job::{Command, Job, Work},
+        lifeline::Lifeline,
+        output::Output,
+        session::{End, Session, SessionError},
+        startup::counts_only_at_start,
+        MAX_INPUT,
+    },
+};
+
+/// As the JavaScript side says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing has run in it.
+    Ready,
+    /// Something runs in it, or has.
+    Busy,
+    /// It is gone, or about to be.
+    Terminated,
+}
+
+/// How many calls went which way.
+#[derive(Debug, Default)]
+pub struct Paths {
+    warm: AtomicU64,
+    cold: AtomicU64,
+}
+
+impl Paths {
+    fn count(&self, path: Path) {
+        let counter = match path {
+            Path::Warm => &self.warm,
+            Path::Cold => &self.cold,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Warm, cold.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.warm.load(Ordering::Relaxed), self.cold.load(Ordering::Relaxed))
+    }
+}
+
+/// What PID 1 is.
+pub(super) enum Init {
+    Supervisor(Session),
+    /// A process that only waits for its stdin to end.
+    Idle(Lifeline),
+}
+
+/// A running container.
+pub struct Container<E> {
+    id: String,
+    engine: Arc<E>,
+    init: Init,
+    paths: Arc<Paths>,
+    used: AtomicBool,
+    /// Whether the supervisor has a job. It takes one at a time: two would share its streams.
+    supervising: AtomicBool,
+    terminated: CancellationToken,
+}
+
+impl<E: Engine> Container<E> {
+    pub(super) fn new(id: String, engine: Arc<E>, init: Init, paths: Arc<Paths>) -> Self {
+        Self {
+            id,
+            engine,
+            init,
+            paths,
+            used: AtomicBool::new(false),
+            supervising: AtomicBool::new(false),
+            terminated: CancellationToken::new(),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        if self.terminated.is_cancelled() {
+            Status::Terminated
+        } else if self.used.load(Ordering::Acquire) {
+            Status::Busy
+        } else {
+            Status::Ready
+        }
+    }
+
+    /// Marks the container as gone, before it goes: running calls end with `ContainerTerminated`.
+    pub fn terminate(&self) {
+        self.terminated.cancel();
+    }
+
+    /// Runs a call. After an error, and after an outcome that [`Outcome::ends_container`], the
+    /// container is of no more use and must be destroyed.
+    ///
+    /// # Errors
+    ///
+    /// `ContainerTerminated`: destroyed before or meanwhile, or the caller cancelled.
+    /// `ContainerLost`: it ended, or its connection broke. `InvalidArgument`: more input than a job
+    /// can have. What the engine says to an exec, where one is needed.
+    pub async fn execute(&self, call: Call) -> Result<Outcome> {
+        let called = Instant::now();
+        self.used.store(true, Ordering::Release);
+        let Call { job, deadline, wanted, tap, cancel } = call;
+        check_size(&job)?;
+
+        let output = Output::new(wanted, tap);
+        let (written, mut on_written) = oneshot::channel();
+        let (path, work) = self.dispatch(job, output.clone(), written);
+        self.paths.count(path);
+        let expired = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(called + deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = async {
+            let end = work.await?;
+            output.delivered().await;
+            Ok(end)
+        };
+        let ended = tokio::select! {
+            biased;
+            () = self.terminated.cancelled() => Err(self.terminated_error()),
+            () = cancel.cancelled() => Err(self.terminated_error()),
+            end = work => end.map(Ended::ByItself),
+            () = expired => Ok(Ended::ByDeadline),
+        };
+        output.close();
+        Ok(Outcome::new(ended?, &output, path, called, on_written.try_recv().ok()))
+    }
+
+    /// Chooses the way of a job, and sends it there.
+    fn dispatch(
+        &self,
+        job: Job,
+        output: Output,
+        written: oneshot::Sender<Instant>,
+    ) -> (Path, impl Future<Output = Result<End>> + Send + '_) {
+        if let Init::Supervisor(session) = &self.init {
+            if let Some(turn) = Turn::take(&self.supervising) {
+                let (path, job) = match &job.work {
+                    Work::Script { .. }
+                        if job.env.iter().any(|(name, _)| counts_only_at_start(name)) =>
+                    {
+                        (Path::Cold, Job { work: Work::Command(job.work.into_command()), ..job })
+                    }
+                    _ => (Path::Warm, job),
+                };
+                let work = async move {
+                    let end = session.run(job, output, written).await;
+                    drop(turn);
+                    end.map_err(|error| self.session_error(error))
+                };
+                return (path, Either::Left(work));
+            }
+        }
+        let work = async move {
+            tokio::select! {
+                end = exec::run(&*self.engine, &self.id, job, output, written) => {
+                    end.map_err(|error| self.exec_error(error))
+                }
+                () = self.lost() => Err(self.session_error(SessionError::Lost)),
+            }
+        };
+        (Path::Cold, Either::Right(work))
+    }
+
+    fn terminated_error(&self) -> Error {
+        let message = "The container was destroyed before the call ended.";
+        Error::new(Code::ContainerTerminated, message).container(&self.id)
+    }
+
+    fn session_error(&self, error: SessionError) -> Error {
+        let message = match error {
+            SessionError::Lost => "The container ended during the call, or the connection to it \
+                                   broke; acquire a new one and try again."
+                .to_owned(),
+            SessionError::Protocol(what) | SessionError::Boot(what) => {
+                format!("The connection to the container broke: {what}; acquire a new one.")
+            }
+        };
+        Error::new(Code::ContainerLost, message).container(&self.id)
+    }
+
+    /// An engine that does not know the container, or says that it does not run, tells of its loss.
+    fn exec_error(&self, error: Error) -> Error {
+        match error.status_code {
+            Some(404 | 409) => self.session_error(SessionError::Lost).cause(error),
+            _ => error,
+        }
+    }
+}
+
+impl<E: Engine> Pooled for Container<E> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        match &self.init {
+            Init::Supervisor(session) => Either::Left(session.lost()),
+            Init::Idle(lifeline) => Either::Right(lifeline.lost()),
+        }
+    }
+}
+
+/// The supervisor's attention, given back when dropped.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(supervising: &'a AtomicBool) -> Option<Self> {
+        let free = supervising.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
+        free.is_ok().then_some(Self(supervising))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn check_size(job: &Job) -> Result<()> {
+    let (what, size) = match &job.work {
+        Work::Script { source, .. } => ("script", source.len()),
+        Work::Command(Command { stdin, .. }) => ("stdin", stdin.len()),
+    };
+    let env: usize = job.env.iter().map(|(name, value)| name.len() + value.len()).sum();
+    for (what, size) in [(what, size), ("env", env)] {
+        if size > MAX_INPUT {
+            let message = format!("{what} has {size} bytes; the most is {MAX_INPUT}.");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+    }
+    Ok(())
+}

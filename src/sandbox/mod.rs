@@ -1,0 +1,16 @@
+//! A container with what runs code in it.
+//!
+//! [`Container`] is what the pool keeps; [`Sandboxes`] makes them; a [`Sandbox`] is one in somebody's
+//! hands. A [`Call`] is one execution, and its [`Outcome`] what came of it.
+
+mod call;
+mod container;
+mod provider;
+// The module's main noun, and its smallest part.
+#[allow(clippy::module_inception)]
+mod sandbox;
+
+pub use call::{Call, Outcome, Path, Reason, Timings};
+pub use container::{Container, Paths, Status};
+pub use provider::Sandboxes;
+pub use sandbox::Sandbox;

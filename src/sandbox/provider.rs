@@ -1,0 +1,192 @@
+//! Makes containers for the pool: warm where the image has Python, else idle.
+
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    Arc,
+};
+
+use super::container::{Container, Init, Paths};
+use crate::{
+    config::ContainerConfig,
+    engine::{Attached, CreateError, Engine, EngineInfo, Init as Program, OnPull},
+    error::{Code, Error, Result},
+    pool::{Pooled, Prepared, Provider},
+    runner::{
+        lifeline::Lifeline,
+        session::{self, Session, SessionError},
+    },
+};
+
+/// Gets what the engine says of itself, and the ids of the orphans that were removed.
+pub type OnReady = Arc<dyn Fn(&EngineInfo, Vec<String>) + Send + Sync>;
+
+/// Makes the containers of one pool.
+pub struct Sandboxes<E> {
+    engine: Arc<E>,
+    image: String,
+    memory: u64,
+    preload: Vec<String>,
+    on_pull: OnPull,
+    on_ready: OnReady,
+    paths: Arc<Paths>,
+    /// The image has no `python3`.
+    no_python: AtomicBool,
+    /// The image's `python3` has run a supervisor.
+    has_python: AtomicBool,
+}
+
+impl<E: Engine> Sandboxes<E> {
+    pub fn new(
+        engine: Arc<E>,
+        config: &ContainerConfig,
+        on_pull: OnPull,
+        on_ready: OnReady,
+    ) -> Self {
+        Self {
+            engine,
+            image: config.image.clone(),
+            memory: config.memory.unsigned_abs(),
+            preload: config.preload.clone(),
+            on_pull,
+            on_ready,
+            paths: Arc::default(),
+            no_python: AtomicBool::new(false),
+            has_python: AtomicBool::new(false),
+        }
+    }
+
+    /// How many calls went which way.
+    pub fn paths(&self) -> Arc<Paths> {
+        self.paths.clone()
+    }
+
+    async fn start(&self, argv: Vec<String>) -> Result<Attached, CreateError> {
+        self.engine.create(Program { argv }).await
+    }
+
+    async fn warm(&self) -> Result<Option<Container<E>>> {
+        let attached = match self.start(session::init()).await {
+            Ok(attached) => attached,
+            Err(CreateError::NoSuchProgram(error)) => {
+                if !self.preload.is_empty() {
+                    let message = "preload: the image has no python3 to import modules into.";
+                    let error = Error::new(Code::EngineError, message).cause(error);
+                    return Err(error.image(&self.image));
+                }
+                self.no_python.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
+            Err(CreateError::Other(error)) => return Err(error),
+        };
+        let Attached { id, reader, writer } = attached;
+        let given_up = Booting { engine: &*self.engine, id: &id };
+        let error = match Session::boot(reader, writer, &self.preload).await {
+            Ok(session) => {
+                std::mem::forget(given_up);
+                self.has_python.store(true, Ordering::Relaxed);
+                return Ok(Some(self.container(id, Init::Supervisor(session))));
+            }
+            Err(error) => error,
+        };
+        // The lifeline is cut, so the container is about to go; this waits for it, and makes sure.
+        self.engine.remove(&id).await?;
+        std::mem::forget(given_up);
+        match error {
+            SessionError::Boot(said) if !self.preload.is_empty() => {
+                let message =
+                    format!("preload: {said}; take it off the list or add it to the image.");
+                Err(Error::new(Code::EngineError, message).container(id).image(&self.image))
+            }
+            // The same python3 has done it before: this container ended, or the connection to it.
+            error if self.has_python.load(Ordering::Relaxed) => {
+                let why = match error {
+                    SessionError::Lost => String::new(),
+                    SessionError::Protocol(said) | SessionError::Boot(said) => format!(" ({said})"),
+                };
+                let message = format!("The container ended as it started{why}; try again.");
+                Err(Error::new(Code::ContainerLost, message).container(id).image(&self.image))
+            }
+            // A python3 that can't run the supervisor.
+            _ => Ok(None),
+        }
+    }
+
+    /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.
+    async fn idle(&self) -> Result<Container<E>> {
+        let Attached { id, reader, writer } =
+            self.start(vec!["cat".to_owned()]).await.map_err(|error| match error {
+                CreateError::Other(error) => error,
+                CreateError::NoSuchProgram(error) => {
+                    let message =
+                        "The image has neither python3 nor cat, so nothing can run in it.";
+                    Error::new(Code::EngineError, message).cause(error).image(&self.image)
+                }
+            })?;
+        Ok(self.container(id, Init::Idle(Lifeline::hold(reader, writer))))
+    }
+
+    fn container(&self, id: String, init: Init) -> Container<E> {
+        Container::new(id, self.engine.clone(), init, self.paths.clone())
+    }
+}
+
+/// A container that is starting up. One whose start is given up half-way, or that could not be removed
+/// after it failed, has lost its lifeline but need not heed that: it is removed in the background.
+struct Booting<'a, E: Engine> {
+    engine: &'a E,
+    id: &'a str,
+}
+
+impl<E: Engine> Drop for Booting<'_, E> {
+    fn drop(&mut self) {
+        self.engine.discard(self.id);
+    }
+}
+
+impl<E: Engine> Provider for Sandboxes<E> {
+    type Item = Container<E>;
+
+    async fn prepare(&self) -> Result<Prepared> {
+        let info = self.engine.connect().await?;
+        // Orphans only cost room; failing to remove them is no reason not to begin.
+        let swept = self.engine.sweep().await.unwrap_or_default();
+        (self.on_ready)(&info, swept);
+        self.engine.prepare(self.on_pull.clone()).await?;
+        Ok(Prepared { max: Some(room(info.memory, self.memory)) })
+    }
+
+    async fn create(&self) -> Result<Container<E>> {
+        if !self.no_python.load(Ordering::Relaxed) {
+            if let Some(container) = self.warm().await? {
+                return Ok(container);
+            }
+        }
+        self.idle().await
+    }
+
+    async fn destroy(&self, container: &Container<E>) -> Result<()> {
+        container.terminate();
+        self.engine.remove(container.id()).await
+    }
+
+    async fn settle(&self) {
+        self.engine.settle().await;
+    }
+}
+
+/// How many containers three quarters of the engine's memory allow; one in any case.
+fn room(memory: u64, each: u64) -> usize {
+    let room = (memory / 4 * 3).checked_div(each).unwrap_or(u64::MAX);
+    usize::try_from(room).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+
+    #[test]
+    fn three_quarters_of_the_memory_are_shared_out_and_one_container_always_fits() {
+        assert_eq!(room(16 << 30, 128 << 20), 96);
+        assert_eq!(room(1 << 20, 128 << 20), 1);
+    }
+}

@@ -1,0 +1,98 @@
+//! A container in somebody's hands, or in somebody's sight.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use super::{
+    call::{Call, Outcome},
+    container::Status,
+    provider::Sandboxes,
+};
+use crate::{
+    engine::Engine,
+    error::{Code, Error, Result},
+    pool::{Lease, Member},
+};
+
+/// A container of a pool. Dropping one that was acquired ends the container.
+pub struct Sandbox<E: Engine> {
+    member: Member<Sandboxes<E>>,
+    /// Taken at the first execute where the container was only seen, not acquired.
+    lease: Mutex<Option<Lease<Sandboxes<E>>>>,
+}
+
+impl<E: Engine> Sandbox<E> {
+    /// An acquired one.
+    pub fn held(lease: Lease<Sandboxes<E>>) -> Self {
+        Self { member: lease.member().clone(), lease: Mutex::new(Some(lease)) }
+    }
+
+    /// One that is the pool's, or another's. Running something in a warm one takes it out of the pool.
+    pub fn seen(member: Member<Sandboxes<E>>) -> Self {
+        Self { member, lease: Mutex::new(None) }
+    }
+
+    pub fn id(&self) -> &str {
+        self.member.id()
+    }
+
+    pub fn status(&self) -> Status {
+        if self.member.is_lost() {
+            return Status::Terminated;
+        }
+        self.member.status()
+    }
+
+    /// When the pool is going to end it; `None`: never, or it has been acquired.
+    pub fn expiry(&self) -> Option<SystemTime> {
+        self.member.expiry()
+    }
+
+    /// Runs a call. A container that can't be used after it is ended in the background.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::Container::execute`].
+    pub async fn execute(&self, call: Call) -> Result<Outcome> {
+        self.take()?;
+        let result = self.member.execute(call).await;
+        let unusable = match &result {
+            Ok(outcome) => outcome.ends_container(),
+            Err(error) => error.code != Code::InvalidArgument,
+        };
+        if unusable {
+            self.member.terminate();
+            let member = self.member.clone();
+            tokio::spawn(async move { member.destroy().await });
+        }
+        result
+    }
+
+    /// Ends the container; returns when the engine has confirmed that it is gone. Concurrent calls
+    /// share one removal. Calls that run in it end with `ContainerTerminated`.
+    ///
+    /// # Errors
+    ///
+    /// The engine's. Further attempts follow in the background.
+    pub async fn destroy(&self) -> Result<()> {
+        self.member.terminate();
+        self.member.destroy().await
+    }
+
+    /// Makes sure that the container is held.
+    fn take(&self) -> Result<()> {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if lease.is_none() {
+            *lease = self.member.lease();
+        }
+        match *lease {
+            Some(_) => Ok(()),
+            None => {
+                let message = "The container is not in the pool any more; acquire a new one.";
+                Err(Error::new(Code::ContainerTerminated, message).container(self.id()))
+            }
+        }
+    }
+}
