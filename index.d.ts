@@ -1,0 +1,673 @@
+/// <reference types="node" />
+
+import { EventEmitter } from 'node:events';
+
+/**
+ * A pool of warm, hardened, one-shot containers for untrusted Python, and the singleton of the process.
+ *
+ * Requiring the package starts nothing. An idle pool does not keep Node alive; a pending call does.
+ * When the process goes away in any manner, its containers go away with it.
+ *
+ * @example
+ * ```js
+ * const ContainerPoolManager = require('scientist-pool');
+ *
+ * const container = await ContainerPoolManager.getInstance().acquire();
+ * try {
+ *   const { stdout, exitCode } = await container.execute('print("hello")');
+ * } finally {
+ *   await container.destroy();
+ * }
+ * ```
+ */
+declare class ContainerPoolManager extends EventEmitter {
+  /** The singleton, or `null`. Assigning `null` resets it; it does not shut the pool down. */
+  static instance: ContainerPoolManager | null;
+
+  /**
+   * The singleton, made on first use.
+   *
+   * @param options For the first call. With an existing instance they must come to the same settings.
+   * @throws {PoolError} `INVALID_ARGUMENT`: a wrong option or environment variable, or options that
+   *   differ from those of the existing instance. `BINDING_UNAVAILABLE`.
+   */
+  static getInstance(options?: ContainerPoolManager.PoolOptions): ContainerPoolManager;
+
+  /**
+   * A pool of its own. Reads the environment variables of {@link ContainerPoolManager.PoolOptions} now;
+   * talks to no engine before the first `initialize`, `acquire` or `run`.
+   *
+   * @throws {PoolError} `INVALID_ARGUMENT`: a wrong option or environment variable, by its name.
+   *   `BINDING_UNAVAILABLE`: the native part is not installed for this platform.
+   */
+  constructor(options?: ContainerPoolManager.PoolOptions);
+
+  /** The image, as configured. */
+  readonly image: string;
+
+  /** The READY containers, oldest first: a fresh array of them. */
+  readonly pool: ContainerPoolManager.Container[];
+
+  /**
+   * How many READY containers the pool keeps. Assigning makes the pool grow or shrink to it.
+   *
+   * @throws {PoolError} `INVALID_ARGUMENT`: not a whole number from 0 to 10 000, or more than `max`.
+   */
+  poolSize: number;
+
+  /** Whether an {@link initialize} is under way. */
+  readonly isInitializing: boolean;
+
+  /**
+   * Makes sure the image is there (pulls it if not, as the option `pull` says), then warms `poolSize`
+   * containers. Concurrent calls share one warm-up; a later call tops the pool up; after `shutdown()`
+   * it opens the pool again.
+   *
+   * @throws {PoolError} `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`, `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`;
+   *   `POOL_CLOSED` if the pool is shut down meanwhile.
+   */
+  initialize(): Promise<void>;
+
+  /**
+   * The oldest READY container, and a refill starts in the background. With none READY, one is created
+   * on demand, and the caller gets whichever comes first, the refill's or its own. At `max`, callers
+   * wait in line, first come first served. Works before `initialize()`.
+   *
+   * @throws {PoolError} `ACQUIRE_TIMEOUT`; `POOL_EXHAUSTED`: the line is full; `POOL_CLOSED`;
+   *   `INVALID_ARGUMENT`; or what kept the container from being made: `ENGINE_UNAVAILABLE`,
+   *   `ENGINE_ERROR`, `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`. With `signal`: the signal's reason.
+   */
+  acquire(options?: ContainerPoolManager.AcquireOptions): Promise<ContainerPoolManager.Container>;
+
+  /**
+   * Acquires, executes and destroys in one call. Resolves as soon as the result is known; the removal
+   * goes on behind it, and `shutdown()` waits for it.
+   *
+   * @param script Python source.
+   * @throws what {@link acquire} and {@link ContainerPoolManager.Container.execute} throw.
+   */
+  run<E extends ContainerPoolManager.Encoding = 'utf8'>(
+    script: string,
+    options?: ContainerPoolManager.RunScriptOptions<E>,
+  ): Promise<ContainerPoolManager.ExecuteResult<E>>;
+  run<E extends ContainerPoolManager.Encoding = 'utf8'>(
+    cmd: readonly string[],
+    options?: ContainerPoolManager.RunCommandOptions<E>,
+  ): Promise<ContainerPoolManager.ExecuteResult<E>>;
+
+  /**
+   * Closes at once to newcomers, rejects those in line (`POOL_CLOSED`), waits for containers still being
+   * created, destroys the READY ones, gives the leased ones `grace` ms, then destroys them too.
+   * Idempotent: calls during a shutdown share it. Afterwards the engine holds nothing of this pool.
+   *
+   * @throws {PoolError} `INVALID_ARGUMENT`; `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`: a container could not
+   *   be removed.
+   */
+  shutdown(options?: ContainerPoolManager.ShutdownOptions): Promise<void>;
+
+  /** A snapshot of what the pool holds and has done. */
+  stats(): ContainerPoolManager.PoolStats;
+
+  /** The same as `shutdown()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+
+  /** Listens to an event of {@link ContainerPoolManager.PoolEvents}. */
+  on<E extends keyof ContainerPoolManager.PoolEvents>(
+    event: E,
+    listener: (...args: ContainerPoolManager.PoolEvents[E]) => void,
+  ): this;
+  // biome-ignore lint/suspicious/noExplicitAny: as the method it overrides has it
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+  /** Listens to the next such event only. */
+  once<E extends keyof ContainerPoolManager.PoolEvents>(
+    event: E,
+    listener: (...args: ContainerPoolManager.PoolEvents[E]) => void,
+  ): this;
+  // biome-ignore lint/suspicious/noExplicitAny: as the method it overrides has it
+  once(event: string | symbol, listener: (...args: any[]) => void): this;
+  /** Ends what `on` began. */
+  off<E extends keyof ContainerPoolManager.PoolEvents>(
+    event: E,
+    listener: (...args: ContainerPoolManager.PoolEvents[E]) => void,
+  ): this;
+  // biome-ignore lint/suspicious/noExplicitAny: as the method it overrides has it
+  off(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+// Under its own name in the namespace, so that `const { ContainerPoolManager } = require(…)` has it.
+import Manager = ContainerPoolManager;
+
+declare namespace ContainerPoolManager {
+  export { Manager as ContainerPoolManager };
+
+  /** {@link ContainerPoolManager.initialize} of the singleton. */
+  export function initialize(): Promise<void>;
+
+  /** {@link ContainerPoolManager.acquire} of the singleton. */
+  export function acquire(options?: AcquireOptions): Promise<Container>;
+
+  /**
+   * `container.execute(…)`, the container given itself or by its id.
+   *
+   * @throws {PoolError} `CONTAINER_TERMINATED` for an id that no live container of the singleton has.
+   */
+  export function execute<E extends Encoding = 'utf8'>(
+    container: Container | string,
+    script: string,
+    env?: Env,
+    args?: readonly (string | number)[],
+    options?: ScriptOptions<E>,
+  ): Promise<ExecuteResult<E>>;
+  export function execute<E extends Encoding = 'utf8'>(
+    container: Container | string,
+    cmd: readonly string[],
+    options?: CommandOptions<E>,
+  ): Promise<ExecuteResult<E>>;
+
+  /** `container.destroy()`, the container given itself or by its id. An id that is gone is success. */
+  export function destroy(container: Container | string): Promise<void>;
+
+  /** {@link ContainerPoolManager.shutdown} of the singleton; nothing if there is none. */
+  export function shutdown(options?: ShutdownOptions): Promise<void>;
+
+  /** {@link ContainerPoolManager.run} of the singleton. */
+  export const run: ContainerPoolManager['run'];
+
+  /**
+   * A container on lease: one-shot, never reused. Destroy it when done; a lease that is dropped without
+   * that is destroyed when it is garbage-collected.
+   */
+  export class Container {
+    /** Containers come from {@link ContainerPoolManager.acquire}. */
+    private constructor();
+
+    /** The engine's container id, in full. */
+    readonly id: string;
+
+    /** `'BUSY'` from the first execute on. */
+    readonly status: 'READY' | 'BUSY' | 'TERMINATED';
+
+    /** When the pool will end it, in ms since the epoch; `null`: not by the clock. */
+    readonly expiry: number | null;
+
+    /**
+     * Runs Python source as `python3 - ...args` would. Resolves whatever the script does: a crash, a
+     * timeout and an out-of-memory kill are results. `stdout` and `stderr` are trimmed (see `trim`).
+     *
+     * @param script Python source, of any size.
+     * @param env Added to the container's environment.
+     * @param args What the script finds in `sys.argv[1:]`.
+     * @throws {PoolError} `INVALID_ARGUMENT`; `CONTAINER_TERMINATED`: destroyed before or meanwhile;
+     *   `CONTAINER_LOST`: it ended without anybody here asking for it; `ENGINE_UNAVAILABLE`,
+     *   `ENGINE_ERROR`. With `signal`: the signal's reason. What `onStdout` or `onStderr` threw.
+     */
+    execute<E extends Encoding = 'utf8'>(
+      script: string,
+      env?: Env,
+      args?: readonly (string | number)[],
+      options?: ScriptOptions<E>,
+    ): Promise<ExecuteResult<E>>;
+    /** The same as {@link executeCommand}. */
+    execute<E extends Encoding = 'utf8'>(
+      cmd: readonly string[],
+      options?: CommandOptions<E>,
+    ): Promise<ExecuteResult<E>>;
+
+    /**
+     * Runs a command, without a shell. Its output is not trimmed (see `trim`).
+     *
+     * @param cmd The program and its arguments.
+     * @throws as {@link execute} does.
+     */
+    executeCommand<E extends Encoding = 'utf8'>(
+      cmd: readonly string[],
+      options?: CommandOptions<E>,
+    ): Promise<ExecuteResult<E>>;
+
+    /**
+     * Kills and removes the container; resolves when the engine confirms that it is gone. Idempotent,
+     * and concurrent calls share one removal; one that is gone already is success. An execute under way
+     * rejects with `CONTAINER_TERMINATED`. After a failure, another call tries again.
+     *
+     * @throws {PoolError} `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`.
+     */
+    destroy(): Promise<void>;
+
+    /** The same as `destroy()`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+  }
+
+  /** Every error of this package but the reasons of your own signals and callbacks. */
+  export class PoolError extends Error {
+    constructor(code: PoolErrorCode, message: string, details?: PoolErrorDetails);
+    readonly name: 'PoolError';
+    /** Stable; made for `switch`. */
+    readonly code: PoolErrorCode;
+    /** The image it is about. */
+    readonly image?: string;
+    /** The container it is about. */
+    readonly containerId?: string;
+    /** The deadline that passed, in ms. */
+    readonly timeout?: number;
+    /** The engine's HTTP status. */
+    readonly statusCode?: number;
+  }
+
+  export interface PoolErrorDetails {
+    image?: string;
+    containerId?: string;
+    timeout?: number;
+    statusCode?: number;
+    cause?: unknown;
+  }
+
+  /**
+   * - `INVALID_ARGUMENT`: a wrong option, environment variable or argument, named in the message.
+   * - `ENGINE_UNAVAILABLE`: the container engine can't be reached.
+   * - `ENGINE_ERROR`: the engine answered with an error (`statusCode`).
+   * - `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`: the image (`image`) is not there, or could not be had.
+   * - `ACQUIRE_TIMEOUT`: no container within `timeout` ms.
+   * - `POOL_EXHAUSTED`: `maxWaiting` callers are in line already.
+   * - `POOL_CLOSED`: the pool is shut down; `initialize()` opens it again.
+   * - `CONTAINER_TERMINATED`: the container was destroyed: by its holder, a timeout, or a shutdown.
+   * - `CONTAINER_LOST`: it ended, or its connection broke, without anybody here asking for it.
+   * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded.
+   * - `INTERNAL_ERROR`: a fault of this package.
+   */
+  export type PoolErrorCode =
+    | 'INVALID_ARGUMENT'
+    | 'ENGINE_UNAVAILABLE'
+    | 'ENGINE_ERROR'
+    | 'IMAGE_NOT_FOUND'
+    | 'IMAGE_PULL_FAILED'
+    | 'ACQUIRE_TIMEOUT'
+    | 'POOL_EXHAUSTED'
+    | 'POOL_CLOSED'
+    | 'CONTAINER_TERMINATED'
+    | 'CONTAINER_LOST'
+    | 'BINDING_UNAVAILABLE'
+    | 'INTERNAL_ERROR';
+
+  /** A number of bytes, or text as docker spells it: `'128m'`, `'1.5g'`, `'64KiB'` (units of 1024). */
+  export type Bytes = number | `${number}${string}`;
+
+  /**
+   * The options of a pool. Each is taken from here, else from its environment variable (one that is
+   * empty counts as not set), else it is the default. `null` is an error where it isn't documented.
+   *
+   * Times are whole milliseconds, at most 2 147 483 647. Where 0 means no limit, `Infinity` does too.
+   */
+  export interface PoolOptions {
+    /** How many warm containers are kept READY, 0 to 10 000. `CONTAINER_POOL_SIZE`. @defaultValue 2 */
+    poolSize?: number;
+    /**
+     * The most containers in all: warm, leased, starting and ending. `Infinity`: no limit.
+     * `CONTAINER_POOL_MAX`. A default `poolSize` gives way to it; a greater one is an error.
+     * @defaultValue what three quarters of the engine's memory allow
+     */
+    max?: number;
+    /**
+     * The most callers in line at `max`; the next gets `POOL_EXHAUSTED`. 0: nobody waits.
+     * @defaultValue Infinity
+     */
+    maxWaiting?: number;
+    /** The longest `acquire` waits, ms; 0: without end. @defaultValue 30 000 */
+    acquireTimeout?: number;
+    /** The longest one container may take until it is ready, ms, from 1. @defaultValue 60 000 */
+    createTimeout?: number;
+    /** The longest a call runs unless it says otherwise (`timeout`), ms; 0: no limit. @defaultValue 600 000 */
+    execTimeout?: number;
+    /**
+     * Bytes kept of each stream of a call unless it says otherwise; `Infinity`: no limit.
+     * @defaultValue 10 MiB
+     */
+    maxOutputBytes?: Bytes;
+    /** A warm container older than this is replaced, ms; 0: never. @defaultValue 3 600 000 */
+    maxLifetime?: number;
+    /** A warm container unused for longer than this is replaced, ms; 0: never. @defaultValue 0 */
+    maxIdle?: number;
+    /** The most creates side by side, 1 to 64. @defaultValue 3 */
+    createConcurrency?: number;
+    /** The most removals side by side, 1 to 64. @defaultValue 4 */
+    destroyConcurrency?: number;
+
+    /** An image reference, `[host[:port]/]name[:tag][@digest]`. `CONTAINER_POOL_IMAGE`. @defaultValue 'python:3.9-slim' */
+    image?: string;
+    /** When `initialize` pulls the image. @defaultValue 'missing' */
+    pull?: 'missing' | 'always' | 'never';
+    /** The longest a pull may take, ms, from 1. @defaultValue 600 000 */
+    pullTimeout?: number;
+    /** Memory of a container, 6 MiB at least; swap is set to the same, so there is none on top. `CONTAINER_MEMORY`. @defaultValue 128 MiB */
+    memory?: Bytes;
+    /** Processes and threads in a container; `Infinity`: no limit. `CONTAINER_PIDS_LIMIT`. @defaultValue 50 */
+    pidsLimit?: number;
+    /** Microseconds of CPU time in each `cpuPeriod`, from 1000; `Infinity`: no limit. `CONTAINER_CPU_QUOTA`. @defaultValue 50 000 */
+    cpuQuota?: number;
+    /** Microseconds, 1000 to 1 000 000. @defaultValue 100 000 */
+    cpuPeriod?: number;
+
+    /**
+     * `'legacy'`: containers as the old service made them (the image's user, writable root, the engine's
+     * default capabilities, no limits of `tmpfs`, `ulimits` and `shmSize`, the engine's log driver);
+     * options given beside it still count. No network either way.
+     * @defaultValue 'default'
+     */
+    hardening?: 'default' | 'legacy';
+    /** `'none'`, or the name of one of the engine's networks. The host's own is not offered. @defaultValue 'none' */
+    network?: string;
+    /** `uid[:gid]` or a name; `null`: the image's own. @defaultValue '65534:65534', `null` if legacy */
+    user?: string | null;
+    /** @defaultValue true, `false` if legacy */
+    readonlyRootfs?: boolean;
+    /** @defaultValue true, `false` if legacy */
+    noNewPrivileges?: boolean;
+    /** Capabilities left to the container; all others are dropped. @defaultValue [] */
+    capAdd?: readonly string[];
+    /**
+     * Mount point → mount options, beside the default; `false` takes the default's away.
+     * @defaultValue { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' }, none if legacy
+     */
+    tmpfs?: Readonly<Record<string, string | false>>;
+    /** Size of `/dev/shm`. @defaultValue 16 MiB, the engine's if legacy */
+    shmSize?: Bytes;
+    /**
+     * Limits by name, beside the default: one number for both, or soft and hard. `Infinity`: no limit.
+     * @defaultValue { nofile: 1024, core: 0, fsize: 64 MiB }, none if legacy
+     */
+    ulimits?: Readonly<Partial<Record<UlimitName, number | { soft: number; hard: number }>>>;
+    /** A seccomp profile, as an object or as JSON. @defaultValue the engine's */
+    seccomp?: string | object;
+    /** The engine's name of an OCI runtime: `'runsc'`, `'kata'`. @defaultValue the engine's */
+    runtime?: string;
+    /** Whether the engine keeps the containers' output in its log. @defaultValue false, `true` if legacy */
+    log?: boolean;
+    /** Labels for the containers, beside the pool's own (`scientist-pool.…`). @defaultValue {} */
+    labels?: Readonly<Record<string, string>>;
+    /** Modules imported before a container counts as READY; importing them then costs a script nothing. @defaultValue [] */
+    preload?: readonly string[];
+
+    /**
+     * Where the engine is: an address, or an object. What isn't given is found as the docker CLI finds it:
+     * `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the usual sockets.
+     */
+    engine?: string | EngineOptions;
+
+    /**
+     * On SIGTERM and SIGINT, shut down first and then let the signal do its work; a second one does it at
+     * once. Where the program listens to the signal itself, how it ends stays the program's business.
+     * @defaultValue false
+     */
+    handleSignals?: boolean;
+  }
+
+  export type UlimitName =
+    | 'core'
+    | 'cpu'
+    | 'data'
+    | 'fsize'
+    | 'locks'
+    | 'memlock'
+    | 'msgqueue'
+    | 'nice'
+    | 'nofile'
+    | 'nproc'
+    | 'rss'
+    | 'rtprio'
+    | 'rttime'
+    | 'sigpending'
+    | 'stack';
+
+  export interface EngineOptions {
+    /** `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
+    host?: string;
+    /** The folder with `ca.pem`, `cert.pem` and `key.pem`. `DOCKER_CERT_PATH`. */
+    certPath?: string;
+    /** Whether to use TLS and check the engine's certificate. `DOCKER_TLS_VERIFY`: set to anything, yes. */
+    tlsVerify?: boolean;
+    /** The longest the engine may take over one call, ms, from 1; pulls and creates have their own. @defaultValue 30 000 */
+    timeout?: number;
+  }
+
+  export interface AcquireOptions {
+    /** The longest to wait, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
+    timeout?: number;
+    /** Ends the wait and rejects with the signal's reason. */
+    signal?: AbortSignal;
+  }
+
+  export interface ShutdownOptions {
+    /** How long the holders of containers have until they are destroyed, ms; 0: no time. @defaultValue 5000 */
+    grace?: number;
+  }
+
+  /** Environment variables. `undefined` is left out; a name with `=`, or a NUL anywhere, is an error. */
+  export type Env = Readonly<Record<string, string | number | boolean | undefined>>;
+
+  /** `'utf8'`: text; what is no UTF-8 becomes U+FFFD. `'buffer'`: the bytes as they are. */
+  export type Encoding = 'utf8' | 'buffer';
+
+  /** What output is in an encoding. */
+  export type Output<E extends Encoding> = E extends 'buffer' ? Buffer : string;
+
+  /** The options of a call. A timeout, an abort or an exceeded limit ends the container. */
+  export interface CallOptions<E extends Encoding = 'utf8'> {
+    /** Wall clock, ms; 0: no limit. Its passing is a result with the reason `timeout`. @defaultValue the pool's `execTimeout` */
+    timeout?: number;
+    /** Ends the container and rejects with the signal's reason, an already aborted one too. */
+    signal?: AbortSignal;
+    /**
+     * Bytes of each stream; what goes beyond is cut off, and ends the call with the reason
+     * `output_limit`. `Infinity`: no limit.
+     * @defaultValue the pool's `maxOutputBytes`; no limit with `collect: false`
+     */
+    maxOutputBytes?: Bytes;
+    /**
+     * The working directory. A script with one of its own has an interpreter started for it.
+     * @defaultValue `/tmp`; the image's own if `user` is `null`
+     */
+    cwd?: string;
+    /** Of the output, in the result and for the callbacks. @defaultValue 'utf8' */
+    encoding?: E;
+    /** Whether white space around `stdout` and `stderr` is taken away. Text only. @defaultValue true for scripts, false for commands */
+    trim?: boolean;
+    /** Whether the result holds the output. `false`: it goes to the callbacks only. @defaultValue true */
+    collect?: boolean;
+    /**
+     * Gets stdout as it comes, text in whole characters. The next chunk, and then the script, waits while
+     * a promise it returned is pending. If it throws or rejects, the container is ended and the call rejects with that.
+     */
+    onStdout?: (chunk: Output<E>) => unknown;
+    /** The same for stderr. */
+    onStderr?: (chunk: Output<E>) => unknown;
+  }
+
+  export interface ScriptOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {}
+
+  export interface CommandOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
+    /** Added to the container's environment. */
+    env?: Env;
+    /** What the command reads from its stdin. @defaultValue nothing */
+    stdin?: string | Uint8Array;
+    /** Docker's spelling of `env`. */
+    Env?: readonly `${string}=${string}`[];
+    /** Docker's spelling of `cwd`. */
+    WorkingDir?: string;
+    /** Keys of Docker's exec API that ask for what happens anyway are let pass. */
+    AttachStdin?: boolean;
+    AttachStdout?: true;
+    AttachStderr?: true;
+    Detach?: false;
+    Privileged?: false;
+    Tty?: false;
+  }
+
+  interface RunOptions {
+    /** The longest to wait for a container, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
+    acquireTimeout?: number;
+  }
+
+  export interface RunScriptOptions<E extends Encoding = 'utf8'>
+    extends ScriptOptions<E>,
+      RunOptions {
+    /** Added to the container's environment. */
+    env?: Env;
+    /** What the script finds in `sys.argv[1:]`. */
+    args?: readonly (string | number)[];
+  }
+
+  export interface RunCommandOptions<E extends Encoding = 'utf8'>
+    extends CommandOptions<E>,
+      RunOptions {}
+
+  /**
+   * Why a call ended: by itself (`exit`), by a signal, by its `timeout`, for want of memory (`oom`), by
+   * `maxOutputBytes` (`output_limit`), or nobody knows how (`lost`).
+   */
+  export type EndReason = 'exit' | 'signal' | 'timeout' | 'oom' | 'output_limit' | 'lost';
+
+  export interface ExecuteResult<E extends Encoding = 'utf8'> {
+    stdout: Output<E>;
+    stderr: Output<E>;
+    /** 128 + n for a process killed by signal n. */
+    exitCode: number;
+    /** From the call to its end, in whole ms. */
+    duration: number;
+    reason: EndReason;
+    /** The signal that killed it, such as `'SIGKILL'`. */
+    signal: string | null;
+    /** Whether output was cut off at `maxOutputBytes`. */
+    truncated: boolean;
+    /** Bytes the stream had, those cut off or not collected too. */
+    stdoutBytes: number;
+    stderrBytes: number;
+    /**
+     * `'warm'`: by what was running in the container already: for a script an interpreter. `'cold'`: by an
+     * interpreter started for it (`cwd`, a variable that counts at its start only, a call beside another),
+     * or through the engine's exec.
+     */
+    path: 'warm' | 'cold';
+    timings: Timings;
+  }
+
+  /** Where a call's time went, in ms. */
+  export interface Timings {
+    /** In line: for `run`, for a container. */
+    waiting: number;
+    /** Until the job was on its way into the container. */
+    dispatch: number;
+    /** From then until the first byte of output; `null`: there was none. */
+    firstByte: number | null;
+    /** From dispatch to the end. */
+    run: number;
+    /** All of it. */
+    total: number;
+  }
+
+  /** The events of a pool, each with what its listeners get. Times in ms. */
+  export interface PoolEvents {
+    /** One step of a pull, in the engine's words; bytes done and in all, of this layer in this step. */
+    pull: [
+      progress: {
+        image: string;
+        layer: string | null;
+        status: string;
+        current: number | null;
+        total: number | null;
+      },
+    ];
+    /** The engine has answered, and the containers (`swept`) that dead processes left were removed. */
+    engine: [detail: { engine: EngineInfo; swept: string[] }];
+    /** A container is ready. */
+    created: [detail: { id: string; ms: number }];
+    /** A caller got a container: a warm one, or one made on demand. */
+    acquired: [detail: { id: string; warm: boolean; waitedMs: number }];
+    /** The engine confirmed that a container is gone. */
+    destroyed: [detail: { id: string; ms: number }];
+    /** A container ended although nobody here asked for it. */
+    lost: [detail: { id: string }];
+    /** A warm container was too old, and is replaced. */
+    expired: [detail: { id: string }];
+    /** The pool as a whole stands differently now. */
+    state: [detail: { state: PoolState }];
+    /** The pool reached its target. */
+    ready: [detail: { size: number }];
+    /**
+     * Something failed in the background; the pool goes on. Without a listener it only shows in
+     * `stats().totals.errors`: it never becomes an uncaught exception.
+     */
+    error: [error: PoolError, detail: { during: 'prepare' | 'create' | 'destroy' }];
+  }
+
+  /** What the engine says of itself. */
+  export interface EngineInfo {
+    /** Where it was reached, as in `DOCKER_HOST`. */
+    address: string;
+    version: string;
+    apiVersion: string;
+    /** Bytes. */
+    memory: number;
+    cpus: number;
+    /** What it will not honour, in its own words. */
+    warnings: string[];
+    [detail: string]: unknown;
+  }
+
+  export type PoolState = 'new' | 'healthy' | 'degraded' | 'closing' | 'closed';
+
+  export interface Percentiles {
+    count: number;
+    /** ms */
+    p50: number;
+    p90: number;
+    p99: number;
+  }
+
+  export interface PoolStats {
+    /** READY for the next caller. */
+    warm: number;
+    creating: number;
+    leased: number;
+    /** Their removal is not confirmed yet. */
+    destroying: number;
+    /** Callers in line. */
+    waiting: number;
+    /** The target for `warm`. */
+    poolSize: number;
+    /** `null` while it isn't known: before the engine has told its memory. */
+    max: number | null;
+    state: PoolState;
+    initializing: boolean;
+    /** Calls by the result's `path`. */
+    callsWarm: number;
+    callsCold: number;
+    /** Since the pool was made. */
+    totals: {
+      created: number;
+      acquiredWarm: number;
+      acquiredOnDemand: number;
+      destroyed: number;
+      /** Ended although nobody here asked for it. */
+      lost: number;
+      /** Acquires that passed their deadline. */
+      timeouts: number;
+      errors: number;
+      /** Warm ones replaced for their age. */
+      expired: number;
+      /** Made, or warm, when no longer needed. */
+      surplus: number;
+      /** Removals given up after many attempts. */
+      abandoned: number;
+      [count: string]: number;
+    };
+    /** Since the pool was made. */
+    latency: {
+      acquireWarm: Percentiles;
+      acquireOnDemand: Percentiles;
+      create: Percentiles;
+      destroy: Percentiles;
+      [operation: string]: Percentiles;
+    };
+  }
+}
+
+export = ContainerPoolManager;

@@ -1,0 +1,19 @@
+'use strict';
+
+const { Container } = require('./lib/container');
+const { PoolError } = require('./lib/errors');
+const { ContainerPoolManager } = require('./lib/manager');
+const singleton = require('./lib/singleton');
+
+module.exports = ContainerPoolManager;
+
+// One assignment each: it is from these that Node knows the names for `import { acquire }`.
+module.exports.ContainerPoolManager = ContainerPoolManager;
+module.exports.Container = Container;
+module.exports.PoolError = PoolError;
+module.exports.initialize = singleton.initialize;
+module.exports.acquire = singleton.acquire;
+module.exports.execute = singleton.execute;
+module.exports.destroy = singleton.destroy;
+module.exports.shutdown = singleton.shutdown;
+module.exports.run = singleton.run;

@@ -1,0 +1,250 @@
+'use strict';
+
+const { invalid, show, typeOf, wrong } = require('./errors');
+const { bytes, flag, millis, oneOf, whole, words } = require('./kinds');
+const { checkNames, isRecord } = require('./names');
+
+/** An AbortSignal of whichever realm or polyfill. */
+const abortSignal = {
+  read(value, path) {
+    const fits =
+      typeof value === 'object' &&
+      value !== null &&
+      typeof value.aborted === 'boolean' &&
+      typeof value.addEventListener === 'function' &&
+      typeof value.removeEventListener === 'function';
+    if (fits) return value;
+    throw wrong(path, 'an AbortSignal', value);
+  },
+};
+
+const callback = {
+  read(value, path) {
+    if (typeof value === 'function') return value;
+    throw wrong(path, 'a function', value);
+  },
+};
+
+const input = {
+  read(value, path) {
+    if (typeof value === 'string') return Buffer.from(value);
+    if (ArrayBuffer.isView(value) && value.BYTES_PER_ELEMENT === 1) {
+      return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    }
+    throw invalid(`${path} must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`);
+  },
+};
+
+/** Every option of a call, but for those that only one form of it has. */
+const CALL_OPTIONS = {
+  timeout: millis({ none: true }),
+  signal: abortSignal,
+  maxOutputBytes: bytes(0, { none: true }),
+  onStdout: callback,
+  onStderr: callback,
+  cwd: words,
+  encoding: oneOf('utf8', 'buffer'),
+  trim: flag,
+  collect: flag,
+};
+
+const COMMAND_OPTIONS = { ...CALL_OPTIONS, stdin: input };
+
+/**
+ * Keys of Docker's exec API that old callers pass along. What they ask for happens anyway, or, where
+ * the value is `false`, does not happen anyway; any other value would be a wish ignored.
+ */
+const DOCKER_KEYS = {
+  AttachStdout: [true],
+  AttachStderr: [true],
+  AttachStdin: [true, false],
+  Detach: [false],
+  Privileged: [false],
+  Tty: [false],
+};
+
+/** Reads `options` by a table of kinds; what isn't given is absent from the answer. */
+function readOptions(options, table, path = 'options') {
+  checkNames(options, path, Object.keys(table));
+  const read = {};
+  for (const name of Object.keys(options)) {
+    if (options[name] !== undefined) read[name] = table[name].read(options[name], name);
+  }
+  return read;
+}
+
+const ACQUIRE_OPTIONS = { timeout: CALL_OPTIONS.timeout, signal: abortSignal };
+
+/** The options of `acquire`. */
+function readAcquire(options, settings) {
+  if (options === undefined) return { timeout: settings.acquireTimeout, signal: undefined };
+  const { timeout = settings.acquireTimeout, signal } = readOptions(options, ACQUIRE_OPTIONS);
+  return { timeout, signal };
+}
+
+/** How long a shutdown waits for the holders of containers unless told otherwise, in ms. */
+const GRACE = 5000;
+
+const SHUTDOWN_OPTIONS = { grace: whole(0, 2_147_483_647, { unit: 'milliseconds' }) };
+
+/** The options of `shutdown`. */
+function readShutdown(options = {}) {
+  return readOptions(options, SHUTDOWN_OPTIONS).grace ?? GRACE;
+}
+
+/** Environment variables as the native side takes them: name, value, name, value. */
+function readEnv(env, path = 'env') {
+  if (!isRecord(env)) throw wrong(path, 'an object of environment variables', env);
+  const flat = [];
+  for (const name of Object.keys(env)) {
+    const value = env[name];
+    if (value === undefined) continue;
+    const where = `${path}[${show(name)}]`;
+    if (name === '') throw invalid(`${path} has a variable without a name`);
+    if (name.includes('=')) throw invalid(`${where}: the name of a variable has no '=' in it`);
+    if (name.includes('\0')) throw invalid(`${where}: the name of a variable has no NUL in it`);
+    const type = typeof value;
+    if (type !== 'string' && type !== 'number' && type !== 'boolean') {
+      // The type only: the value may be a secret.
+      throw invalid(`${where} must be a string, a number or a boolean; got ${typeOf(value)}`);
+    }
+    const text = String(value);
+    if (text.includes('\0')) throw invalid(`${where}: the value of a variable has no NUL in it`);
+    flat.push(name, text);
+  }
+  return flat;
+}
+
+/** Docker's spelling of the same, `['NAME=value']`. A name alone unsets in Docker: not offered here. */
+function readDockerEnv(list) {
+  if (!Array.isArray(list)) throw wrong('Env', "an array such as ['NAME=value']", list);
+  const env = Object.create(null);
+  list.forEach((entry, index) => {
+    const at = typeof entry === 'string' ? entry.indexOf('=') : -1;
+    if (at < 1)
+      throw invalid(`Env[${index}] must be text such as 'NAME=value'; got ${typeOf(entry)}`);
+    env[entry.slice(0, at)] = entry.slice(at + 1);
+  });
+  return readEnv(env, 'Env');
+}
+
+/** Arguments of a script: strings, and numbers as strings. */
+function readArgs(args) {
+  if (!Array.isArray(args)) throw wrong('args', 'an array of strings and numbers', args);
+  return Array.from(args, (arg, index) => {
+    if (typeof arg !== 'string' && typeof arg !== 'number') {
+      throw invalid(`args[${index}] must be a string or a number; got ${typeOf(arg)}`);
+    }
+    const text = String(arg);
+    if (text.includes('\0')) throw invalid(`args[${index}]: an argument has no NUL in it`);
+    return text;
+  });
+}
+
+function readCommand(cmd) {
+  if (!Array.isArray(cmd) || cmd.length === 0) {
+    const advice = typeof cmd === 'string' ? "; for a shell's line use ['sh', '-c', line]" : '';
+    throw invalid(`cmd must be an array of strings, not empty; got ${show(cmd)}${advice}`);
+  }
+  return Array.from(cmd, (word, index) => {
+    if (typeof word !== 'string')
+      throw invalid(`cmd[${index}] must be a string; got ${typeOf(word)}`);
+    if (word.includes('\0')) throw invalid(`cmd[${index}]: an argument has no NUL in it`);
+    if (index === 0 && word === '')
+      throw invalid('cmd[0] must name a program; got an empty string');
+    return word;
+  });
+}
+
+/** A call: the native job, and what this side does around it. */
+function makeCall(job, options, isScript, settings) {
+  const { encoding = 'utf8', collect = true } = options;
+  if (encoding === 'buffer' && options.trim === true) {
+    throw invalid("trim takes text; with encoding: 'buffer' the bytes come as they are");
+  }
+  // Output that nobody keeps needs no bound unless the caller sets one.
+  const most = options.maxOutputBytes ?? (collect ? settings.maxOutputBytes : Infinity);
+  job.timeoutMs = options.timeout ?? settings.execTimeout;
+  job.maxOutputBytes = most === Infinity ? -1 : most;
+  job.collect = collect;
+  if (options.cwd !== undefined) job.cwd = options.cwd;
+  if (options.stdin !== undefined) job.stdin = options.stdin;
+  return {
+    job,
+    encoding,
+    trim: encoding === 'utf8' && (options.trim ?? isScript),
+    signal: options.signal,
+    onStdout: options.onStdout,
+    onStderr: options.onStderr,
+  };
+}
+
+/** `execute(script, env, args, options)`. */
+function readScriptCall(script, env = {}, args = [], options = {}, settings) {
+  if (typeof script !== 'string') {
+    throw invalid(`script must be a string of Python source; got ${typeOf(script)}`);
+  }
+  if (isRecord(options) && options.stdin !== undefined) {
+    throw invalid('stdin is for commands: a script is itself what python3 reads from its stdin');
+  }
+  const source = Buffer.from(script);
+  const words = readArgs(args);
+  const variables = readEnv(env);
+  const read = readOptions(options, CALL_OPTIONS);
+  if (read.cwd === undefined) {
+    return makeCall({ script: source, args: words, env: variables }, read, true, settings);
+  }
+  // The interpreter that waits in the container is in its working directory already: for another one
+  // the same is started as a command.
+  const job = { argv: ['python3', '-', ...words], args: [], env: variables, stdin: source };
+  return { ...makeCall(job, read, true, settings), ownInterpreter: true };
+}
+
+/** The options of a command with Docker's spellings made into ours. */
+function withoutDockerSpellings(options) {
+  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  const { Env, WorkingDir, env = {}, ...rest } = options;
+  if (Env !== undefined && options.env !== undefined)
+    throw invalid('give either env or Env, not both');
+  if (WorkingDir !== undefined) {
+    if (rest.cwd !== undefined) throw invalid('give either cwd or WorkingDir, not both');
+    rest.cwd = words.read(WorkingDir, 'WorkingDir');
+  }
+  for (const [key, harmless] of Object.entries(DOCKER_KEYS)) {
+    if (rest[key] !== undefined && !harmless.includes(rest[key])) {
+      throw invalid(`${key}: ${show(rest[key])} is not supported`);
+    }
+    delete rest[key];
+  }
+  return { env: Env === undefined ? readEnv(env) : readDockerEnv(Env), rest };
+}
+
+/** `executeCommand(cmd, options)`, and `execute(cmd, options)`. */
+function readCommandCall(cmd, options = {}, settings) {
+  const argv = readCommand(cmd);
+  const { env, rest } = withoutDockerSpellings(options);
+  return makeCall({ argv, args: [], env }, readOptions(rest, COMMAND_OPTIONS), false, settings);
+}
+
+/** `run(scriptOrCmd, options)`: the call, and how long to wait for a container. */
+function readRun(what, options = {}, settings) {
+  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  const { acquireTimeout, ...rest } = options;
+  const timeout =
+    acquireTimeout === undefined
+      ? settings.acquireTimeout
+      : CALL_OPTIONS.timeout.read(acquireTimeout, 'acquireTimeout');
+  if (Array.isArray(what)) {
+    if (rest.args !== undefined)
+      throw invalid('args is for scripts; put arguments into the command');
+    delete rest.args;
+    return { call: readCommandCall(what, rest, settings), timeout };
+  }
+  if (typeof what !== 'string') {
+    throw invalid(`run takes a string of Python source or a command; got ${typeOf(what)}`);
+  }
+  const { env, args, ...call } = rest;
+  return { call: readScriptCall(what, env, args, call, settings), timeout };
+}
+
+module.exports = { readAcquire, readCommandCall, readRun, readScriptCall, readShutdown };

@@ -1,0 +1,130 @@
+'use strict';
+
+const { setImmediate: nextTurn } = require('node:timers/promises');
+
+const { readCommandCall, readScriptCall } = require('./call');
+const { callSite, failure, panic } = require('./errors');
+const { loadNative } = require('./native');
+const { Delivery, makeResult } = require('./output');
+
+// Node has it since 20.5; before, and in a realm without it, the registered symbol stands in, as
+// Node's own types and jest have it.
+const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
+
+// What the pool does to its containers and their users can't; set from inside the class.
+let handOver;
+let perform;
+
+/** A container of a pool. `index.d.ts` is its documentation. */
+class Container {
+  #native;
+  /** The pool's side of it: `{ settings, removeBehind(container) }`. Keeps the pool alive, too. */
+  #owner;
+  #id;
+  #destroying = null;
+
+  constructor(native, owner) {
+    this.#native = native;
+    this.#owner = owner;
+    this.#id = native.id;
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  get status() {
+    return this.#native.status;
+  }
+
+  get expiry() {
+    return this.#native.expiry ?? null;
+  }
+
+  async execute(what, ...rest) {
+    const site = callSite();
+    const { settings } = this.#owner;
+    const call = Array.isArray(what)
+      ? readCommandCall(what, rest[0], settings)
+      : readScriptCall(what, rest[0], rest[1], rest[2], settings);
+    return this.#perform(call, 0, site);
+  }
+
+  async executeCommand(cmd, options) {
+    const site = callSite();
+    return this.#perform(readCommandCall(cmd, options, this.#owner.settings), 0, site);
+  }
+
+  async destroy() {
+    const site = callSite();
+    this.#destroying ??= this.#native.destroy();
+    let outcome;
+    try {
+      outcome = await this.#destroying;
+    } catch (cause) {
+      this.#destroying = null;
+      throw panic(cause, site);
+    }
+    if (typeof outcome === 'string') {
+      // The engine did not confirm it; the next call asks again.
+      this.#destroying = null;
+      throw failure(outcome, site);
+    }
+  }
+
+  async [ASYNC_DISPOSE]() {
+    await this.destroy();
+  }
+
+  /** Runs one call. `waited`: how long its caller was in line for this container, in ms. */
+  async #perform(call, waited, site) {
+    const { job, signal, onStdout, onStderr } = call;
+    const streams = onStdout !== undefined || onStderr !== undefined;
+    if (signal?.aborted) {
+      this.#owner.removeBehind(this);
+      throw signal.reason;
+    }
+    const line = signal || streams ? new (loadNative().NativeCall)() : null;
+    const delivery = streams ? new Delivery(call, line) : null;
+    const onAbort = () => line.cancel();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    let outcome;
+    try {
+      outcome = await this.#native.execute(job, line, delivery?.onChunk ?? null);
+      if (typeof outcome === 'string') {
+        delivery?.close();
+      } else if (outcome.reason === 'timeout') {
+        // It does not wait for its chunks, nor for a callback that takes its time. Those on their way
+        // to this thread were sent before the outcome, so one turn of the loop has them.
+        if (delivery !== null) await nextTurn();
+        delivery?.close();
+      } else {
+        await delivery?.finish();
+      }
+    } catch (cause) {
+      throw panic(cause, site);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    if (signal?.aborted) {
+      this.#owner.removeBehind(this);
+      throw signal.reason;
+    }
+    if (delivery?.failure) {
+      this.#owner.removeBehind(this);
+      throw delivery.failure.error;
+    }
+    if (typeof outcome === 'string') throw failure(outcome, site);
+    return makeResult(outcome, call, waited);
+  }
+
+  static {
+    handOver = (container, native) => {
+      container.#native = native;
+      return container;
+    };
+    perform = (container, call, waited, site) => container.#perform(call, waited, site);
+  }
+}
+
+module.exports = { ASYNC_DISPOSE, Container, handOver, perform };

@@ -1,0 +1,107 @@
+'use strict';
+
+const path = require('node:path');
+const { inspect } = require('node:util');
+
+/** What an error may carry beside its code and its message. */
+const FIELDS = ['image', 'containerId', 'timeout', 'statusCode'];
+
+const PACKAGE_FRAMES = __dirname + path.sep;
+
+/** Every error of this package. `index.d.ts` lists the codes and what each one means. */
+class PoolError extends Error {
+  constructor(code, message, details = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    for (const field of FIELDS) {
+      if (details[field] !== undefined) this[field] = details[field];
+    }
+  }
+}
+
+// On the prototype, as the built-in errors have it: not an own field of each error.
+Object.defineProperty(PoolError.prototype, 'name', {
+  value: 'PoolError',
+  writable: true,
+  configurable: true,
+});
+
+/**
+ * Remembers where a call came from, for an error that only turns up after an `await`: by then the
+ * stack is that of the event loop. V8 keeps the frames and formats them when they are first read, so a
+ * call that succeeds pays next to nothing.
+ */
+function callSite() {
+  const site = {};
+  Error.captureStackTrace(site, callSite);
+  return site;
+}
+
+/** Gives `error` the stack of the call it belongs to, beginning at the caller's own line. */
+function atSite(error, site) {
+  // A custom `Error.prepareStackTrace` may have made it anything; then V8's own stack stays.
+  if (typeof site.stack === 'string') {
+    const frames = site.stack.split('\n').slice(1);
+    const own = frames.filter((frame) => !frame.includes(PACKAGE_FRAMES));
+    error.stack = [`${error.name}: ${error.message}`, ...own].join('\n');
+  }
+  return error;
+}
+
+/** An error from the native side's own record of it: `{ code, message, …fields, cause? }`. */
+function fromRecord(record) {
+  const cause = record.cause === undefined ? undefined : fromRecord(record.cause);
+  const error = new PoolError(record.code, record.message, { ...record, cause });
+  // It arose outside of JavaScript: the frames of this function would only mislead.
+  error.stack = `${error.name}: ${error.message}`;
+  return error;
+}
+
+/** The error that the native side reported as JSON text, with the stack of the call it ends. */
+function failure(json, site) {
+  return atSite(fromRecord(JSON.parse(json)), site);
+}
+
+/** The native side never rejects unless it panicked: a fault of this package, not of its user. */
+function panic(cause, site) {
+  const detail = cause?.message ?? String(cause);
+  const message = `Internal error in scientist-pool: ${detail}. The pool goes on; please report this.`;
+  return atSite(new PoolError('INTERNAL_ERROR', message, { cause }), site);
+}
+
+/** A value as an error message shows it: on one line, and short whatever it is. */
+function show(value) {
+  return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 80 })
+    .replace(/\s*\n\s*/g, ' ')
+    .slice(0, 200);
+}
+
+/** The type of a value in words, for values that may be secrets. */
+function typeOf(value) {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  const type = typeof value;
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+/** A wrong value: which one (`path`), what it should have been, and what it was. */
+function wrong(path, expected, value) {
+  return invalid(`${path} must be ${expected}; got ${show(value)}`);
+}
+
+function invalid(message) {
+  return new PoolError('INVALID_ARGUMENT', message);
+}
+
+module.exports = {
+  PoolError,
+  atSite,
+  callSite,
+  failure,
+  fromRecord,
+  invalid,
+  panic,
+  show,
+  typeOf,
+  wrong,
+};

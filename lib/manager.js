@@ -1,0 +1,274 @@
+'use strict';
+
+const { EventEmitter } = require('node:events');
+
+const { readAcquire, readRun, readShutdown } = require('./call');
+const { ASYNC_DISPOSE, Container, handOver, perform } = require('./container');
+const { PoolError, callSite, failure, fromRecord, invalid, panic } = require('./errors');
+const { loadNative } = require('./native');
+const { differences, nativeConfig, readPoolSize, resolveOptions } = require('./options');
+const processSignals = require('./process-signals');
+
+// What this module does with a pool and its users can't; set from inside the class.
+
+/** A live container of a pool by its id; `undefined` if there is none. */
+let findContainer;
+/** Takes an event of the native side. */
+let onEvent;
+
+/**
+ * What the native pool calls with each event. The native pool holds this function, and the pool holds
+ * the native pool: only weakly may it hold the pool in turn, or neither would ever be collected. It is
+ * made out here because a function made in the constructor shares its scope, `this` included.
+ */
+function listenWeakly(pool) {
+  const ref = new WeakRef(pool);
+  return (json) => {
+    const alive = ref.deref();
+    if (alive !== undefined) onEvent(alive, json);
+  };
+}
+
+/** A pool of containers, and the singleton of the process. `index.d.ts` is its documentation. */
+class ContainerPoolManager extends EventEmitter {
+  static instance = null;
+
+  static getInstance(options) {
+    const existing = ContainerPoolManager.instance;
+    if (!existing) {
+      ContainerPoolManager.instance = new ContainerPoolManager(options);
+    } else if (options !== undefined) {
+      // A stand-in that a test has put in place has no settings to compare.
+      const differing =
+        #settings in existing ? differences(existing.#settings, resolveOptions(options)) : [];
+      if (differing.length > 0) {
+        throw invalid(
+          `the pool exists already, with other options: ${differing.join('; ')}. ` +
+            'Give the options to the first getInstance only, or make a pool of its own with new ContainerPoolManager(options)',
+        );
+      }
+    }
+    return ContainerPoolManager.instance;
+  }
+
+  #settings;
+  #native;
+  #poolSize;
+  #owner;
+  #initializing = null;
+  #closing = null;
+  /** Removals that go on behind a call which has its answer. */
+  #removals = new Set();
+  /**
+   * Container id → the object that stands for it, so that one container is one object wherever it
+   * turns up. Weakly: a leased container that its holder dropped is destroyed when it is collected.
+   */
+  #known = new Map();
+  #forget = new FinalizationRegistry((id) => {
+    if (this.#known.get(id)?.deref() === undefined) this.#known.delete(id);
+  });
+
+  constructor(options) {
+    super();
+    this.#settings = resolveOptions(options);
+    this.#poolSize = this.#settings.poolSize;
+    this.#owner = {
+      settings: this.#settings,
+      removeBehind: (container) => this.#removeBehind(container),
+    };
+    const { NativePool } = loadNative();
+    try {
+      this.#native = new NativePool(nativeConfig(this.#settings), listenWeakly(this));
+    } catch (cause) {
+      throw refusal(cause);
+    }
+    if (this.#settings.handleSignals) processSignals.add(this);
+  }
+
+  get image() {
+    return this.#settings.image;
+  }
+
+  get pool() {
+    return Array.from(this.#native.ready(), (native) => this.#wrap(native));
+  }
+
+  get poolSize() {
+    return this.#poolSize;
+  }
+
+  set poolSize(value) {
+    const poolSize = readPoolSize(value, this.#settings);
+    this.#native.resize(poolSize);
+    this.#poolSize = poolSize;
+  }
+
+  get isInitializing() {
+    return this.#initializing !== null;
+  }
+
+  async initialize() {
+    const site = callSite();
+    this.#initializing ??= this.#warmUp().finally(() => {
+      this.#initializing = null;
+    });
+    await settled(this.#initializing, site);
+  }
+
+  async #warmUp() {
+    // A shutdown under way comes to its end first: this opens the pool again after it.
+    await this.#closing?.catch(() => undefined);
+    if (this.#settings.handleSignals) processSignals.add(this);
+    return this.#native.initialize();
+  }
+
+  async acquire(options) {
+    const site = callSite();
+    const { timeout, signal } = readAcquire(options, this.#settings);
+    return this.#lease(timeout, signal, site);
+  }
+
+  async #lease(timeout, signal, site) {
+    if (signal?.aborted) throw signal.reason;
+    // A warm container is there at once: no line, and no way over another thread.
+    const warm = this.#native.tryAcquire();
+    if (typeof warm === 'string') throw failure(warm, site);
+    if (warm) return this.#wrap(warm, true);
+    if (signal === undefined) {
+      const native = await settled(this.#native.acquire(timeout, null), site);
+      return this.#wrap(native, true);
+    }
+    const line = new (loadNative().NativeCall)();
+    const onAbort = () => line.cancel();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const native = await settled(this.#native.acquire(timeout, line), site);
+      const container = this.#wrap(native, true);
+      // It came in the same instant: its caller has been told otherwise already.
+      if (signal.aborted) this.#removeBehind(container);
+      else return container;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+    throw signal.reason;
+  }
+
+  async run(what, options) {
+    const site = callSite();
+    const { call, timeout } = readRun(what, options, this.#settings);
+    const began = performance.now();
+    const container = await this.#lease(timeout, call.signal, site);
+    try {
+      return await perform(container, call, performance.now() - began, site);
+    } finally {
+      this.#removeBehind(container);
+    }
+  }
+
+  async shutdown(options) {
+    const site = callSite();
+    const grace = readShutdown(options);
+    this.#closing ??= this.#close(grace).finally(() => {
+      this.#closing = null;
+    });
+    await settled(this.#closing, site);
+  }
+
+  async #close(grace) {
+    try {
+      return await this.#native.shutdown(grace);
+    } finally {
+      await Promise.all(this.#removals);
+      processSignals.remove(this);
+    }
+  }
+
+  async [ASYNC_DISPOSE]() {
+    await this.shutdown();
+  }
+
+  stats() {
+    return JSON.parse(this.#native.stats());
+  }
+
+  /** The one object for a container. `leased`: `native` is the lease itself, not a look at it. */
+  #wrap(native, leased = false) {
+    const { id } = native;
+    const known = this.#known.get(id)?.deref();
+    if (known !== undefined) return leased ? handOver(known, native) : known;
+    const container = new Container(native, this.#owner);
+    this.#known.set(id, new WeakRef(container));
+    this.#forget.register(container, id);
+    return container;
+  }
+
+  /** Destroys a container whose caller does not wait for it; `shutdown` does. Never rejects. */
+  #removeBehind(container) {
+    const remove = async () => {
+      try {
+        await container.destroy();
+      } catch (error) {
+        this.#report(error, 'destroy');
+      }
+    };
+    const removal = remove().finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  #onEvent(json) {
+    const { type, ...fields } = JSON.parse(json);
+    if (type === 'error') this.#report(fromRecord(fields.error), fields.during);
+    else this.#tell(type, fields);
+  }
+
+  /** A failure in the background. Without a listener it is in the counts of `stats()` alone. */
+  #report(error, during) {
+    if (this.listenerCount('error') > 0) this.#tell('error', error, { during });
+  }
+
+  #tell(type, ...details) {
+    try {
+      this.emit(type, ...details);
+    } catch (error) {
+      // A listener's own fault: an uncaught exception as from any emitter, but not into native code.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+
+  static {
+    onEvent = (pool, json) => pool.#onEvent(json);
+    findContainer = (pool, id) => {
+      const native = #native in pool ? pool.#native.find(id) : null;
+      return native ? pool.#wrap(native) : undefined;
+    };
+  }
+}
+
+/** The value of a native promise, its failure thrown as the error of the call made at `site`. */
+async function settled(promise, site) {
+  let value;
+  try {
+    value = await promise;
+  } catch (cause) {
+    throw panic(cause, site);
+  }
+  if (typeof value === 'string') throw failure(value, site);
+  return value;
+}
+
+/** What the native pool's constructor threw: its message is a failure as JSON. */
+function refusal(cause) {
+  try {
+    return fromRecord(JSON.parse(cause.message));
+  } catch {
+    return new PoolError('INTERNAL_ERROR', `The native pool could not be made: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+module.exports = { ContainerPoolManager, findContainer };

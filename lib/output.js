@@ -1,0 +1,133 @@
+'use strict';
+
+const { constants } = require('node:buffer');
+const { StringDecoder } = require('node:string_decoder');
+
+const { invalid } = require('./errors');
+const { signalName } = require('./signal-names');
+
+const STDOUT = 1;
+
+function text(bytes, name, trim) {
+  if (bytes.length > constants.MAX_STRING_LENGTH) {
+    throw invalid(
+      `${name} has ${bytes.length} bytes, more than a string can hold; use encoding: 'buffer' or a smaller maxOutputBytes`,
+    );
+  }
+  // In one go: a character cut in two by a frame is whole here, and what is no UTF-8 becomes U+FFFD.
+  const decoded = bytes.toString('utf8');
+  return trim ? decoded.trim() : decoded;
+}
+
+/** The result of a call from the native outcome. `waited`: ms in line for a container, before the call. */
+function makeResult(outcome, { encoding, trim, ownInterpreter }, waited) {
+  const { stdout, stderr } = outcome;
+  const binary = encoding === 'buffer';
+  return {
+    stdout: binary ? stdout : text(stdout, 'stdout', trim),
+    stderr: binary ? stderr : text(stderr, 'stderr', trim),
+    exitCode: outcome.exitCode,
+    duration: Math.round(outcome.totalMs),
+    reason: outcome.reason,
+    signal: signalName(outcome.signal),
+    truncated: outcome.stdoutTruncated || outcome.stderrTruncated,
+    stdoutBytes: outcome.stdoutBytes,
+    stderrBytes: outcome.stderrBytes,
+    path: outcome.warm && !ownInterpreter ? 'warm' : 'cold',
+    timings: {
+      waiting: waited,
+      dispatch: outcome.dispatchMs,
+      firstByte: outcome.firstByteMs ?? null,
+      run: outcome.runMs,
+      total: outcome.totalMs + waited,
+    },
+  };
+}
+
+/**
+ * Hands the chunks of one call to its callbacks, one after the other in the order they came.
+ *
+ * A callback may return a promise; the next chunk waits until that is settled, and the native side
+ * reads on as chunks are done, so a slow callback slows the script instead of filling the memory. A
+ * callback that throws or rejects fails the call: the line is cut, nothing more is handed on, and
+ * `failure` holds what it threw.
+ */
+class Delivery {
+  #streams;
+  /** The native side's line to this call: `done()` for each chunk, in any case; `cancel()` to end it. */
+  #line;
+  /** Settles when the chunks that came so far are done; `undefined` when they are. */
+  #turn;
+  /** `{ error }` once a callback has failed. An object, since anything can be thrown. */
+  failure = null;
+  #closed = false;
+
+  constructor({ onStdout, onStderr, encoding }, line) {
+    const stream = (callback) =>
+      callback && { callback, decoder: encoding === 'utf8' ? new StringDecoder('utf8') : null };
+    this.#streams = { stdout: stream(onStdout), stderr: stream(onStderr) };
+    this.#line = line;
+  }
+
+  /** For the native side. Never throws. */
+  onChunk = (number, bytes) => {
+    const stream = number === STDOUT ? this.#streams.stdout : this.#streams.stderr;
+    const taken =
+      this.#turn === undefined
+        ? this.#take(stream, bytes)
+        : this.#turn.then(() => this.#take(stream, bytes));
+    if (taken === undefined) {
+      this.#line.done();
+      return;
+    }
+    const turn = taken.then(() => {
+      this.#line.done();
+      if (this.#turn === turn) this.#turn = undefined;
+    });
+    this.#turn = turn;
+  };
+
+  /** After the last chunk: waits for the callbacks, and hands on a character that was never completed. */
+  async finish() {
+    await this.#turn;
+    for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
+      if (stream?.decoder) await this.#hand(stream, stream.decoder.end());
+    }
+    this.close();
+  }
+
+  /** Hands nothing on any more: the call is over. */
+  close() {
+    this.#closed = true;
+  }
+
+  #take(stream, bytes) {
+    if (!stream) return undefined;
+    return this.#hand(stream, stream.decoder ? stream.decoder.write(bytes) : bytes);
+  }
+
+  /** What it returns, if anything, is a promise that never rejects. */
+  #hand({ callback }, chunk) {
+    // Empty: the decoder keeps the bytes back until their character is complete.
+    if (this.#closed || this.failure !== null || chunk.length === 0) return undefined;
+    try {
+      const answer = callback(chunk);
+      if (typeof answer?.then !== 'function') return undefined;
+      return Promise.resolve(answer).then(
+        () => undefined,
+        (error) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  #fail(error) {
+    if (this.failure !== null) return;
+    this.failure = { error };
+    this.#line.cancel();
+  }
+}
+
+module.exports = { Delivery, makeResult };
