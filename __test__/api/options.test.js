@@ -1,0 +1,245 @@
+'use strict';
+
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const { loadWithDouble } = require('../support/load');
+
+const MiB = 1024 * 1024;
+
+const VARIABLES = [
+  'CONTAINER_POOL_SIZE',
+  'CONTAINER_POOL_IMAGE',
+  'CONTAINER_MEMORY',
+  'CONTAINER_PIDS_LIMIT',
+  'CONTAINER_CPU_QUOTA',
+  'CONTAINER_POOL_MAX',
+  'DOCKER_HOST',
+  'DOCKER_CERT_PATH',
+  'DOCKER_TLS_VERIFY',
+];
+
+const before = { ...process.env };
+beforeEach(() => {
+  for (const variable of VARIABLES) delete process.env[variable];
+});
+afterAll(() => {
+  for (const variable of VARIABLES) {
+    if (before[variable] !== undefined) process.env[variable] = before[variable];
+  }
+});
+
+const { ContainerPoolManager, double } = loadWithDouble();
+
+function configOf(options) {
+  new ContainerPoolManager(options);
+  return double.pools.at(-1).config;
+}
+
+test('the defaults are those of the contract, as the native side reads them', () => {
+  expect(configOf()).toEqual({
+    pool: {
+      poolSize: 2,
+      max: null,
+      maxWaiting: null,
+      createConcurrency: 3,
+      destroyConcurrency: 4,
+      maxLifetimeMs: 3_600_000,
+      maxIdleMs: 0,
+      createTimeoutMs: 60_000,
+    },
+    container: {
+      image: 'python:3.9-slim',
+      pull: 'missing',
+      pullTimeoutMs: 600_000,
+      memory: 128 * MiB,
+      pidsLimit: 50,
+      cpuQuota: 50_000,
+      cpuPeriod: 100_000,
+      network: 'none',
+      user: '65534:65534',
+      readonlyRootfs: true,
+      noNewPrivileges: true,
+      capAdd: [],
+      tmpfs: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' },
+      shmSize: 16 * MiB,
+      ulimits: { nofile: [1024, 1024], core: [0, 0], fsize: [64 * MiB, 64 * MiB] },
+      seccomp: null,
+      runtime: null,
+      home: '/tmp',
+      log: false,
+      labels: {},
+      preload: [],
+    },
+    engine: { host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
+  });
+});
+
+test('every field of the native configuration is written, and none that it does not have', () => {
+  const source = readFileSync(path.join(__dirname, '../../src/config.rs'), 'utf8');
+  const fields = (struct) => {
+    const [, body] = new RegExp(`struct ${struct} \\{([^}]*)\\}`).exec(source);
+    return [...body.matchAll(/(?:#\[serde\(rename = "(\w+)"[^\]]*\]\s*)?pub (\w+):/g)]
+      .map(([, renamed, name]) => renamed ?? name.replace(/_(\w)/g, (_, c) => c.toUpperCase()))
+      .sort();
+  };
+  const config = configOf();
+  expect(Object.keys(config.pool).sort()).toEqual(fields('PoolConfig'));
+  expect(Object.keys(config.container).sort()).toEqual(fields('ContainerConfig'));
+  expect(Object.keys(config.engine).sort()).toEqual(fields('EngineConfig'));
+});
+
+test('every option is declared in index.d.ts, and none that does not exist', () => {
+  const { OPTION_NAMES } = require('../../lib/options');
+  const declarations = readFileSync(path.join(__dirname, '../../index.d.ts'), 'utf8');
+  const [, body] = /interface PoolOptions \{([\s\S]*?)\n {2}\}/.exec(declarations);
+  const declared = [...body.matchAll(/^ {4}(\w+)\?:/gm)].map(([, name]) => name);
+  expect(declared.sort()).toEqual([...OPTION_NAMES].sort());
+});
+
+test.each([
+  [{ memory: '64m' }, 'container', { memory: 64 * MiB }],
+  [{ memory: '1g' }, 'container', { memory: 1024 * MiB }],
+  [{ memory: '1.5GiB' }, 'container', { memory: 1536 * MiB }],
+  [{ memory: '131072 KB' }, 'container', { memory: 128 * MiB }],
+  [{ memory: 64 * MiB }, 'container', { memory: 64 * MiB }],
+  [{ pidsLimit: Infinity }, 'container', { pidsLimit: -1 }],
+  [{ cpuQuota: Infinity }, 'container', { cpuQuota: 0 }],
+  [{ max: 7 }, 'pool', { max: 7 }],
+  [{ max: Infinity }, 'pool', { max: Number.MAX_SAFE_INTEGER }],
+  [{ max: 1 }, 'pool', { max: 1, poolSize: 1 }],
+  [{ poolSize: 0 }, 'pool', { poolSize: 0 }],
+  [{ maxWaiting: 0 }, 'pool', { maxWaiting: 0 }],
+  [{ maxWaiting: Infinity }, 'pool', { maxWaiting: null }],
+  [{ maxLifetime: Infinity, maxIdle: 5 }, 'pool', { maxLifetimeMs: 0, maxIdleMs: 5 }],
+  [{ user: null }, 'container', { user: null, home: null }],
+  [{ user: 'nobody' }, 'container', { user: 'nobody', home: '/tmp' }],
+  [{ capAdd: ['cap_chown', 'CHOWN', 'KILL'] }, 'container', { capAdd: ['CHOWN', 'KILL'] }],
+  [{ tmpfs: { '/tmp': false } }, 'container', { tmpfs: {} }],
+  [
+    { tmpfs: { '/work': 'size=1g' } },
+    'container',
+    { tmpfs: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777', '/work': 'size=1g' } },
+  ],
+  [
+    { ulimits: { nofile: { soft: 10, hard: 20 }, core: Infinity } },
+    'container',
+    { ulimits: { nofile: [10, 20], core: [-1, -1], fsize: [64 * MiB, 64 * MiB] } },
+  ],
+  [
+    { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } },
+    'container',
+    { seccomp: '{"defaultAction":"SCMP_ACT_ERRNO"}' },
+  ],
+  [
+    { seccomp: '{ "defaultAction": "SCMP_ACT_ALLOW" }' },
+    'container',
+    { seccomp: '{"defaultAction":"SCMP_ACT_ALLOW"}' },
+  ],
+  [{ labels: { b: '2', a: '' } }, 'container', { labels: { a: '', b: '2' } }],
+  [{ preload: ['numpy', 'os.path'] }, 'container', { preload: ['numpy', 'os.path'] }],
+  [{ runtime: 'runsc' }, 'container', { runtime: 'runsc' }],
+  [{ engine: 'tcp://engine:2375' }, 'engine', { host: 'tcp://engine:2375' }],
+  [
+    { engine: { host: 'unix:///x.sock', certPath: '/c', tlsVerify: false, timeout: 5 } },
+    'engine',
+    { host: 'unix:///x.sock', certPath: '/c', tlsVerify: false, timeoutMs: 5 },
+  ],
+  [{ poolSize: undefined, engine: undefined }, 'pool', { poolSize: 2 }],
+])('%j becomes %s %j', (options, group, fields) => {
+  expect(configOf(options)[group]).toMatchObject(fields);
+  for (const [name, value] of Object.entries(fields)) {
+    expect(configOf(options)[group][name]).toEqual(value);
+  }
+});
+
+test.each([
+  'python',
+  'python:3.9-slim',
+  'localhost/python',
+  'localhost:5000/team/python:1',
+  'registry.example.com/a/b/c__d/e-f.g:v1.0_x-y',
+  '[::1]:5000/python',
+  `python@sha256:${'a'.repeat(64)}`,
+  `python:3.9@sha256:${'0'.repeat(64)}`,
+  `sha256:${'b'.repeat(64)}`,
+  'REGISTRY/python',
+])('the image %s is well-formed', (image) => {
+  expect(configOf({ image }).container.image).toBe(image);
+});
+
+test.each([
+  'unix:///var/run/docker.sock',
+  'npipe:////./pipe/docker_engine',
+  'tcp://127.0.0.1:2375',
+  'tcp://[::1]:2375',
+  'tcp://engine',
+  'http://engine:2375/',
+  'https://engine:2376',
+])('the address %s is well-formed', (address) => {
+  expect(configOf({ engine: address }).engine.host).toBe(address);
+});
+
+test('environment variables set what the old service read from them', () => {
+  process.env.CONTAINER_POOL_SIZE = '5';
+  process.env.CONTAINER_POOL_IMAGE = 'python:3.12';
+  process.env.CONTAINER_MEMORY = '256m';
+  process.env.CONTAINER_PIDS_LIMIT = '64';
+  process.env.CONTAINER_CPU_QUOTA = '25000';
+  process.env.CONTAINER_POOL_MAX = '9';
+  process.env.DOCKER_HOST = 'tcp://engine:2376';
+  process.env.DOCKER_CERT_PATH = '/certs';
+  process.env.DOCKER_TLS_VERIFY = '1';
+  expect(configOf()).toMatchObject({
+    pool: { poolSize: 5, max: 9 },
+    container: { image: 'python:3.12', memory: 256 * MiB, pidsLimit: 64, cpuQuota: 25_000 },
+    engine: { host: 'tcp://engine:2376', certPath: '/certs', tlsVerify: true },
+  });
+});
+
+test('they are read when the pool is made, not when the package is loaded', () => {
+  process.env.CONTAINER_POOL_SIZE = '3';
+  expect(configOf().pool.poolSize).toBe(3);
+  process.env.CONTAINER_POOL_SIZE = '4';
+  expect(configOf().pool.poolSize).toBe(4);
+});
+
+test('an option goes before its environment variable, even a wrong one', () => {
+  process.env.CONTAINER_POOL_SIZE = 'abc';
+  expect(configOf({ poolSize: 1 }).pool.poolSize).toBe(1);
+});
+
+test('an environment variable that is empty counts as not set', () => {
+  process.env.CONTAINER_POOL_SIZE = '';
+  process.env.DOCKER_HOST = '';
+  process.env.DOCKER_TLS_VERIFY = '';
+  expect(configOf()).toMatchObject({
+    pool: { poolSize: 2 },
+    engine: { host: null, tlsVerify: null },
+  });
+});
+
+test('hardening: legacy makes containers as the old service did', () => {
+  expect(configOf({ hardening: 'legacy' }).container).toMatchObject({
+    network: 'none',
+    user: null,
+    home: null,
+    readonlyRootfs: false,
+    noNewPrivileges: false,
+    capAdd: null,
+    tmpfs: {},
+    ulimits: {},
+    shmSize: null,
+    log: true,
+  });
+});
+
+test('single options still count beside hardening: legacy', () => {
+  const options = { hardening: 'legacy', user: '1000', capAdd: [], ulimits: { nofile: 9 } };
+  expect(configOf(options).container).toMatchObject({
+    user: '1000',
+    capAdd: [],
+    readonlyRootfs: false,
+  });
+  expect(configOf(options).container.ulimits).toEqual({ nofile: [9, 9] });
+});

@@ -1,0 +1,112 @@
+'use strict';
+
+const { CALLS, useFakeEngine } = require('../support/fake-bench');
+const { until } = require('../support/until');
+
+const bench = useFakeEngine();
+const { CREATE } = CALLS;
+
+describe('a warm container that dies', () => {
+  it('is noticed, told of, and replaced', async () => {
+    const { engine } = bench;
+    const pool = bench.pool();
+    await pool.initialize();
+    const [victim, survivor] = pool.pool;
+    const lost = [];
+    pool.on('lost', ({ id }) => lost.push(id));
+    engine.containers.find(({ id }) => id === victim.id).die();
+    await until(() => pool.stats().warm === 2 && lost.length === 1);
+    expect(lost).toEqual([victim.id]);
+    const ids = pool.pool.map(({ id }) => id);
+    expect(ids).toContain(survivor.id);
+    expect(ids).not.toContain(victim.id);
+    expect(victim.status).toBe('TERMINATED');
+    expect(pool.stats().totals).toMatchObject({ lost: 1, created: 3 });
+  });
+
+  it('is not handed out after that', async () => {
+    const { engine } = bench;
+    engine.run = () => ({ stdout: 'alive' });
+    const pool = bench.pool({ poolSize: 1 });
+    await pool.initialize();
+    const [victim] = engine.containers;
+    victim.die();
+    await until(() => pool.stats().totals.lost === 1);
+    const container = await pool.acquire();
+    expect(container.id).not.toBe(victim.id);
+    expect(await container.execute('x')).toMatchObject({ stdout: 'alive' });
+  });
+
+  it('in the instant of the acquire is exchanged or ends the call as lost, and never hangs it', async () => {
+    const { engine } = bench;
+    engine.run = () => ({ stdout: 'alive' });
+    const pool = bench.pool({ poolSize: 1 });
+    await pool.initialize();
+    for (let round = 0; round < 20; round += 1) {
+      await until(() => pool.stats().warm === 1);
+      const [victim] = engine.containers;
+      victim.die();
+      // From at once to some turns of the loop later: the news is somewhere on its way.
+      for (let turn = 0; turn < round % 4; turn += 1) await new Promise(setImmediate);
+      const container = await pool.acquire();
+      const result = await container.execute('x').catch((error) => error);
+      if (container.id === victim.id) expect(result).toMatchObject({ code: 'CONTAINER_LOST' });
+      else expect(result).toMatchObject({ stdout: 'alive' });
+      await container.destroy();
+    }
+  });
+});
+
+it('containers that die as soon as they are ready are not made in a tight loop', async () => {
+  const { engine } = bench;
+  engine.boot = ({ container }) => {
+    setTimeout(() => container.die(), 20);
+    return {};
+  };
+  const pool = bench.pool();
+  await pool.initialize();
+  await until(() => pool.stats().state === 'degraded');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(engine.count(CREATE)).toBeLessThanOrEqual(20);
+  engine.boot = () => ({});
+  await until(() => pool.stats().warm === 2);
+});
+
+it('a leased container that dies is told of, and its removal is a success', async () => {
+  const { engine } = bench;
+  const pool = bench.pool({ poolSize: 0 });
+  const container = await pool.acquire();
+  const lost = [];
+  pool.on('lost', ({ id }) => lost.push(id));
+  engine.containers[0].die();
+  await until(() => lost.length === 1);
+  expect(container.status).toBe('TERMINATED');
+  await expect(container.execute('x')).rejects.toMatchObject({
+    code: expect.stringMatching(/^CONTAINER_(LOST|TERMINATED)$/),
+    containerId: container.id,
+  });
+  await container.destroy();
+  expect(pool.stats()).toMatchObject({ leased: 0, destroying: 0 });
+});
+
+describe('what a dead process has left', () => {
+  it('is removed at the start by its labels, and what is not proven to be left is not', async () => {
+    const { engine } = bench;
+    // The labels of this process's containers tell what those of its host look like.
+    await (await bench.pool({ poolSize: 0 }).acquire()).destroy();
+    const { Labels: labels } = engine.requests.find(({ route }) => route === CREATE).body;
+    // No pid is as high on Linux (4194304 at most), nor on macOS (99998).
+    const dead = { ...labels, 'scientist-pool.session': 'f', 'scientist-pool.pid': '4194305' };
+    const orphan = engine.plant({ Labels: dead });
+    const elsewhere = engine.plant({ Labels: { ...dead, 'scientist-pool.host': 'another' } });
+    const foreign = engine.plant({ Labels: {} });
+    const pool = bench.pool({ poolSize: 0 });
+    const swept = [];
+    pool.on('engine', (detail) => swept.push(...detail.swept));
+    await pool.initialize();
+    await until(() => swept.length > 0);
+    expect(swept).toEqual([orphan.id]);
+    expect(engine.ids).toEqual([elsewhere.id, foreign.id]);
+    for (const container of [elsewhere, foreign]) container.die();
+  });
+});

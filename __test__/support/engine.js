@@ -1,0 +1,66 @@
+'use strict';
+
+const Dockerode = require('dockerode');
+
+const { ContainerPoolManager } = require('../..');
+const { until } = require('./until');
+
+const IMAGE = 'python:3.9-slim';
+const NO_PYTHON = 'busybox:stable';
+
+/** The address of the engine under test; `npm test` starts one and sets it. */
+function address() {
+  const value = process.env.SCIENTIST_POOL_TEST_ENGINE;
+  if (!value) throw new Error('SCIENTIST_POOL_TEST_ENGINE is not set; run these tests by npm test');
+  return value;
+}
+
+/** A client of its own, so that what the package says can be held against what the engine says. */
+function docker() {
+  const url = new URL(address());
+  return url.protocol === 'unix:'
+    ? new Dockerode({ socketPath: url.pathname })
+    : new Dockerode({ host: url.hostname, port: url.port });
+}
+
+/** The pools of a test file; `afterEach(pools.close)` ends them all. */
+class Pools {
+  #open = [];
+
+  /** A pool on the engine under test, with a label by which its containers are found. */
+  make(options = {}) {
+    const label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+    const pool = new ContainerPoolManager({
+      engine: address(),
+      image: IMAGE,
+      ...options,
+      labels: { 'test.pool': label },
+    });
+    pool.label = label;
+    this.#open.push(pool);
+    return pool;
+  }
+
+  close = async () => {
+    const pools = this.#open.splice(0);
+    await Promise.all(pools.map((pool) => pool.shutdown({ grace: 0 })));
+    const left = await Promise.all(pools.map((pool) => containersOf(pool)));
+    expect(left.flat()).toEqual([]);
+  };
+}
+
+/** What the engine lists of a pool. */
+function containersOf(pool) {
+  const filters = { label: [`test.pool=${pool.label}`] };
+  return docker().listContainers({ all: true, filters });
+}
+
+/** Resolves when a pool has as many warm containers as it is to have, and nothing under way. */
+function settled(pool) {
+  return until(() => {
+    const { warm, creating, destroying } = pool.stats();
+    return warm === pool.poolSize && creating === 0 && destroying === 0;
+  });
+}
+
+module.exports = { IMAGE, NO_PYTHON, Pools, address, containersOf, docker, settled, until };

@@ -1,0 +1,82 @@
+'use strict';
+
+const { randomBytes } = require('node:crypto');
+
+const { Supervisor } = require('./supervisor');
+
+/** A container of a fake engine: what it was made from, and its attached stream. */
+class FakeContainer {
+  /** In full, as engines give it. */
+  id = randomBytes(32).toString('hex');
+  /** `'created'`, `'running'`, `'gone'`. */
+  state = 'created';
+  /** Whether it ends with its stdin, as one does whose PID 1 still reads. */
+  lifeline = true;
+  #engine;
+  #socket = null;
+
+  constructor(engine, name, config) {
+    this.#engine = engine;
+    this.name = name;
+    this.config = config;
+  }
+
+  get labels() {
+    return this.config.Labels ?? {};
+  }
+
+  /** Takes the stream of stdin, stdout and stderr. */
+  attach(socket, early) {
+    this.#socket = socket;
+    const supervisor = new Supervisor(
+      (boot, answer) => this.#answer(this.#engine.boot({ ...boot, container: this }), answer),
+      (job, answer) => this.#answer(this.#engine.run({ ...job, container: this }), answer),
+    );
+    const isSupervised = this.config.Entrypoint[0] === 'python3';
+    const feed = (chunk) => {
+      if (isSupervised && this.state !== 'gone') supervisor.feed(chunk);
+    };
+    const onEnd = () => {
+      if (this.lifeline && this.state === 'running') this.die();
+    };
+    // Nothing of stdin is lost that comes before the start: it stays in the pipe until then.
+    this.onStart = () => {
+      feed(early);
+      socket.on('data', feed).on('end', onEnd).on('close', onEnd);
+      if (socket.destroyed) onEnd();
+    };
+  }
+
+  start() {
+    this.state = 'running';
+    this.onStart?.();
+  }
+
+  /** Writes the answer's bytes, as far as its `cutAt`: there the stream ends. */
+  async #answer(outcome, answer) {
+    const settled = await outcome;
+    const bytes = answer(settled);
+    if (settled.cutAt === undefined) this.write(bytes);
+    else this.hangUp(bytes.subarray(0, settled.cutAt));
+  }
+
+  /** Writes to the attached stream as it is. */
+  write(bytes) {
+    if (this.#socket?.writable) this.#socket.write(bytes);
+  }
+
+  /** Ends the attached stream, and nothing else, after these bytes. */
+  hangUp(bytes = Buffer.alloc(0)) {
+    this.#socket?.end(bytes);
+  }
+
+  /** Its PID 1 ends; it removes itself. */
+  die() {
+    if (this.state === 'gone') return;
+    this.state = 'gone';
+    this.#engine.forget(this);
+    this.#socket?.end();
+  }
+}
+
+module.exports = { FakeContainer };

@@ -1,0 +1,123 @@
+'use strict';
+
+const { FakeContainer } = require('./container');
+const { FakeExec } = require('./exec');
+
+const refused = (status, message) => ({ status, body: { message } });
+
+function container(engine, key) {
+  const found = engine.containers.find(({ id, name }) => id === key || name === key);
+  if (found) return { found };
+  return { missing: refused(404, `No such container: ${key}`) };
+}
+
+/** What an engine does on each call, by the call's name: `{ status, body }`, or a `stream`. */
+const ROUTES = {
+  'GET /_ping': () => ({ status: 200, body: 'OK' }),
+
+  'GET /info': (engine) => ({
+    status: 200,
+    body: { ServerVersion: 'fake', MemTotal: engine.memory, NCPU: 2, PidsLimit: true },
+  }),
+
+  'GET /images/:name/json': (engine, { params: { name } }) =>
+    engine.images.has(name)
+      ? { status: 200, body: { Id: `sha256:${'0'.repeat(64)}` } }
+      : refused(404, `No such image: ${name}`),
+
+  'POST /images/create': (engine, { query: { fromImage, tag } }) => {
+    engine.images.add(`${fromImage}:${tag}`);
+    return { status: 200, body: { status: `Downloaded newer image for ${fromImage}:${tag}` } };
+  },
+
+  'POST /containers/create': (engine, { query: { name }, body }) => {
+    if (!engine.images.has(body.Image)) return refused(404, `No such image: ${body.Image}`);
+    if (container(engine, name).found) return refused(409, `The name "${name}" is already in use`);
+    const made = new FakeContainer(engine, name, body);
+    engine.keep(made);
+    return { status: 201, body: { Id: made.id, Warnings: [] } };
+  },
+
+  'GET /containers/json': (engine, { query: { filters = '{}' } }) => {
+    const { label = [] } = JSON.parse(filters);
+    const matching = engine.containers.filter(({ labels }) =>
+      label.every((wanted) => {
+        const [name, value] = wanted.split(/=(.*)/s);
+        return name in labels && (value === undefined || labels[name] === value);
+      }),
+    );
+    const body = matching.map(({ id, name, labels }) => ({
+      Id: id,
+      Names: [`/${name}`],
+      Labels: labels,
+    }));
+    return { status: 200, body };
+  },
+
+  'GET /containers/:id/json': (engine, { params }) => {
+    const { found, missing } = container(engine, params.id);
+    if (missing) return missing;
+    return { status: 200, body: { Id: found.id, Name: `/${found.name}`, Config: found.config } };
+  },
+
+  'POST /containers/:id/attach': (engine, { params }) => {
+    const { found, missing } = container(engine, params.id);
+    return missing ?? { stream: found };
+  },
+
+  'POST /containers/:id/start': (engine, { params }) => {
+    const { found, missing } = container(engine, params.id);
+    if (missing) return missing;
+    found.start();
+    return { status: 204 };
+  },
+
+  'DELETE /containers/:id': (engine, { params }) => {
+    const { found, missing } = container(engine, params.id);
+    if (missing) return missing;
+    found.die();
+    return { status: 204 };
+  },
+
+  'POST /containers/:id/exec': (engine, { params, body }) => {
+    const { found, missing } = container(engine, params.id);
+    if (missing) return missing;
+    const exec = new FakeExec(engine, found, body);
+    engine.execs.set(exec.id, exec);
+    return { status: 201, body: { Id: exec.id } };
+  },
+
+  'POST /exec/:id/start': (engine, { params }) => {
+    const exec = engine.execs.get(params.id);
+    return exec ? { stream: exec } : refused(404, `No such exec instance: ${params.id}`);
+  },
+
+  'GET /exec/:id/json': (engine, { params }) => {
+    const exec = engine.execs.get(params.id);
+    if (!exec) return refused(404, `No such exec instance: ${params.id}`);
+    return { status: 200, body: { Running: exec.running, ExitCode: exec.exitCode } };
+  },
+};
+
+// A name in a route stands for one part of a path; an image's name has slashes of its own.
+const PATTERNS = Object.keys(ROUTES).map((route) => {
+  const [method, path] = route.split(' ');
+  const pattern = path.replace(':name', '(?<name>.+)').replace(/:(\w+)/g, '(?<$1>[^/]+)');
+  return { route, method, pattern: new RegExp(`^${pattern}$`) };
+});
+
+/** The route of a request and what its path says, or `undefined`. */
+function routeOf(method, path) {
+  for (const { route, method: wanted, pattern } of PATTERNS) {
+    const match = method === wanted ? pattern.exec(path) : null;
+    if (match === null) continue;
+    const named = Object.entries(match.groups ?? {});
+    const params = Object.fromEntries(
+      named.map(([name, text]) => [name, decodeURIComponent(text)]),
+    );
+    return { route, params };
+  }
+  return undefined;
+}
+
+module.exports = { ROUTES, routeOf };

@@ -1,0 +1,138 @@
+'use strict';
+
+const { frame, output } = require('./frames');
+
+/** Reads the strings and lists of a payload; the head of `src/runner/supervisor.py` defines them. */
+class Fields {
+  #payload;
+  #position = 0;
+
+  constructor(payload) {
+    this.#payload = payload;
+  }
+
+  bytes(size) {
+    this.#position += size;
+    return this.#payload.subarray(this.#position - size, this.#position);
+  }
+
+  string() {
+    return this.bytes(this.bytes(4).readUInt32LE()).toString();
+  }
+
+  list() {
+    return Array.from({ length: this.bytes(4).readUInt32LE() }, () => this.string());
+  }
+
+  /** Names and values in turn. */
+  mapping() {
+    const flat = this.list();
+    const pairs = flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]]] : []));
+    return Object.fromEntries(pairs);
+  }
+}
+
+/** What answers a boot or a job, on both streams. */
+function trailer(nonce, kind, value) {
+  const bytes = Buffer.alloc(21);
+  nonce.copy(bytes);
+  bytes.write(kind, 16);
+  bytes.writeUInt32LE(value, 17);
+  return Buffer.concat([frame('stderr', bytes), frame('stdout', bytes)]);
+}
+
+/** How a job ended, as its trailer says it. */
+function ending({ exit = 0, signal, oom = false }) {
+  if (oom) return ['O', 9];
+  return signal === undefined ? ['E', exit] : ['S', signal];
+}
+
+/**
+ * PID 1 of a container, at the level of its protocol: takes the boot and the jobs from stdin, and has
+ * its container decide what comes of them.
+ */
+class Supervisor {
+  #input = Buffer.alloc(0);
+  #sourceRead = false;
+  #job = null;
+  #onBoot;
+  #onJob;
+
+  /**
+   * @param {(boot: { preload: string[] }, answer: (outcome: { failed?: string }) => Buffer) => void} onBoot
+   * @param {(job: object, answer: (outcome: object) => Buffer) => void} onJob
+   * `answer` gives the bytes for the attached stream.
+   */
+  constructor(onBoot, onJob) {
+    this.#onBoot = onBoot;
+    this.#onJob = onJob;
+  }
+
+  /** Takes the next bytes of stdin. */
+  feed(chunk) {
+    this.#input = Buffer.concat([this.#input, chunk]);
+    if (!this.#sourceRead && !this.#readSource()) return;
+    while (this.#input.length >= 5) {
+      const end = 5 + this.#input.readUInt32LE(1);
+      if (this.#input.length < end) return;
+      const kind = String.fromCharCode(this.#input[0]);
+      const payload = this.#input.subarray(5, end);
+      this.#input = this.#input.subarray(end);
+      this.#take(kind, payload);
+    }
+  }
+
+  /** The supervisor's own source: eight digits of length, and the text. */
+  #readSource() {
+    if (this.#input.length < 8) return false;
+    const end = 8 + Number(this.#input.toString('latin1', 0, 8));
+    if (this.#input.length < end) return false;
+    this.#input = this.#input.subarray(end);
+    this.#sourceRead = true;
+    return true;
+  }
+
+  #take(kind, payload) {
+    if (kind === 'B') this.#boot(new Fields(payload));
+    else if (kind === 'J') this.#begin(new Fields(payload));
+    else if (kind === 'D') this.#job.stdin.push(payload);
+    else if (kind === 'E') this.#end();
+    else throw new Error(`the supervisor knows no frame of the kind ${JSON.stringify(kind)}`);
+  }
+
+  #boot(fields) {
+    const nonce = Buffer.from(fields.bytes(16));
+    fields.string();
+    const preload = fields.list();
+    this.#onBoot({ preload }, ({ failed }) =>
+      failed === undefined
+        ? trailer(nonce, 'R', 0)
+        : Buffer.concat([frame('stderr', failed), trailer(nonce, 'F', 0)]),
+    );
+  }
+
+  #begin(fields) {
+    const nonce = Buffer.from(fields.bytes(16));
+    const script = fields.bytes(1).toString() === 'S';
+    const what = script
+      ? { env: fields.mapping(), args: fields.list() }
+      : { argv: fields.list(), env: fields.mapping(), cwd: fields.string() };
+    this.#job = { nonce, script, what, stdin: [] };
+  }
+
+  #end() {
+    const { nonce, script, what, stdin } = this.#job;
+    this.#job = null;
+    const bytes = Buffer.concat(stdin);
+    const job = script ? { ...what, script: bytes.toString() } : { ...what, stdin: bytes };
+    this.#onJob({ ...job, path: 'supervisor' }, (outcome) =>
+      Buffer.concat([
+        outcome.raw ?? Buffer.alloc(0),
+        output(outcome),
+        trailer(nonce, ...ending(outcome)),
+      ]),
+    );
+  }
+}
+
+module.exports = { Supervisor };

@@ -1,0 +1,202 @@
+'use strict';
+
+// The native binding in memory, for the tests of the JavaScript layer's own logic: it keeps the
+// binding's contract (failures are JSON text, nothing rejects) and does nothing by itself.
+
+let created = 0;
+
+function failureJson(code, message, fields = {}) {
+  return JSON.stringify({ code, message, ...fields });
+}
+
+function outcome(fields = {}) {
+  const { stdout = '', stderr = '', ...rest } = fields;
+  const out = Buffer.from(stdout);
+  const err = Buffer.from(stderr);
+  return {
+    stdout: out,
+    stderr: err,
+    exitCode: 0,
+    reason: 'exit',
+    signal: null,
+    stdoutTruncated: false,
+    stderrTruncated: false,
+    stdoutBytes: out.length,
+    stderrBytes: err.length,
+    warm: true,
+    dispatchMs: 0.5,
+    firstByteMs: 2.5,
+    runMs: 4.2,
+    totalMs: 4.7,
+    ...rest,
+  };
+}
+
+/** A binding of its own: nothing is shared between two of them. */
+function createNativeDouble() {
+  const double = { pools: [], jobs: [], cancelled: 0 };
+
+  class NativeCall {
+    #cancel;
+    #drained = [];
+    pending = 0;
+    fired = new Promise((resolve) => {
+      this.#cancel = resolve;
+    });
+
+    done() {
+      this.pending -= 1;
+      if (this.pending === 0) for (const resolve of this.#drained.splice(0)) resolve();
+    }
+
+    /** Resolves when every chunk that was passed on has been dealt with. */
+    drained() {
+      return this.pending === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => this.#drained.push(resolve));
+    }
+
+    cancel() {
+      double.cancelled += 1;
+      this.#cancel();
+    }
+  }
+
+  class NativeContainer {
+    #end;
+    ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    id = (++created).toString(16).padStart(64, '0');
+    status = 'READY';
+    expiry = null;
+    destroys = 0;
+
+    constructor(pool) {
+      this.pool = pool;
+      pool.live.set(this.id, this);
+    }
+
+    async execute(job, line, onChunk) {
+      double.jobs.push(job);
+      if (this.status === 'TERMINATED') return this.#terminated();
+      this.status = 'BUSY';
+      const stopped = Promise.race([this.ended, line?.fired ?? new Promise(() => {})]);
+      const write = (stream, bytes) => {
+        if (onChunk === null) return;
+        line.pending += 1;
+        onChunk(stream, Buffer.from(bytes));
+      };
+      const work = async () => {
+        const outcome = await double.program(job, { write, stopped });
+        if (outcome.reason !== 'timeout') await line?.drained();
+        return outcome;
+      };
+      return Promise.race([work(), stopped.then(() => this.#terminated())]);
+    }
+
+    async destroy() {
+      this.destroys += 1;
+      this.status = 'TERMINATED';
+      this.#end();
+      const answer = await double.removal(this);
+      if (answer === null) this.pool.live.delete(this.id);
+      return answer;
+    }
+
+    #terminated() {
+      return failureJson('CONTAINER_TERMINATED', 'the container was destroyed', {
+        containerId: this.id,
+      });
+    }
+  }
+
+  class NativePool {
+    live = new Map();
+    warm = [];
+    leased = new Set();
+    resizes = [];
+    shutdowns = [];
+    initializations = 0;
+
+    constructor(configJson, onEvent) {
+      double.pools.push(this);
+      this.config = JSON.parse(configJson);
+      this.onEvent = onEvent;
+      if (double.refusal) throw new Error(double.refusal);
+    }
+
+    async initialize() {
+      this.initializations += 1;
+      const answer = await double.warmUp(this);
+      while (answer === null && this.warm.length < this.config.pool.poolSize) {
+        this.warm.push(new NativeContainer(this));
+      }
+      return answer;
+    }
+
+    tryAcquire() {
+      const container = this.warm.shift() ?? null;
+      if (container !== null) this.leased.add(container);
+      return container;
+    }
+
+    async acquire(timeoutMs, line) {
+      this.acquireTimeoutMs = timeoutMs;
+      const stopped = line?.fired.then(() => failureJson('CONTAINER_TERMINATED', 'cancelled'));
+      const lease = double.lease(this).then((answer) => {
+        if (answer !== null) return answer;
+        const container = new NativeContainer(this);
+        this.leased.add(container);
+        return container;
+      });
+      return stopped ? Promise.race([lease, stopped]) : lease;
+    }
+
+    resize(poolSize) {
+      this.resizes.push(poolSize);
+    }
+
+    ready() {
+      return [...this.warm];
+    }
+
+    find(id) {
+      return this.live.get(id) ?? null;
+    }
+
+    stats() {
+      return JSON.stringify({ warm: this.warm.length });
+    }
+
+    async shutdown(graceMs) {
+      this.shutdowns.push(graceMs);
+      const answer = await double.closing(this);
+      for (const container of this.live.values()) container.status = 'TERMINATED';
+      this.live.clear();
+      this.warm = [];
+      return answer;
+    }
+  }
+
+  return Object.assign(double, {
+    NativeCall,
+    NativeContainer,
+    NativePool,
+    // What a test may put in place: each answers as the native side would, `null` being success.
+    program: async () => outcome(),
+    warmUp: async () => null,
+    lease: async () => null,
+    removal: async () => null,
+    closing: async () => null,
+  });
+}
+
+/** A promise that the test settles itself. */
+function deferred() {
+  const gate = {};
+  gate.promise = new Promise((resolve, reject) => Object.assign(gate, { resolve, reject }));
+  return gate;
+}
+
+module.exports = { createNativeDouble, deferred, failureJson, outcome };
