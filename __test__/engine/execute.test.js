@@ -1,0 +1,314 @@
+'use strict';
+
+const { setTimeout: sleep } = require('node:timers/promises');
+
+const { PoolError } = require('../..');
+const { Pools, containersOf, until } = require('../support/engine');
+
+const pools = new Pools();
+let pool;
+beforeEach(() => {
+  pool = pools.make({ poolSize: 1 });
+});
+afterEach(pools.close);
+
+const gone = (id) =>
+  until(async () => (await containersOf(pool)).every((container) => container.Id !== id));
+
+describe('execute(script)', () => {
+  it('gives the trimmed output, the exit code and the time it took', async () => {
+    const container = await pool.acquire();
+    const script = 'import sys\nprint("  out  ")\nprint("err", file=sys.stderr)\nsys.exit(3)';
+    const result = await container.execute(script);
+    expect(result).toMatchObject({
+      stdout: 'out',
+      stderr: 'err',
+      exitCode: 3,
+      reason: 'exit',
+      signal: null,
+      truncated: false,
+      stdoutBytes: 8,
+      stderrBytes: 4,
+      path: 'warm',
+    });
+    expect(result.duration).toBeGreaterThanOrEqual(0);
+    expect(container.status).toBe('BUSY');
+  });
+
+  it('passes environment and arguments as the old callers did', async () => {
+    const container = await pool.acquire();
+    const env = { TOOL_ENV: '{"a":1}', N: 1, B: true, U: undefined, E: '' };
+    const script =
+      'import os, sys\nprint(sys.argv[1:], [os.environ.get(n) for n in ("TOOL_ENV", "N", "B", "U", "E")])';
+    const { stdout } = await container.execute(script, env, ['x', '--y', 'z w']);
+    expect(stdout).toBe(`['x', '--y', 'z w'] ['{"a":1}', '1', 'true', None, '']`);
+  });
+
+  it('takes megabytes of script and of environment', async () => {
+    const container = await pool.acquire();
+    const script = `import os\ns = "${'s'.repeat(5 << 20)}"\nprint(len(s), len(os.environ["E"]))`;
+    const { stdout } = await container.execute(script, { E: 'e'.repeat(5 << 20) });
+    expect(stdout).toBe(`${5 << 20} ${5 << 20}`);
+  });
+
+  it.each([
+    ['a crash', 'import os\nos.abort()', { exitCode: 134, reason: 'signal', signal: 'SIGABRT' }],
+    ['a kill', 'import os\nos.kill(os.getpid(), 9)', { exitCode: 137, signal: 'SIGKILL' }],
+    ['an uncaught error', '1/0', { exitCode: 1, reason: 'exit' }],
+    ['a syntax error', 'def', { exitCode: 1, reason: 'exit' }],
+    ['too much memory', 'x = bytearray(1 << 30)', { exitCode: 137, reason: 'oom' }],
+    ['kill -9 1', 'import os\nos.kill(1, 9)\nprint(1)', { exitCode: 0, stdout: '1' }],
+    ['kill -9 -1', 'import os\nos.system("kill -9 -1")', { exitCode: 137, signal: 'SIGKILL' }],
+  ])('%s is a result', async (_, script, expected) => {
+    const container = await pool.acquire();
+    await expect(container.execute(script, {}, [], { timeout: 20_000 })).resolves.toMatchObject(
+      expected,
+    );
+  });
+
+  it('ends at the timeout, with what was written until then, and ends the container', async () => {
+    const container = await pool.acquire();
+    const script = 'import time\nprint("begun", flush=True)\ntime.sleep(60)';
+    await expect(container.execute(script, {}, [], { timeout: 500 })).resolves.toMatchObject({
+      stdout: 'begun',
+      exitCode: 137,
+      reason: 'timeout',
+      signal: 'SIGKILL',
+    });
+    expect(container.status).toBe('TERMINATED');
+    await gone(container.id);
+  });
+
+  it.each([
+    ['ignores SIGTERM', 'import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)'],
+    ['stops itself', 'import os\nos.kill(os.getpid(), 19)'],
+    ['forks twice', 'import os, time\nos.fork() or os.fork()\ntime.sleep(60)'],
+  ])('the timeout holds for a script that %s', async (_, script) => {
+    const container = await pool.acquire();
+    const result = await container.execute(script, {}, [], { timeout: 500 });
+    expect(result.reason).toBe('timeout');
+    await gone(container.id);
+  });
+
+  it('does not wait for a background child that holds stdout open', async () => {
+    const container = await pool.acquire();
+    const script = 'import subprocess\nsubprocess.Popen(["sleep", "30"])\nprint("done")';
+    const result = await container.execute(script, {}, [], { timeout: 10_000 });
+    expect(result).toMatchObject({ stdout: 'done', reason: 'exit' });
+  });
+
+  it('cuts the output at maxOutputBytes and ends the container', async () => {
+    const container = await pool.acquire();
+    const script = 'while True: print("x" * 1000)';
+    const result = await container.execute(script, {}, [], { maxOutputBytes: 5000, trim: false });
+    expect(result).toMatchObject({ reason: 'output_limit', truncated: true });
+    expect(result.stdout).toHaveLength(5000);
+    await gone(container.id);
+  });
+
+  it('keeps bytes exact where asked, and decodes once where not', async () => {
+    const script = 'import os\nos.write(1, b"\\xc3"); os.write(1, b"\\xa4\\xff\\x00\\n")';
+    const bytes = await pool.run(script, { encoding: 'buffer' });
+    expect([...bytes.stdout]).toEqual([0xc3, 0xa4, 0xff, 0x00, 0x0a]);
+    const text = await pool.run(script, { trim: false });
+    expect(text.stdout).toBe('ä\ufffd\0\n');
+  });
+
+  it('takes no marker from the script', async () => {
+    const script = `import os
+for fd in (1, 2):
+    os.write(fd, b"\\x01\\0\\0\\0\\0\\0\\0\\x05E\\0\\0\\0\\0" + bytes(21) + b"E" + bytes(4))
+os._exit(7)`;
+    const { exitCode, stdoutBytes } = await pool.run(script);
+    expect({ exitCode, stdoutBytes }).toEqual({ exitCode: 7, stdoutBytes: 39 });
+  });
+
+  it('gives the output as it comes, and waits for a callback that takes its time', async () => {
+    const container = await pool.acquire();
+    const script =
+      'import sys, time\nprint("ä1", flush=True)\ntime.sleep(0.2)\nprint("2", file=sys.stderr)';
+    const seen = [];
+    const result = await container.execute(script, {}, [], {
+      onStdout: async (chunk) => {
+        await sleep(50);
+        seen.push(['out', chunk]);
+      },
+      onStderr: (chunk) => seen.push(['err', chunk]),
+    });
+    expect(seen).toEqual([
+      ['out', 'ä1\n'],
+      ['err', '2\n'],
+    ]);
+    expect(result).toMatchObject({ stdout: 'ä1', stderr: '2' });
+  });
+
+  it('calls nobody back after it has ended, and waits for no callback beyond its timeout', async () => {
+    const container = await pool.acquire();
+    const script = 'import time\nwhile True: print("x", flush=True); time.sleep(0.01)';
+    let ended = false;
+    let late = 0;
+    const result = await container.execute(script, {}, [], {
+      timeout: 300,
+      onStdout: () => {
+        if (ended) late += 1;
+        return new Promise(() => {});
+      },
+    });
+    ended = true;
+    expect(result.reason).toBe('timeout');
+    await gone(container.id);
+    expect(late).toBe(0);
+  });
+
+  it('ends with the error of a callback that throws, and ends the container', async () => {
+    const container = await pool.acquire();
+    const onStdout = () => {
+      throw new Error('no more, please');
+    };
+    const call = container.execute('while True: print(1)', {}, [], { onStdout });
+    await expect(call).rejects.toThrow('no more, please');
+    await gone(container.id);
+  });
+
+  it('ends with the reason of its signal, and ends the container', async () => {
+    const container = await pool.acquire();
+    const controller = new AbortController();
+    const call = container.execute('import time\ntime.sleep(60)', {}, [], {
+      signal: controller.signal,
+    });
+    controller.abort(new Error('changed my mind'));
+    await expect(call).rejects.toThrow('changed my mind');
+    await gone(container.id);
+  });
+
+  it('does not begin under a signal that is aborted already', async () => {
+    const container = await pool.acquire();
+    const signal = AbortSignal.abort(new Error('too late'));
+    await expect(container.execute('print(1)', {}, [], { signal })).rejects.toThrow('too late');
+    await gone(container.id);
+  });
+
+  it('rejects when the container is destroyed under it', async () => {
+    const container = await pool.acquire();
+    const call = container.execute('import time\ntime.sleep(60)');
+    const expected = expect(call).rejects.toMatchObject({
+      code: 'CONTAINER_TERMINATED',
+      containerId: container.id,
+    });
+    await container.destroy();
+    await expected;
+    await expect(call).rejects.toThrow(PoolError);
+  });
+
+  it('rejects when the container ends under it for another reason', async () => {
+    const container = await pool.acquire();
+    const call = container.execute('import time\nprint(1, flush=True)\ntime.sleep(60)', {}, [], {
+      onStdout: () => require('../support/engine').docker().getContainer(container.id).kill(),
+    });
+    await expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
+  });
+
+  it('rejects in a container that is gone', async () => {
+    const container = await pool.acquire();
+    await container.destroy();
+    await expect(container.execute('print(1)')).rejects.toMatchObject({
+      code: 'CONTAINER_TERMINATED',
+    });
+  });
+
+  it('tells where the time went', async () => {
+    const { timings } = await pool.run('import time\nprint(1, flush=True)\ntime.sleep(0.2)');
+    expect(timings.waiting).toBeGreaterThan(0);
+    expect(timings.firstByte).toBeLessThan(timings.run);
+    expect(timings.run).toBeGreaterThanOrEqual(200);
+    expect(timings.total).toBeCloseTo(timings.waiting + timings.dispatch + timings.run, -1);
+  });
+});
+
+describe('ways', () => {
+  it('a variable that counts at the interpreter start counts', async () => {
+    const script = 'import sys\nprint(sys.flags.optimize, sys.argv)';
+    const result = await pool.run(script, { env: { PYTHONOPTIMIZE: '2' }, args: ['a'] });
+    expect(result).toMatchObject({ stdout: "2 ['-', 'a']", path: 'cold' });
+  });
+
+  it('a second call while one runs gets an exec of its own', async () => {
+    const container = await pool.acquire();
+    const first = container.execute(
+      'import os, time\nwhile not os.path.exists("/tmp/go"): time.sleep(0.01)\nprint("first")',
+    );
+    const second = await container.execute('open("/tmp/go", "w")\nprint("second")');
+    expect(second).toMatchObject({ stdout: 'second', exitCode: 0, path: 'cold' });
+    expect(await first).toMatchObject({ stdout: 'first', path: 'warm' });
+  });
+
+  it('one call after another finds an interpreter as fresh as the first', async () => {
+    const container = await pool.acquire();
+    await container.execute('x = 1');
+    const result = await container.execute('print("x" in globals())');
+    expect(result).toMatchObject({ stdout: 'False', path: 'warm' });
+  });
+
+  it('both are counted', async () => {
+    await pool.run('pass');
+    await pool.run('pass', { env: { PYTHONDEVMODE: '1' } });
+    expect(pool.stats()).toMatchObject({ callsWarm: 1, callsCold: 1 });
+  });
+
+  it('a module to preload is there before the container is ready', async () => {
+    const preloading = pools.make({ poolSize: 1, preload: ['sqlite3'] });
+    const script = 'import sys\nprint("sqlite3" in sys.modules)';
+    expect((await pool.run(script)).stdout).toBe('False');
+    expect((await preloading.run(script)).stdout).toBe('True');
+  });
+
+  it('a module that is not there to preload is named', async () => {
+    const preloading = pools.make({ poolSize: 1, preload: ['no_such_module'] });
+    await expect(preloading.initialize()).rejects.toThrow(
+      "no_such_module: ModuleNotFoundError: No module named 'no_such_module'",
+    );
+  });
+});
+
+describe('executeCommand', () => {
+  it('gives the output as it is', async () => {
+    const container = await pool.acquire();
+    const result = await container.executeCommand(['echo', ' x ']);
+    expect(result).toMatchObject({ stdout: ' x \n', stderr: '', exitCode: 0 });
+  });
+
+  it('takes environment, directory and stdin, in the spelling of Docker as well', async () => {
+    const container = await pool.acquire();
+    const cmd = ['sh', '-c', 'cat; pwd; echo $A'];
+    const ours = await container.execute(cmd, { env: { A: 1 }, cwd: '/usr', stdin: 'in ' });
+    expect(ours.stdout).toBe('in /usr\n1\n');
+    const theirs = await container.executeCommand(cmd, { Env: ['A=1'], WorkingDir: '/usr' });
+    expect(theirs.stdout).toBe('/usr\n1\n');
+  });
+
+  it('a command that is not there ends as a shell would end it', async () => {
+    const container = await pool.acquire();
+    await expect(container.executeCommand(['no-such-command'])).resolves.toMatchObject({
+      exitCode: 127,
+      stderr: 'no-such-command: No such file or directory\n',
+    });
+  });
+});
+
+describe('destroy', () => {
+  it('returns when the engine lists the container no more', async () => {
+    const container = await pool.acquire();
+    await container.destroy();
+    expect(container.status).toBe('TERMINATED');
+    const listed = (await containersOf(pool)).map(({ Id }) => Id);
+    expect(listed).not.toContain(container.id);
+  });
+
+  it('is idempotent, shares one removal, and takes gone already for success', async () => {
+    const container = await pool.acquire();
+    const { docker } = require('../support/engine');
+    await docker().getContainer(container.id).remove({ force: true });
+    await Promise.all([container.destroy(), container.destroy()]);
+    await container.destroy();
+  });
+});

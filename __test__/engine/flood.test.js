@@ -1,0 +1,64 @@
+'use strict';
+
+// A script that writes without end costs neither memory nor the event loop's attention.
+
+const { Pools } = require('../support/engine');
+
+const pools = new Pools();
+afterEach(pools.close);
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+const FLOOD = `
+import os
+piece = b"x" * (1 << 20)
+for _ in range(1 << 10):
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(1, view):]
+`;
+
+/** The most memory this process has while the work runs, above what it had before. */
+async function growth(work) {
+  global.gc?.();
+  const before = process.memoryUsage.rss();
+  let most = before;
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss());
+  }, 10);
+  try {
+    await work();
+  } finally {
+    clearInterval(watch);
+  }
+  return most - before;
+}
+
+test('1 GiB goes through to a callback, every byte of it, in bounded memory', async () => {
+  const pool = pools.make({ poolSize: 1 });
+  await pool.run('pass');
+  let seen = 0;
+  const grown = await growth(async () => {
+    const result = await pool.run(FLOOD, {
+      collect: false,
+      encoding: 'buffer',
+      onStdout: (chunk) => {
+        seen += chunk.length;
+      },
+    });
+    expect(result).toMatchObject({ exitCode: 0, stdoutBytes: GIB, truncated: false });
+  });
+  expect(seen).toBe(GIB);
+  expect(grown).toBeLessThan(64 * MIB);
+}, 180_000);
+
+test('1 GiB is cut at the limit, in bounded memory', async () => {
+  const pool = pools.make({ poolSize: 1 });
+  await pool.run('pass');
+  const grown = await growth(async () => {
+    const result = await pool.run(FLOOD, { encoding: 'buffer' });
+    expect(result).toMatchObject({ reason: 'output_limit', truncated: true });
+    expect(result.stdout).toHaveLength(10 * MIB);
+  });
+  expect(grown).toBeLessThan(64 * MIB);
+}, 180_000);

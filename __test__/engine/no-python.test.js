@@ -1,0 +1,83 @@
+'use strict';
+
+const { NO_PYTHON, Pools, containersOf, docker, until } = require('../support/engine');
+
+const pools = new Pools();
+let pool;
+beforeEach(() => {
+  pool = pools.make({ image: NO_PYTHON, poolSize: 1 });
+});
+afterEach(pools.close);
+
+describe('an image without Python', () => {
+  it('runs commands through the engine, with the same results', async () => {
+    const container = await pool.acquire();
+    const cmd = ['sh', '-c', 'cat; pwd; echo $A; echo err >&2; exit 3'];
+    const options = { env: { A: '1' }, cwd: '/bin', stdin: 'in\n' };
+    await expect(container.execute(cmd, options)).resolves.toMatchObject({
+      stdout: 'in\n/bin\n1\n',
+      stderr: 'err\n',
+      exitCode: 3,
+      reason: 'exit',
+      path: 'cold',
+    });
+  });
+
+  it('says of a script what the engine says', async () => {
+    const { exitCode, stdout, stderr } = await pool.run('print(1)');
+    expect([126, 127]).toContain(exitCode);
+    expect(stdout + stderr).toMatch(/python3.*not found/);
+  });
+
+  it('keeps the timeout, and ends the container', async () => {
+    const container = await pool.acquire();
+    const result = await container.execute(['sleep', '60'], { timeout: 500 });
+    expect(result).toMatchObject({ reason: 'timeout', exitCode: 137 });
+    await until(async () => (await containersOf(pool)).every(({ Id }) => Id !== container.id));
+  });
+
+  it('does not wait for a background child that holds stdout open', async () => {
+    const container = await pool.acquire();
+    const options = { timeout: 15_000 };
+    const result = await container.execute(['sh', '-c', 'sleep 30 & echo done'], options);
+    expect(result).toMatchObject({ stdout: 'done\n', reason: 'exit', exitCode: 0 });
+  });
+
+  it('cuts the output at its limit', async () => {
+    const container = await pool.acquire();
+    const result = await container.execute(['yes'], { maxOutputBytes: 1000 });
+    expect(result).toMatchObject({ reason: 'output_limit', truncated: true });
+    expect(result.stdout).toHaveLength(1000);
+  });
+
+  it('notices the death of a warm container and replaces it', async () => {
+    await pool.initialize();
+    const [{ id }] = pool.pool;
+    await docker().getContainer(id).kill();
+    await until(() => pool.pool.some((container) => container.id !== id));
+    expect(pool.stats().totals.lost).toBe(1);
+  });
+});
+
+describe('an image whose python3 does not come up', () => {
+  const image = 'broken-python:latest';
+
+  beforeAll(async () => {
+    const script = 'printf "#!/bin/sh\\nexit 1\\n" > /bin/python3 && chmod +x /bin/python3';
+    const container = await docker().createContainer({
+      Image: NO_PYTHON,
+      Cmd: ['/bin/sh', '-c', script],
+    });
+    await container.start();
+    await container.wait();
+    await container.commit({ repo: 'broken-python', tag: 'latest' });
+    await container.remove();
+  });
+  afterAll(() => docker().getImage(image).remove({ force: true }));
+
+  it('runs commands through the engine', async () => {
+    const broken = pools.make({ image, poolSize: 1 });
+    await expect(broken.run(['echo', 'x'])).resolves.toMatchObject({ stdout: 'x\n', path: 'cold' });
+    await expect(broken.run('print(1)')).resolves.toMatchObject({ exitCode: 1, path: 'cold' });
+  });
+});

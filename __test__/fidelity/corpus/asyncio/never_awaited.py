@@ -1,0 +1,6 @@
+async def nothing():
+    pass
+
+
+nothing()
+print("end")

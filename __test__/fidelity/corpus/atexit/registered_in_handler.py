@@ -1,0 +1,9 @@
+import atexit
+
+
+def first():
+    print("first")
+    atexit.register(print, "second")
+
+
+atexit.register(first)

@@ -1,0 +1,5 @@
+nested = None
+for _ in range(500_000):
+    nested = (nested,)
+del nested
+print("freed")

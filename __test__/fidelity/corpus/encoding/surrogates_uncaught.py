@@ -1,0 +1,1 @@
+print("\ud83d\ude00")

@@ -1,0 +1,5 @@
+#: env {"PYTHONDEVMODE": "1"}
+#: cold true
+import sys
+
+print(sys.flags.dev_mode, sys.warnoptions, sys.flags)

@@ -1,0 +1,4 @@
+#: env {"PYTHONIOENCODING": "ascii"}
+#: cold true
+print("plain")
+print("é")

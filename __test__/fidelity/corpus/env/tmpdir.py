@@ -1,0 +1,4 @@
+#: env {"TMPDIR": "/dev/shm"}
+import tempfile
+
+print(tempfile.gettempdir())

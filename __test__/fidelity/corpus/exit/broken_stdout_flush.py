@@ -1,0 +1,4 @@
+import os
+
+print("this goes nowhere")
+os.close(1)

@@ -1,0 +1,2 @@
+print("class only")
+raise SystemExit

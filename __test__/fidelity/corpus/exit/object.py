@@ -1,0 +1,6 @@
+class Status:
+    def __str__(self):
+        return "my status"
+
+
+raise SystemExit(Status())

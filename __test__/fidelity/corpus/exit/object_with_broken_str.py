@@ -1,0 +1,6 @@
+class Status:
+    def __str__(self):
+        raise ValueError("no")
+
+
+raise SystemExit(Status())

@@ -1,0 +1,6 @@
+import sys
+
+try:
+    sys.exit(5)
+finally:
+    sys.exit("other")

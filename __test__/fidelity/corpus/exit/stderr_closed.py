@@ -1,0 +1,6 @@
+#: mask ["0x[0-9a-f]+"]
+import sys
+
+print("seen")
+sys.stderr.close()
+raise ValueError("unseen")

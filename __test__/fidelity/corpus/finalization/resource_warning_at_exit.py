@@ -1,0 +1,8 @@
+import warnings
+
+warnings.simplefilter("always")
+file = open("/dev/null")
+
+
+def function():
+    return file

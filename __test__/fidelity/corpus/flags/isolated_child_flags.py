@@ -1,0 +1,3 @@
+import subprocess
+
+print(subprocess._args_from_interpreter_flags())

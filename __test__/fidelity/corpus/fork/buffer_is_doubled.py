@@ -1,0 +1,5 @@
+import os
+
+print("printed twice")
+if os.fork():
+    os.wait()

@@ -1,0 +1,3 @@
+import sitecustomize
+
+print(sitecustomize.__name__, getattr(sitecustomize, "__file__", None))

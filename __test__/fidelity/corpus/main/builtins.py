@@ -1,0 +1,3 @@
+import builtins
+
+print([name for name in dir(builtins) if not name.startswith("__")])

@@ -1,0 +1,2 @@
+"""The script's docstring."""
+print(__doc__)

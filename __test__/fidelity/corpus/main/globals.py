@@ -1,0 +1,2 @@
+print(sorted(globals()))
+print(sorted(locals()) == sorted(globals()), dir())

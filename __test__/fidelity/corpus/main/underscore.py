@@ -1,0 +1,1 @@
+print("_" in globals(), "_" in dir(__builtins__))

@@ -1,0 +1,5 @@
+print("kept", flush=True)
+print("lost")
+blocks = []
+while True:
+    blocks.append(bytearray(b"x") * (1 << 20))

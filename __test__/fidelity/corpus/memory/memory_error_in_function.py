@@ -1,0 +1,5 @@
+def build():
+    return [0] * (1 << 58)
+
+
+build()

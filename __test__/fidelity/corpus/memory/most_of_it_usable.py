@@ -1,0 +1,2 @@
+block = bytearray(b"x") * (70 << 20)
+print(len(block), block[-1])

@@ -1,0 +1,7 @@
+import multiprocessing
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("forkserver").Process(target=print, args=("served",))
+    process.start()
+    process.join()
+    print(process.exitcode)

@@ -1,0 +1,5 @@
+import random
+
+random.seed(42)
+print(random.random(), random.randint(1, 100), random.sample(range(100), 5))
+print(random.Random("text").random(), random.Random(b"bytes").getrandbits(64))

@@ -1,0 +1,5 @@
+import ctypes
+import sys
+
+print("kept", flush=True)
+ctypes.string_at(0)

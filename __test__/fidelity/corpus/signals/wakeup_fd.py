@@ -1,0 +1,3 @@
+import signal
+
+print(signal.set_wakeup_fd(-1), signal.getitimer(signal.ITIMER_REAL))

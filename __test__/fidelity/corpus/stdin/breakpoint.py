@@ -1,0 +1,6 @@
+def f(a):
+    breakpoint()
+    return a
+
+
+f(1)

@@ -1,0 +1,3 @@
+import fileinput
+
+print([line for line in fileinput.input(files=["-"])])

@@ -1,0 +1,5 @@
+def ask():
+    return input("name? ")
+
+
+ask()

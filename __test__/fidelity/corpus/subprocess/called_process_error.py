@@ -1,0 +1,3 @@
+import subprocess
+
+subprocess.check_call(["sh", "-c", "exit 9"])

@@ -1,0 +1,4 @@
+import subprocess
+
+print("buffered until the end")
+subprocess.call(["echo", "comes first"])

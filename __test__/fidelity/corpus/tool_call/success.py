@@ -1,0 +1,13 @@
+#: env {"TOOL_ENV": "{\"counter\": 1}", "TOOL_ARGS": "{\"x\": 20}", "TOOL_CODE": "def execute(env, args):\n    env['counter'] += 1\n    return args['x'] * 2.1\n"}
+import json
+import os
+import traceback
+
+env = json.loads(os.environ["TOOL_ENV"])
+args = json.loads(os.environ["TOOL_ARGS"])
+scope = {}
+try:
+    exec(os.environ["TOOL_CODE"], scope)
+    print(json.dumps({"success": True, "result": scope["execute"](env, args), "env": env}))
+except Exception as error:
+    print(json.dumps({"success": False, "error": str(error), "trace": traceback.format_exc(), "env": env}))

@@ -1,0 +1,1 @@
+raise ValueError("é ☃ \U0001f600 \x00 \udc80 end")

@@ -1,0 +1,1 @@
+compile("x = [1, 2\n", "tool.py", "exec")

@@ -1,0 +1,5 @@
+def evaluate(text):
+    return eval(text)
+
+
+evaluate("1 +* 2")

@@ -1,0 +1,4 @@
+import warnings
+
+warnings.warn("registered")
+print(sorted(key for key in __warningregistry__ if key != "version"))

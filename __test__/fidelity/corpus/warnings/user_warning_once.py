@@ -1,0 +1,5 @@
+import warnings
+
+for n in range(3):
+    warnings.warn("again")
+warnings.warn("other", UserWarning)
