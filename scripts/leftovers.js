@@ -1,0 +1,80 @@
+'use strict';
+
+const fs = require('node:fs');
+const { setTimeout: delay } = require('node:timers/promises');
+
+const { connect } = require('./engine');
+const { cgroupFolders, processes } = require('./processes');
+
+/** What an engine of our own holds although nothing should use it any more, a line each. */
+async function inEngine(engine) {
+  const containers = await connect(engine).listContainers({ all: true });
+  return [
+    ...containers.map(
+      ({ Id, Image, State }) => `container ${Id.slice(0, 12)} of ${Image}, ${State}`,
+    ),
+    ...engine.strangers().map(({ pid, command }) => `process ${pid} beside the engine: ${command}`),
+  ];
+}
+
+/** Asks again for up to five seconds while something is left, and resolves with what then is. */
+async function settle(look) {
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await look();
+    if (found.length === 0 || attempt === 25) return found;
+    await delay(200);
+  }
+}
+
+/** Whether the process was started with `name=value` in its environment. */
+function hasVariable(pid, name, value) {
+  try {
+    const environment = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return environment.includes(`${name}=${value}`);
+  } catch {
+    return false;
+  }
+}
+
+/** The processes, but this one, that were started with the mark in their environment. */
+function withMark(mark) {
+  return processes().filter(({ pid }) => pid !== process.pid && hasVariable(pid, ...mark));
+}
+
+/** Ends the processes with the mark. */
+function end(mark) {
+  if (process.platform !== 'linux') return;
+  for (const { pid } of withMark(mark)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // ended by itself
+    }
+  }
+}
+
+/**
+ * What is left on this machine of a run that is over, a line each: processes that carry its mark in
+ * their environment, files in its temporary folder, and mounts, control groups and sockets of its
+ * engine. Knows nothing to look for outside of Linux but the files.
+ */
+function onMachine({ mark, folder, engine }) {
+  const files = fs.readdirSync(folder).map((name) => `file ${folder}/${name}`);
+  if (process.platform !== 'linux') return files;
+  const marked = withMark(mark).map(({ pid, command }) => `process ${pid}: ${command}`);
+  if (!engine) return [...files, ...marked];
+  const mounts = fs
+    .readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((target) => [engine.storage, engine.runtime].some((own) => target.startsWith(own)))
+    .map((target) => `mount ${target}`);
+  const running = processes()
+    .filter(({ namespace }) => namespace === engine.namespace)
+    .map(({ pid, command }) => `process ${pid} of the engine: ${command}`);
+  const cgroups = cgroupFolders(engine.cgroup).map((path) => `control group ${path}`);
+  const sockets = fs.existsSync(engine.runtime) ? [`folder ${engine.runtime}`] : [];
+  return [...files, ...marked, ...mounts, ...running, ...cgroups, ...sockets];
+}
+
+module.exports = { end, inEngine, onMachine, settle };

@@ -1,0 +1,185 @@
+'use strict';
+
+// `npm test`: sets up what the tests need, runs all of them, and takes everything down again.
+// Arguments are passed on to jest. Only built-in modules until the dependencies are installed.
+
+const { randomUUID } = require('node:crypto');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { buildAddon } = require('./addon');
+const { defer, runMain } = require('./cleanup');
+const { run } = require('./command');
+const { say } = require('./console');
+const { installDependencies } = require('./dependencies');
+const paths = require('./paths');
+const { Steps } = require('./steps');
+
+const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'];
+const MARK = 'SCIENTIST_POOL_TEST_RUN';
+
+/** Adds up what every test binary of a `cargo test` reports. */
+function countCargo(output) {
+  const counts = { passed: 0, failed: 0 };
+  const results = /^test result: \w+\. (\d+) passed; (\d+) failed;/gm;
+  for (const [, passed, failed] of output.matchAll(results)) {
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+  }
+  return counts;
+}
+
+async function cargoTest(args, env) {
+  try {
+    const { output } = await run('cargo', ['test', '--locked', ...args], { cwd: paths.root, env });
+    const counts = countCargo(output);
+    return { ...counts, note: `${counts.passed} passed` };
+  } catch (error) {
+    throw Object.assign(error, countCargo(error.output ?? ''));
+  }
+}
+
+async function jest(args, env, report) {
+  const program = require.resolve('jest/bin/jest', { paths: [paths.root] });
+  const { code } = await run(
+    process.execPath,
+    [
+      ...[program, '--ci', '--json', `--outputFile=${report}`],
+      ...[`--cacheDirectory=${path.join(paths.root, 'target', 'jest')}`, ...args],
+    ],
+    { cwd: paths.root, env, show: true, check: false },
+  );
+  const result = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : {};
+  const counts = {
+    passed: result.numPassedTests ?? 0,
+    failed: Math.max(result.numFailedTests ?? 0, result.numRuntimeErrorTestSuites ?? 0),
+    skipped: (result.numPendingTests ?? 0) + (result.numTodoTests ?? 0),
+  };
+  if (code === 0) return counts;
+  throw Object.assign(new Error(`jest ended with code ${code}`), { hint: '', ...counts });
+}
+
+/** The engine of the tests: the caller's choice, else one of our own with all the images. */
+async function startEngine() {
+  const { OwnEngine } = require('./own-engine');
+  const { ensureImages } = require('./images');
+  const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
+  const engine = chosen
+    ? { host: chosen, env: { DOCKER_HOST: chosen }, source: 'SCIENTIST_POOL_TEST_ENGINE' }
+    : await OwnEngine.start();
+  await ensureImages(engine, IMAGES);
+  return { value: engine, note: engine.host };
+}
+
+/** Two registries, and in each an image that the engine has to pull layer by layer. */
+async function startRegistries(engine) {
+  const { buildLayered } = require('./layered-image');
+  const { Registry } = require('./registry');
+  const open = await Registry.start();
+  const credentials = { username: 'tester', password: randomUUID() };
+  const locked = await Registry.start(credentials);
+  const layered = { name: 'layered:latest', base: 'python:3.9-slim', layers: 4, bytes: 8 << 20 };
+  const secret = { name: 'secret:latest', base: 'busybox:stable', layers: 2, bytes: 4 << 20 };
+  const docker = require('./engine').connect(engine);
+  for (const [registry, image] of [
+    [open, layered],
+    [locked, secret],
+  ]) {
+    await buildLayered(engine, image);
+    await registry.push(engine, image.name);
+    await docker.getImage(image.name).remove();
+  }
+  await open.push(engine, 'busybox:stable');
+  return {
+    note: `${open.address}, ${locked.address}`,
+    value: {
+      SCIENTIST_POOL_TEST_REGISTRY: open.address,
+      SCIENTIST_POOL_TEST_PULL: `${open.address}/layered:latest`,
+      SCIENTIST_POOL_TEST_PRIVATE_REGISTRY: locked.address,
+      SCIENTIST_POOL_TEST_PRIVATE_REGISTRY_USER: credentials.username,
+      SCIENTIST_POOL_TEST_PRIVATE_REGISTRY_PASSWORD: credentials.password,
+    },
+  };
+}
+
+async function main() {
+  const id = randomUUID();
+  // The tests' own temporary folder: what is in it afterwards was forgotten by one of them.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-test-'));
+  const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-report-'));
+  for (const temporary of [folder, reports]) {
+    defer(() => fs.rmSync(temporary, { recursive: true, force: true }));
+  }
+  const base = { [MARK]: id, TMPDIR: folder };
+  const cargo = (...args) => run('cargo', args, { cwd: paths.root });
+  const npm = (script) => run('npm', ['run', '--silent', script], { cwd: paths.root });
+
+  const steps = new Steps();
+  const format = steps.start('rustfmt', [], async () => void (await cargo('fmt', '--check')));
+  const dependencies = steps.start('dependencies', [], installDependencies);
+
+  // Side by side: the engine and its images here, the compiler's work below.
+  const engine = steps.start('engine and images', [dependencies], startEngine);
+  const registries = steps.start('registries', [engine], () => startRegistries(engine.value));
+
+  const clippy = steps.start('clippy', [], async () => {
+    await cargo('clippy', '--locked', '--all-targets', '--', '-D', 'warnings');
+  });
+  await Promise.all([format.done, clippy.done]);
+  const unit = steps.start('cargo test', [], () => cargoTest([], base));
+  await unit.done;
+  const addon = steps.start('addon', [dependencies], async () => {
+    return { note: (await buildAddon()).built ? 'built' : 'up to date' };
+  });
+  await addon.done;
+  for (const script of ['lint', 'types']) {
+    steps.start(script, [dependencies], async () => void (await npm(script)));
+  }
+  steps.start('cargo deny', [], async () => {
+    const { ensureCargoDeny } = require('./cargo-deny');
+    const program = await ensureCargoDeny();
+    if (!program) return { note: 'left out: cargo-deny is not installed', skipped: 1 };
+    await run(program, ['check', 'bans', 'licenses', 'sources'], { cwd: paths.root });
+    return {};
+  });
+  await steps.settle();
+  const environment = () => ({
+    ...base,
+    ...engine.value.env,
+    SCIENTIST_POOL_TEST_ENGINE: engine.value.host,
+  });
+  const real = steps.start('cargo test, on the engine', [engine, registries], () =>
+    cargoTest(['--tests', '--', '--ignored'], { ...environment(), ...registries.value }),
+  );
+  await real.done;
+
+  say();
+  const tests = steps.start('jest', [addon, engine, registries], () =>
+    jest(process.argv.slice(2), { ...environment(), ...registries.value }, `${reports}/jest.json`),
+  );
+  await tests.done;
+  await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
+
+  const { passed, failed, skipped } = steps.totals;
+  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
+  say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+
+  async function lookForLeftovers(value) {
+    const leftovers = require('./leftovers');
+    const own = value?.stop ? value : null;
+    // A removal under way when the last test ended is none.
+    const found = own ? await leftovers.settle(() => leftovers.inEngine(own)) : [];
+    if (own) await require('./images').pruneImages(own, IMAGES);
+    await own?.stop();
+    found.push(...leftovers.onMachine({ mark: [MARK, id], folder, engine: own }));
+    leftovers.end([MARK, id]);
+    if (found.length > 0) {
+      throw Object.assign(new Error(`left behind:\n  ${found.join('\n  ')}`), { hint: '' });
+    }
+    return { note: 'no container, process, mount, control group or temporary file' };
+  }
+}
+
+runMain(main);
