@@ -1,0 +1,16 @@
+'use strict';
+
+const { runMain } = require('../scripts/cleanup');
+const { installDependencies } = require('../scripts/dependencies');
+
+runMain(async () => {
+  // Before anything is loaded that comes from node_modules.
+  await installDependencies();
+  const { USAGE, readOptions } = require('./options');
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  return require('./bench').bench(options);
+});

@@ -1,0 +1,10 @@
+'use strict';
+
+module.exports = [
+  require('./execute'),
+  require('./call'),
+  require('./ready'),
+  require('./preload'),
+  require('./sequence'),
+  require('./storm'),
+];

@@ -1,0 +1,162 @@
+'use strict';
+
+const { setTimeout: pause } = require('node:timers/promises');
+
+const { DockerodePool } = require('./baseline');
+const { FloorContainer } = require('./floor');
+
+const POLL_MS = 5;
+const SETTLE_TIMEOUT_MS = 120_000;
+
+/** The names of what is compared, in the order in which it is shown. */
+const SIDES = ['baseline', 'scientist-pool', 'floor'];
+
+/**
+ * The pools that are compared, behind one face:
+ *
+ * - `acquire()` resolves with a container that has `execute` and `destroy`;
+ * - `size()` is the number of containers ready;
+ * - `settled()` resolves when the pool is full and asks nothing of the engine;
+ * - `close()` resolves when the engine holds nothing of it.
+ *
+ * @param {object} context
+ * @param {import('dockerode')} context.docker
+ * @param {import('./floor').PlainEngine} context.engine
+ * @param {string} context.image
+ * @param {Record<string, string>} context.labels
+ */
+function opener({ docker, engine, image, labels }) {
+  const open = {
+    baseline: ({ poolSize = 2 } = {}) =>
+      new BaselinePool(new DockerodePool({ docker, image, labels, poolSize })),
+    'scientist-pool': ({ poolSize = 2, ...options } = {}) => {
+      const ContainerPoolManager = require('..');
+      return new MeasuredPool(new ContainerPoolManager({ image, labels, poolSize, ...options }));
+    },
+    floor: ({ poolSize = 2 } = {}) =>
+      new FloorPool(() => FloorContainer.create(engine, image, labels), poolSize),
+  };
+  return async (side, options) => {
+    const pool = open[side](options);
+    await pool.initialize();
+    return pool;
+  };
+}
+
+/** What both real pools have in common. */
+class RealPool {
+  constructor(pool) {
+    this.pool = pool;
+  }
+
+  initialize() {
+    return this.pool.initialize();
+  }
+
+  acquire() {
+    return this.pool.acquire();
+  }
+
+  size() {
+    return this.pool.pool.length;
+  }
+}
+
+class BaselinePool extends RealPool {
+  settled() {
+    return until('the baseline refills its pool', () => this.pool.refills === 0);
+  }
+
+  async close() {
+    await this.settled();
+    await this.pool.shutdown();
+  }
+}
+
+class MeasuredPool extends RealPool {
+  /** The shortest way to a result; the removal goes on behind it. */
+  run(job) {
+    return this.pool.run(job.script, { env: job.env, args: job.args });
+  }
+
+  settled() {
+    return until('scientist-pool refills its pool', () => {
+      const { warm, creating, destroying } = this.pool.stats();
+      return warm >= this.pool.poolSize && creating === 0 && destroying === 0;
+    });
+  }
+
+  close() {
+    return this.pool.shutdown();
+  }
+}
+
+/** The floor has no pool: this keeps some of its containers at hand, made outside of what is timed. */
+class FloorPool {
+  #create;
+  #poolSize;
+  #ready = [];
+  #creating = 0;
+  #failure;
+
+  constructor(create, poolSize) {
+    this.#create = create;
+    this.#poolSize = poolSize;
+  }
+
+  initialize() {
+    this.#refill();
+    return this.settled();
+  }
+
+  async acquire() {
+    const container = this.#ready.shift();
+    if (!container) {
+      throw new Error('No floor container is ready: await settled() first');
+    }
+    this.#refill();
+    return container;
+  }
+
+  size() {
+    return this.#ready.length;
+  }
+
+  settled() {
+    return until('the floor containers come up', () => {
+      if (this.#failure) {
+        throw this.#failure;
+      }
+      return this.#creating === 0;
+    });
+  }
+
+  async close() {
+    await this.settled();
+    await Promise.all(this.#ready.splice(0).map((container) => container.destroy()));
+  }
+
+  #refill() {
+    while (this.#ready.length + this.#creating < this.#poolSize) {
+      this.#creating += 1;
+      this.#create()
+        .then(
+          (container) => this.#ready.push(container),
+          (error) => (this.#failure = error),
+        )
+        .finally(() => (this.#creating -= 1));
+    }
+  }
+}
+
+async function until(what, condition) {
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  while (!condition()) {
+    if (performance.now() > deadline) {
+      throw new Error(`Waited ${SETTLE_TIMEOUT_MS / 1000} s in vain while ${what}`);
+    }
+    await pause(POLL_MS);
+  }
+}
+
+module.exports = { SIDES, opener };

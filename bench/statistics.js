@@ -1,0 +1,65 @@
+'use strict';
+
+const { mean, quantile, quantileSorted, sampleWithReplacement } = require('simple-statistics');
+
+const RESAMPLES = 2000;
+const CONFIDENCE = 0.95;
+/** Below this, resampling says nothing about the spread. */
+const LEAST_FOR_INTERVAL = 10;
+
+/**
+ * What a table shows of a list of samples, in their unit.
+ *
+ * @param {number[]} samples
+ * @returns {{ n: number, min: number, p50: number, p50Interval: [number, number] | null,
+ *   p90: number, p99: number, max: number, mean: number }}
+ */
+function summarize(samples) {
+  const sorted = Float64Array.from(samples).sort();
+  return {
+    n: sorted.length,
+    min: sorted[0],
+    p50: quantileSorted(sorted, 0.5),
+    p50Interval: interval([samples], median),
+    p90: quantileSorted(sorted, 0.9),
+    p99: quantileSorted(sorted, 0.99),
+    max: sorted[sorted.length - 1],
+    mean: mean(sorted),
+  };
+}
+
+/** The ratio of two medians, with its interval. */
+function medianRatio(numerator, denominator) {
+  const ratio = (a, b) => median(a) / median(b);
+  return estimate([numerator, denominator], ratio);
+}
+
+/** The difference of two medians, with its interval. */
+function medianDifference(minuend, subtrahend) {
+  return estimate([minuend, subtrahend], (a, b) => median(a) - median(b));
+}
+
+function estimate(samples, statistic) {
+  return { value: statistic(...samples), interval: interval(samples, statistic) };
+}
+
+/** The bootstrap's percentile interval at 95 %; each list is resampled by itself. */
+function interval(lists, statistic) {
+  if (lists.some((list) => list.length < LEAST_FOR_INTERVAL)) {
+    return null;
+  }
+  const values = Array.from({ length: RESAMPLES }, () =>
+    statistic(...lists.map((list) => sampleWithReplacement(list, list.length))),
+  );
+  return quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]);
+}
+
+function median(samples) {
+  return quantile(samples, 0.5);
+}
+
+function p99(samples) {
+  return quantile(samples, 0.99);
+}
+
+module.exports = { summarize, medianRatio, medianDifference, median, p99 };

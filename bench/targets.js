@@ -1,0 +1,93 @@
+'use strict';
+
+const { median, medianDifference, medianRatio, p99 } = require('./statistics');
+
+const OURS = 'scientist-pool';
+
+/** Samples of one metric by side, or nothing where one of the sides was not measured. */
+const pick =
+  (scenario, metric, ...sides) =>
+  (results) => {
+    const lists = sides.map((side) => results.get(scenario)?.get(metric)?.get(side));
+    return lists.every((list) => list?.length > 0) ? lists : null;
+  };
+
+const atLeast = (limit) => ({ text: `>= ${limit}`, met: (value) => value >= limit });
+const atMost = (limit) => ({ text: `<= ${limit}`, met: (value) => value <= limit });
+
+function executeTargets(metric, what) {
+  return [
+    {
+      what: `${what}: baseline p50 / ours`,
+      samples: pick('execute', metric, 'baseline', OURS),
+      estimate: medianRatio,
+      limit: atLeast(12),
+    },
+    {
+      what: `${what}: our p99 / baseline p50`,
+      samples: pick('execute', metric, OURS, 'baseline'),
+      estimate: (ours, baseline) => ({ value: p99(ours) / median(baseline), interval: null }),
+      limit: atMost(0.25),
+    },
+    {
+      what: `${what}: our p50 / floor`,
+      samples: pick('execute', metric, OURS, 'floor'),
+      estimate: medianRatio,
+      limit: atMost(1.5),
+    },
+  ];
+}
+
+/** What the package is to reach, as ratios and differences that hold on any machine. */
+const TARGETS = [
+  ...executeTargets('hello', 'execute print("hello")'),
+  ...executeTargets('toolCall', 'execute tool call'),
+  {
+    what: 'acquire to result: baseline p50 / ours',
+    samples: pick('call', 'run', 'baseline', OURS),
+    estimate: medianRatio,
+    limit: atLeast(10),
+  },
+  {
+    what: 'a preloaded import costs at p50, ms',
+    samples: pick('preload', 'execute', 'import, preloaded', 'no import'),
+    estimate: medianDifference,
+    limit: atMost(3),
+  },
+  {
+    what: 'create to ready: our p50 / plain create + start',
+    samples: pick('ready', 'ready', OURS, 'plain'),
+    estimate: medianRatio,
+    limit: atMost(1.15),
+  },
+  {
+    what: '20 at once: our time / baseline',
+    samples: pick('storm', 'total', OURS, 'baseline'),
+    estimate: medianRatio,
+    limit: atMost(0.75),
+  },
+  {
+    what: '20 at once: most ready containers afterwards',
+    samples: pick('storm', 'size', OURS),
+    estimate: (sizes) => ({ value: Math.max(...sizes), interval: null }),
+    limit: { text: '= 2', met: (value) => value === 2 },
+  },
+];
+
+/**
+ * @param {Map<string, Map<string, Map<string, number[]>>>} results scenario → metric → side
+ * @returns {{ what: string, limit: string, value: number, interval: [number, number] | null,
+ *   met: boolean }[]} those targets for which there are figures
+ */
+function judge(results) {
+  return TARGETS.flatMap(({ what, samples, estimate, limit }) => {
+    const lists = samples(results);
+    if (!lists) {
+      return [];
+    }
+    const { value, interval } = estimate(...lists);
+    return [{ what, limit: limit.text, value, interval, met: limit.met(value) }];
+  });
+}
+
+module.exports = { judge };
