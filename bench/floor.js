@@ -154,13 +154,13 @@ class FloorContainer {
     });
     const socket = await engine.attach(id);
     const container = new FloorContainer(engine, id, socket);
-    const supervisor = source('supervisor.py');
+    const program = [source('launch.py'), source('supervisor.py')];
     const nonce = randomBytes(NONCE);
     const ready = container.#answer(nonce);
     socket.write(
       Buffer.concat([
-        Buffer.from(String(supervisor.length).padStart(8, '0')),
-        supervisor,
+        ...program.map(({ length }) => Buffer.from(String(length).padStart(8, '0'))),
+        ...program,
         frame('B', [nonce, string(source('spare.py')), list(preload), list(IDLE)]),
       ]),
     );

@@ -108,3 +108,12 @@ test("hardening: 'legacy' is what the old containers had, limits included", asyn
   expect(HostConfig).toMatchObject({ NetworkMode: 'none', Memory: 128 * MIB, PidsLimit: 50 });
   expect(HostConfig.CapDrop ?? []).toEqual([]);
 });
+
+test('whatever runs, a second job too, is killed for memory before process 1', async () => {
+  const container = await pools.make({ poolSize: 1 }).acquire();
+  const scores =
+    "print(*(open(f'/proc/{pid}/oom_score_adj').read().strip() for pid in (1, 'self')))";
+  for (const what of [scores, scores, ['python3', '-c', scores]]) {
+    expect((await container.execute(what)).stdout.trim()).toBe('0 1000');
+  }
+});

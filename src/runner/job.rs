@@ -69,15 +69,19 @@ impl Job {
     }
 }
 
-/// All that the supervisor reads before its first job: its own source, and the boot frame.
+/// All that the supervisor reads before its first job: its own source in parts, and the boot frame.
 pub(super) fn encode_boot(
-    supervisor: &str,
+    program: &[&str],
     spare: &str,
     preload: &[String],
     idle: &[&str],
     nonce: &Nonce,
 ) -> Vec<u8> {
-    let mut bytes = format!("{:08}{supervisor}", supervisor.len()).into_bytes();
+    let mut bytes = Vec::new();
+    for part in program {
+        bytes.extend_from_slice(format!("{:08}", part.len()).as_bytes());
+    }
+    bytes.extend(program.iter().flat_map(|part| part.bytes()));
     let fields = Fields::default().string(spare).list(preload).list(idle);
     frame(&mut bytes, b'B', &[nonce.bytes(), &fields.0]);
     bytes
@@ -148,9 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn boot_begins_with_the_source_and_its_length_in_eight_digits() {
-        let bytes = encode_boot("pass", "s", &["numpy".into()], &["json"], &Nonce::from([0; 16]));
-        assert!(bytes.starts_with(b"00000004passB"));
-        assert_eq!(frames(&bytes[12..]).len(), 1);
+    fn boot_begins_with_the_sources_and_before_them_their_lengths_in_eight_digits() {
+        let program = ["pass", "x = 1"];
+        let bytes = encode_boot(&program, "s", &["numpy".into()], &["json"], &Nonce::from([0; 16]));
+        assert!(bytes.starts_with(b"0000000400000005passx = 1B"));
+        assert_eq!(frames(&bytes[25..]).len(), 1);
     }
 }

@@ -19,7 +19,8 @@ use super::{
     trailer::{Nonce, Scanner, Trailer},
 };
 
-const SUPERVISOR: &str = include_str!("supervisor.py");
+/// What PID 1 runs, in this order.
+const PROGRAM: [&str; 2] = [include_str!("launch.py"), include_str!("supervisor.py")];
 const SPARE: &str = include_str!("spare.py");
 /// What nearly every tool call imports; the spare does so while it waits.
 const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
@@ -80,7 +81,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let mut connection = Connection::new(reader, writer);
         let nonce = Nonce::random();
-        let boot = encode_boot(SUPERVISOR, SPARE, preload, &IDLE_IMPORTS, &nonce);
+        let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS, &nonce);
         let wanted = Wanted { limit: Some(BOOT_OUTPUT), collect: true };
         let output = Output::new(wanted, None);
         let trailer = connection.converse(&nonce, &boot, &output, None).await?;

@@ -1,12 +1,13 @@
 """PID 1 of a warm container: takes jobs from its stdin, runs each as a child, reports its end.
 
-It runs as `python3 -I -S -c <boot.py>`, and its own source comes first on stdin: eight decimal
-digits that give the source's length, then the source. Only built-in modules are imported, for an
-import is paid by every container: `signal` alone, which brings `enum`, costs as much as the rest.
+It runs as `python3 -I -S -c <boot.py>`, and its own source comes first on stdin, in two parts, this
+and what stands before it (`launch.py`): for each eight decimal digits that give the source's length,
+then the sources. Only built-in modules are imported, for an import is paid by every container:
+`signal` alone, which brings `enum`, costs as much as the rest.
 
 A frame on stdin is one byte of kind, four bytes of length (little-endian), and the payload:
 
-    B  boot   nonce, spare (source), preload, idle        once, first
+    B  boot   nonce, spare (source), preload, idle        once, first; `launch.py` takes it
     J  job    nonce, mode, meta                           opens a job
     D  data   bytes for the job's stdin
     E  end    (empty) the job's stdin is complete
@@ -34,89 +35,22 @@ interpreter is started by exec, and long before the nonce arrives.
 The end of stdin is the end of this process, and so of the container: that is the lifeline.
 """
 
-import os
-import select
-import _signal as signal
+# Above, in `launch.py`: the modules, the constants of the spare, and what starts processes.
 
-STDIN, STDOUT, STDERR = 0, 1, 2
 CHUNK = 1 << 16
 # Input is left in the pipe while this much waits for a job that does not read.
 STDIN_BACKLOG = 1 << 18
-# Where the spare interpreter finds its archive and its line to here; closed before a script runs.
-SPARE_ARCHIVE, SPARE_LINE = 50, 51
-SPARE_PATH = b"/proc/self/fd/%d" % SPARE_ARCHIVE
-# Python ignores these two; what it starts would inherit that.
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 PR_SET_DUMPABLE = 4
-
-
-def little(number, size):
-    return number.to_bytes(size, "little")
-
-
-class Fields:
-    """Reads the strings and lists of a payload."""
-
-    def __init__(self, payload):
-        self.payload = payload
-        self.position = 0
-
-    def take(self, size):
-        start = self.position
-        self.position += size
-        return self.payload[start : self.position]
-
-    def number(self):
-        return int.from_bytes(self.take(4), "little")
-
-    def string(self):
-        return self.take(self.number())
-
-    def list(self):
-        return [self.string() for _ in range(self.number())]
-
-    def rest(self):
-        return self.payload[self.position :]
 
 
 def mapping(names_and_values):
     return dict(zip(names_and_values[::2], names_and_values[1::2]))
 
 
-def archive(name, data):
-    """A zip file with one stored member. `zipimport` reads no checksum and no time of a member."""
-    member = (
-        little(20, 2) + bytes(12) + little(len(data), 4) * 2 + little(len(name), 2) + bytes(2)
-    )
-    local = b"PK\3\4" + member + name + data
-    central = b"PK\1\2" + little(20, 2) + member + bytes(14) + name
-    counts = bytes(4) + little(1, 2) * 2
-    end = b"PK\5\6" + counts + little(len(central), 4) + little(len(local), 4) + bytes(2)
-    return local + central + end
-
-
-def write(fd, data):
-    """Writes it all, even where a script has made the shared pipe non-blocking."""
-    while data:
-        try:
-            data = data[os.write(fd, data) :]
-        except BlockingIOError:
-            poller = select.poll()
-            poller.register(fd, select.POLLOUT)
-            poller.poll()
-
-
 def report(nonce, kind, value):
     trailer = nonce + kind + little(value, 4)
     write(STDERR, trailer)
     write(STDOUT, trailer)
-
-
-def initial_environment():
-    """The container's environment. `os.environ` has been through locale coercion (PEP 538)."""
-    with open("/proc/self/environ", "rb") as file:
-        entries = file.read().split(b"\0")
-    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 def oom_kills():
@@ -143,59 +77,6 @@ def shield():
         pass
 
 
-def start(argv, env, cwd, stdin, inherited=()):
-    """Starts a process as an engine's exec would: a session of its own, default signals.
-
-    `inherited` are pairs: a descriptor here, its number there.
-    """
-    pid = os.fork()
-    if pid:
-        # A script that fills the memory must go before this process does.
-        try:
-            with open("/proc/%d/oom_score_adj" % pid, "wb") as file:
-                file.write(b"1000")
-        except OSError:
-            pass
-        return pid
-    status = 127
-    try:
-        os.setsid()
-        os.dup2(stdin, STDIN)
-        for here, there in inherited:
-            os.dup2(here, there)
-        for number in IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
-        if cwd:
-            status = 126
-            os.chdir(cwd)
-            status = 127
-        os.execvpe(argv[0], argv, env)
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            status = 126
-        failed = cwd if status == 126 and error.filename == cwd else argv[0]
-        write(STDERR, failed + b": " + os.fsencode(error.strerror) + b"\n")
-    finally:
-        os._exit(status)
-
-
-class Spare:
-    """A `python3 -` started ahead, parked in its site phase (`spare.py`) until its job comes."""
-
-    def __init__(self, environment, source):
-        paths = [SPARE_PATH] + [path for path in [environment.get(b"PYTHONPATH")] if path]
-        env = dict(environment)
-        env[b"PYTHONPATH"] = b":".join(paths)
-        memory = os.memfd_create("spare")
-        write(memory, archive(b"sitecustomize.py", source))
-        stdin, self.stdin = os.pipe()
-        self.line, line = os.pipe()
-        inherited = ((memory, SPARE_ARCHIVE), (line, SPARE_LINE))
-        self.pid = start([b"python3", b"-"], env, None, stdin, inherited)
-        for fd in (memory, stdin, line):
-            os.close(fd)
-
-
 class Job:
     """A process under way, and what waits to be written to its stdin."""
 
@@ -205,7 +86,7 @@ class Job:
         self.stdin = stdin
         self.pending = bytearray()
         self.complete = False
-        os.set_blocking(stdin, False)
+        posix.set_blocking(stdin, False)
 
     def feed(self, data):
         if self.stdin is not None:
@@ -222,7 +103,7 @@ class Job:
             return
         try:
             while self.pending:
-                del self.pending[: os.write(self.stdin, self.pending[:CHUNK])]
+                del self.pending[: posix.write(self.stdin, self.pending[:CHUNK])]
         except BlockingIOError:
             return
         except BrokenPipeError:
@@ -232,30 +113,33 @@ class Job:
 
     def close(self):
         if self.stdin is not None:
-            os.close(self.stdin)
+            posix.close(self.stdin)
             self.stdin = None
             self.pending.clear()
 
 
 class Supervisor:
-    def __init__(self):
-        self.environment = initial_environment()
+    def __init__(self, nonce, environment, spare, spare_source):
+        # Of a boot not yet answered.
+        self.booting = nonce
+        self.environment = environment
+        self.spare = spare
+        self.spare_source = spare_source
         self.oom_kills = oom_kills()
         self.input = bytearray()
-        self.spare_source = b""
-        self.spare = None
-        # The nonce of a boot not yet answered.
-        self.booting = None
         self.job = None
-        self.wake, wake = os.pipe()
+        self.wake, wake = posix.pipe()
         for fd in (self.wake, wake):
-            os.set_blocking(fd, False)
+            posix.set_blocking(fd, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         # PID 1 is not touched by a signal from inside that it leaves at the default.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def serve(self):
+        # The spare takes its time to come up, and must not end unnoticed before this.
+        shield()
+        self.reap()
         while True:
             poller = select.poll()
             poller.register(self.wake, select.POLLIN)
@@ -270,7 +154,7 @@ class Supervisor:
             for fd, events in poller.poll():
                 if fd == STDIN:
                     if not events & select.POLLIN:
-                        os._exit(0)
+                        posix._exit(0)
                     self.receive()
                 elif fd == self.wake:
                     self.reap()
@@ -280,9 +164,9 @@ class Supervisor:
                     self.job.flush()
 
     def receive(self):
-        data = os.read(STDIN, CHUNK)
+        data = posix.read(STDIN, CHUNK)
         if not data:
-            os._exit(0)
+            posix._exit(0)
         self.input += data
         while len(self.input) >= 5:
             end = 5 + int.from_bytes(self.input[1:5], "little")
@@ -298,24 +182,13 @@ class Supervisor:
                     self.job.finish()
             elif kind == b"J":
                 self.begin(Fields(payload))
-            elif kind == b"B":
-                self.boot(Fields(payload))
-
-    def boot(self, fields):
-        self.booting = fields.take(16)
-        source = fields.string()
-        # A list of ASCII literals is Python and needs no parser there.
-        lists = ascii([[name.decode() for name in fields.list()] for _ in range(2)])
-        self.spare_source = b"PRELOAD, IDLE = " + lists.encode() + b"\n" + source
-        self.spare = Spare(self.environment, self.spare_source)
 
     def booted(self):
         """The spare is parked; or it failed, and its reason came instead."""
         nonce, self.booting = self.booting, None
-        word = os.read(self.spare.line, CHUNK)
+        word = posix.read(self.spare.line, CHUNK)
         if word == b"ready":
             report(nonce, b"R", 0)
-            shield()
         else:
             write(STDERR, word)
             report(nonce, b"F", 0)
@@ -325,25 +198,25 @@ class Supervisor:
         if mode == b"S":
             spare = self.spare or Spare(self.environment, self.spare_source)
             self.spare = None
-            os.close(spare.line)
+            posix.close(spare.line)
             self.job = Job(nonce, spare.pid, spare.stdin)
             meta = fields.rest()
             self.job.feed(little(len(meta), 4) + meta)
         else:
             argv, env, cwd = fields.list(), mapping(fields.list()), fields.string()
-            theirs, ours = os.pipe()
+            theirs, ours = posix.pipe()
             pid = start(argv, {**self.environment, **env}, cwd, theirs)
-            os.close(theirs)
+            posix.close(theirs)
             self.job = Job(nonce, pid, ours)
 
     def reap(self):
         try:
-            os.read(self.wake, CHUNK)
+            posix.read(self.wake, CHUNK)
         except BlockingIOError:
             pass
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = posix.waitpid(-1, posix.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -353,17 +226,17 @@ class Supervisor:
             elif self.spare is not None and pid == self.spare.pid:
                 if self.booting is not None:
                     self.booted()
-                os.close(self.spare.stdin)
-                os.close(self.spare.line)
+                posix.close(self.spare.stdin)
+                posix.close(self.spare.line)
                 self.spare = None
 
     def end(self, status):
         job, self.job = self.job, None
         job.close()
-        if not os.WIFSIGNALED(status):
-            report(job.nonce, b"E", os.WEXITSTATUS(status))
+        if not posix.WIFSIGNALED(status):
+            report(job.nonce, b"E", posix.WEXITSTATUS(status))
             return
-        number, kind = os.WTERMSIG(status), b"S"
+        number, kind = posix.WTERMSIG(status), b"S"
         if number == signal.SIGKILL:
             kills = oom_kills()
             if kills > self.oom_kills:
@@ -372,4 +245,4 @@ class Supervisor:
         report(job.nonce, kind, number)
 
 
-Supervisor().serve()
+Supervisor(*booted).serve()

@@ -82,10 +82,11 @@ class Supervisor {
     }
   }
 
-  /** The supervisor's own source: eight digits of length, and the text. */
+  /** The supervisor's own source in two parts: eight digits of length for each, and the texts. */
   #readSource() {
-    if (this.#input.length < 8) return false;
-    const end = 8 + Number(this.#input.toString('latin1', 0, 8));
+    if (this.#input.length < 16) return false;
+    const length = (at) => Number(this.#input.toString('latin1', at, at + 8));
+    const end = 16 + length(0) + length(8);
     if (this.#input.length < end) return false;
     this.#input = this.#input.subarray(end);
     this.#sourceRead = true;
