@@ -1,24 +1,9 @@
-//! How long to hold back after failures.
-
-use std::time::Duration;
+//! How long the refill holds back after failures.
 
 use rand::Rng;
 use tokio::time::Instant;
 
-/// The longest delay after a first failure; it doubles with each further one.
-const BASE: Duration = Duration::from_millis(100);
-/// No delay is longer.
-const CAP: Duration = Duration::from_secs(5);
-
-/// A delay after the `streak`th failure in a row (from 1): exponential, capped, with full jitter,
-/// so that many pools on one engine do not come back in step.
-/// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-pub(super) fn delay(streak: u32, rng: &mut impl Rng) -> Duration {
-    let ceiling = BASE
-        .saturating_mul(1_u32.checked_shl(streak.saturating_sub(1)).unwrap_or(u32::MAX))
-        .min(CAP);
-    ceiling.mul_f64(rng.random::<f64>())
-}
+use crate::backoff::delay;
 
 /// The creates' record of failures in a row, and until when the refill holds back.
 ///
@@ -104,16 +89,6 @@ mod tests {
 
     fn rng() -> StdRng {
         StdRng::seed_from_u64(7)
-    }
-
-    #[test]
-    fn a_delay_never_exceeds_its_ceiling() {
-        let mut rng = rng();
-        for (streak, ceiling) in [(1, 100), (2, 200), (3, 400), (6, 3200), (7, 5000), (500, 5000)] {
-            let longest = (0..1000).map(|_| delay(streak, &mut rng)).max().unwrap();
-            assert!(longest <= Duration::from_millis(ceiling), "{streak}: {longest:?}");
-            assert!(longest > Duration::from_millis(ceiling).mul_f64(0.9), "{streak}: {longest:?}");
-        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,13 @@
 //! The state with its lock, and the one way to step it.
 
 use std::{
+    future::Future,
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use rand::{rngs::StdRng, SeedableRng};
 use tokio::{
     runtime::Handle,
@@ -16,6 +18,7 @@ use tokio::{
 use super::{
     create,
     events::{Event, OnEvent},
+    failure,
     latency::Latency,
     provider::Provider,
     removal,
@@ -23,7 +26,7 @@ use super::{
     stats::Latencies,
     watcher,
 };
-use crate::config::PoolConfig;
+use crate::{config::PoolConfig, error::Result};
 
 pub(super) struct Core<P: Provider> {
     pub provider: P,
@@ -113,7 +116,26 @@ impl<P: Provider> Core<P> {
     pub fn emit(&self, event: Event) {
         // The owner's callback must not take a task of the pool down with it; the panic's own message
         // has been printed by then.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_event)(event)));
+        if catch_unwind(AssertUnwindSafe(|| (self.on_event)(event))).is_err() {
+            self.panicked();
+        }
+    }
+
+    /// Runs the provider's work; a panic in it becomes an error.
+    pub async fn contained<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+            self.panicked();
+            Err(failure::panicked(what, &*panic))
+        })
+    }
+
+    /// Counts a panic that was caught.
+    pub fn panicked(&self) {
+        lock(&self.state).totals.panics += 1;
     }
 
     fn perform(self: &Arc<Self>, effect: Effect<P::Item>) {
@@ -125,8 +147,10 @@ impl<P: Provider> Core<P> {
             Effect::Alarm(at) => {
                 let core = self.clone();
                 self.runtime.spawn(async move {
-                    sleep_until(at).await;
-                    core.step(|state, _| state.alarmed());
+                    tokio::select! {
+                        () = sleep_until(at) => core.step(|state, _| state.alarmed()),
+                        () = core.provider.recovered() => core.step(|state, _| state.recovered()),
+                    }
                 });
             }
             Effect::Serve(waiter, slot) => {

@@ -6,7 +6,7 @@ use tokio::time::{timeout, Instant};
 
 use super::{
     core::Core,
-    failure::{self, contained},
+    failure,
     provider::{Prepared, Provider},
     slot::is_gone,
     state::{CreatePermit, PreparePermit},
@@ -19,7 +19,7 @@ pub(super) fn prepare<P: Provider>(core: Arc<Core<P>>, permit: PreparePermit) {
     let held = Held { core, permit: Some(permit) };
     runtime.spawn(async move {
         let core = held.core.clone();
-        let work = contained("preparing", async { core.provider.prepare().await });
+        let work = core.contained("preparing", async { core.provider.prepare().await });
         let result = tokio::select! {
             biased;
             () = cut_off => Err(failure::closed()),
@@ -36,7 +36,7 @@ pub(super) fn create<P: Provider>(core: Arc<Core<P>>, permit: CreatePermit) {
     runtime.spawn(async move {
         let core = held.core.clone();
         let limit = core.create_timeout;
-        let work = contained("creating a container", async { core.provider.create().await });
+        let work = core.contained("creating a container", async { core.provider.create().await });
         let started = Instant::now();
         let result = tokio::select! {
             biased;
@@ -79,6 +79,7 @@ impl<P: Provider, T: Permit<P>> Drop for Held<P, T> {
             return;
         };
         if thread::panicking() {
+            self.core.panicked();
             let error = Error::new(Code::EngineError, "internal error (panic); please report it");
             permit.settle(&self.core, Err(error));
         } else {

@@ -1,10 +1,8 @@
 //! The errors that are the pool's own.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, time::Duration};
 
-use futures_util::FutureExt;
-
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 
 /// The pool takes no callers.
 pub(super) fn closed() -> Error {
@@ -101,15 +99,7 @@ pub(super) fn hits_everyone(error: &Error) -> bool {
     matches!(error.code, Code::EngineUnavailable | Code::ImageNotFound | Code::ImagePullFailed)
 }
 
-/// Runs the provider's work; a panic in it becomes an error.
-pub(super) async fn contained<T>(
-    what: &'static str,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(what, &*panic)))
-}
-
-fn panicked(what: &'static str, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(what: &'static str, panic: &(dyn Any + Send)) -> Error {
     let said = panic
         .downcast_ref::<&str>()
         .copied()

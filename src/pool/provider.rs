@@ -35,6 +35,12 @@ pub trait Provider: Send + Sync + 'static {
     /// Called again for the same item after a failure.
     fn destroy(&self, item: &Self::Item) -> impl Future<Output = Result<()>> + Send;
 
+    /// Resolves when what this works on is back after it was gone: now, if it is gone now, or the next
+    /// time. What failed meanwhile is then worth trying again at once.
+    fn recovered(&self) -> impl Future<Output = ()> + Send + 'static {
+        std::future::pending()
+    }
+
     /// Waits until nothing is being cleaned up behind creates that failed or were dropped half-way.
     /// Called at the end of a shutdown.
     fn settle(&self) -> impl Future<Output = ()> + Send {

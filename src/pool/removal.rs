@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout, Instant};
 use super::{
     core::Core,
     events::Event,
-    failure::{self, contained},
+    failure,
     provider::{Pooled, Provider},
     slot::{Removal, Slot},
 };
@@ -38,7 +38,10 @@ pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) 
             if attempt == ATTEMPTS {
                 return removing.give_up(error);
             }
-            sleep(delay).await;
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = core.provider.recovered() => {}
+            }
         }
     });
 }
@@ -46,7 +49,8 @@ pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) 
 async fn try_once<P: Provider>(core: &Core<P>, slot: &Slot<P::Item>) -> Result<()> {
     // An error means that the semaphore was closed, which nobody does.
     let _lane = core.removals.acquire().await.ok();
-    let work = contained("removing a container", async { core.provider.destroy(&slot.item).await });
+    let work =
+        core.contained("removing a container", async { core.provider.destroy(&slot.item).await });
     timeout(ATTEMPT_TIMEOUT, work)
         .await
         .unwrap_or_else(|_| Err(failure::destroy_timed_out(slot.item.id(), ATTEMPT_TIMEOUT)))

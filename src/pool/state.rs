@@ -53,7 +53,7 @@ use tokio::{
 };
 
 use super::{
-    backoff::{self, Backoff},
+    backoff::Backoff,
     events::{During, Event, PoolState},
     failure,
     line::{Line, Ticket},
@@ -62,6 +62,7 @@ use super::{
     stats::Totals,
 };
 use crate::{
+    backoff::delay,
     config::PoolConfig,
     error::{Code, Error, Result},
 };
@@ -193,8 +194,8 @@ pub(super) struct State<I> {
     warm_up: Option<WarmUp>,
     /// When the leases' grace ends, in a shutdown; `None`: never.
     grace_until: Option<Instant>,
-    /// Removals given up in this shutdown.
-    left_behind: Vec<String>,
+    /// Whose removal was given up. A shutdown tries once more.
+    left_behind: Vec<Arc<Slot<I>>>,
     /// The last failure to make one, until a create succeeds.
     last_error: Option<Error>,
     last_destroy_error: Option<Error>,
@@ -580,7 +581,7 @@ impl<I: Pooled> State<I> {
             let (error, during) = (error.clone(), During::Destroy);
             effects.push(Effect::Emit(Event::Error { error, during }));
         }
-        backoff::delay(attempt, &mut self.rng)
+        delay(attempt, &mut self.rng)
     }
 
     /// A removal is confirmed.
@@ -591,12 +592,10 @@ impl<I: Pooled> State<I> {
     }
 
     /// A removal failed too often.
-    pub fn abandoned(&mut self, slot: &Slot<I>, error: Error, effects: &mut Effects<I>) {
+    pub fn abandoned(&mut self, slot: &Arc<Slot<I>>, error: Error, effects: &mut Effects<I>) {
         if self.forget(slot) {
             self.totals.abandoned += 1;
-            if matches!(self.phase, Phase::Closing(_)) {
-                self.left_behind.push(slot.item.id().into());
-            }
+            self.left_behind.push(slot.clone());
             effects.push(Effect::Emit(Event::Error { error, during: During::Destroy }));
         }
     }
@@ -634,7 +633,9 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) -> (Outcome, Option<watch::Sender<Option<Result<()>>>>) {
         match &self.phase {
-            Phase::Closed(outcome) => return (outcome.clone(), None),
+            Phase::Closed(outcome) if self.left_behind.is_empty() => {
+                return (outcome.clone(), None)
+            }
             Phase::Closing(outcome) => {
                 let outcome = outcome.clone();
                 // A later call may be in a greater hurry, and a hurry can't be taken back.
@@ -649,13 +650,17 @@ impl<I: Pooled> State<I> {
                 self.phase = Phase::Closed(outcome.clone());
                 return (outcome, None);
             }
-            Phase::Open => {}
+            Phase::Open | Phase::Closed(_) => {}
         }
         let (tell, outcome) = watch::channel(None);
         self.phase = Phase::Closing(outcome.clone());
         self.grace_until = grace_until;
-        self.left_behind.clear();
         self.last_destroy_error = None;
+        for slot in std::mem::take(&mut self.left_behind) {
+            let key = slot.key;
+            self.members.insert(key, Member { slot, stage: Stage::Gone });
+            effects.extend(self.enter_stage(key, Stage::Destroying).map(Effect::Remove));
+        }
         self.cut_prepare.send_replace(());
         self.turn_away(failure::closed(), effects);
         for slot in self.warm_slots() {
@@ -697,8 +702,9 @@ impl<I: Pooled> State<I> {
         if let Phase::Closing(outcome) = &self.phase {
             self.phase = Phase::Closed(outcome.clone());
         }
-        let mut left: Vec<String> = std::mem::take(&mut self.left_behind);
-        left.extend(self.members.values().map(|member| member.slot.item.id().to_owned()));
+        let id = |slot: &Arc<Slot<I>>| slot.item.id().to_owned();
+        let mut left: Vec<String> = self.left_behind.iter().map(id).collect();
+        left.extend(self.members.values().map(|member| id(&member.slot)));
         if left.is_empty() && cut_off == 0 && self.creating == 0 {
             return Ok(());
         }
@@ -708,6 +714,12 @@ impl<I: Pooled> State<I> {
     /// An alarm went off.
     pub fn alarmed(&mut self) {
         self.alarm = None;
+    }
+
+    /// What creates failed for is over.
+    pub fn recovered(&mut self) {
+        self.alarm = None;
+        self.backoff.hurry();
     }
 
     /// Decides what the pool lacks, or has too much of. Follows every step.
@@ -843,11 +855,16 @@ impl<I: Pooled> State<I> {
         }
     }
 
+    /// Counts a failure, and tells of it unless it is the same as the last one: an engine that is gone
+    /// is one event, not one for each try.
     fn note_failure(&mut self, error: &Error, during: During, effects: &mut Effects<I>) {
         self.totals.errors += 1;
-        self.last_error = Some(error.clone());
         self.tell_warm_up(Err(error.clone()), effects);
-        effects.push(Effect::Emit(Event::Error { error: error.clone(), during }));
+        let said = |last: &Error| (last.code, &last.message) == (error.code, &error.message);
+        if !self.last_error.as_ref().is_some_and(said) {
+            effects.push(Effect::Emit(Event::Error { error: error.clone(), during }));
+        }
+        self.last_error = Some(error.clone());
     }
 
     fn turn_away(&mut self, error: Error, effects: &mut Effects<I>) {
@@ -1003,13 +1020,15 @@ impl<I: Pooled> State<I> {
         }
         let count = |stage: Stage| count[stage as usize];
         let idle = self.line.is_empty() && self.warm.is_empty() && self.warm_up.is_none();
+        let closing = matches!(self.phase, Phase::Closing(_));
         let rules = [
             ("warm", count(Stage::Warm) == self.warm.len()),
             ("leased", count(Stage::Leased) == self.leased),
             ("destroying", count(Stage::Destroying) == self.destroying),
             ("in no stage", count(Stage::Gone) == 0),
             ("stale and not warm", self.stale.is_subset(&self.warm)),
-            ("more than max", self.max.is_none_or(|max| self.total() <= max)),
+            // A shutdown counts what was given up once more, and makes nothing.
+            ("more than max", closing || self.max.is_none_or(|max| self.total() <= max)),
             ("more warm than the target", self.warm.len() <= self.target()),
             ("in line beside a warm one", self.line.is_empty() || self.warm.is_empty()),
             ("too many creates", self.creating <= self.config.create_concurrency.max(1)),

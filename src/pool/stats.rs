@@ -57,6 +57,8 @@ pub struct Totals {
     pub surplus: u64,
     /// Removals given up after many attempts: these may be left on the engine.
     pub abandoned: u64,
+    /// Panics in the native part that were caught: faults of this package.
+    pub panics: u64,
 }
 
 /// How long things took.

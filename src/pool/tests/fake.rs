@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{watch, Notify},
+    time::sleep,
+};
 
 use crate::{
     config::PoolConfig,
@@ -33,6 +36,7 @@ pub enum Answer {
 
 pub struct Engine {
     world: Mutex<World>,
+    back: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -84,6 +88,12 @@ impl Engine {
         world.creates.clear();
         world.destroys.clear();
         world.prepares.clear();
+    }
+
+    /// As [`Engine::recover`], and says so.
+    pub fn come_back(&self) {
+        self.recover();
+        self.back.notify_waiters();
     }
 
     /// What prepare finds out.
@@ -224,6 +234,11 @@ impl Provider for Fake {
         Ok(Container { id, dead })
     }
 
+    fn recovered(&self) -> impl Future<Output = ()> + Send + 'static {
+        let back = self.0.back.clone();
+        async move { back.notified().await }
+    }
+
     async fn destroy(&self, item: &Container) -> Result<()> {
         let answer = self.0.world().destroys.pop_front();
         let _under = Under::new(&self.0, |world| &mut world.being_destroyed);
@@ -255,7 +270,7 @@ pub fn config(pool_size: usize, max: usize) -> PoolConfig {
 
 impl Bed {
     pub fn new(config: PoolConfig) -> Self {
-        let engine = Arc::new(Engine { world: Mutex::default() });
+        let engine = Arc::new(Engine { world: Mutex::default(), back: Arc::default() });
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
         let pool = Pool::with_seed(

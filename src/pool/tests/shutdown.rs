@@ -187,6 +187,23 @@ async fn a_removal_given_up_on_the_way_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_one_tries_what_was_given_up_once_more() {
+    let bed = Bed::warm(config(2, 4)).await;
+    // One given up in the course of things, one in the shutdown.
+    bed.engine.destroys([Answer::Fail(Code::EngineError); 20]);
+    drop(bed.pool.try_acquire().unwrap());
+    rest().await;
+    assert_eq!(bed.pool.stats().totals.abandoned, 1);
+    bed.engine.destroys([Answer::Fail(Code::EngineError); 50]);
+    bed.pool.shutdown(SECOND).await.unwrap_err();
+    assert_eq!(bed.engine.live().len(), 3);
+    bed.engine.recover();
+    bed.pool.shutdown(SECOND).await.unwrap();
+    assert_eq!(bed.engine.live(), Vec::<String>::new());
+    assert_eq!(bed.counts(), [0; 5]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_dropped_goes_on() {
     let bed = Bed::warm(config(2, 4)).await;
     let mut shutdown = Box::pin(bed.pool.shutdown(SECOND));
