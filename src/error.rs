@@ -43,6 +43,9 @@ pub struct Error {
     /// The engine's HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
+    /// The call ended before anything of it reached the container: it can be made again elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
     /// The error beneath this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<Error>>,
@@ -59,6 +62,7 @@ impl Error {
             container_id: None,
             timeout: None,
             status_code: None,
+            unsent: false,
             cause: None,
         }
     }
@@ -80,6 +84,11 @@ impl Error {
 
     pub fn status(mut self, status: u16) -> Self {
         self.status_code = Some(status);
+        self
+    }
+
+    pub fn unsent(mut self) -> Self {
+        self.unsent = true;
         self
     }
 

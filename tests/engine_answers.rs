@@ -12,7 +12,10 @@ use std::{
 
 use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy},
-    engine::{docker::Docker, CreateError, Engine, Init, OnPull},
+    engine::{
+        docker::{Clients, Docker},
+        CreateError, Engine, EngineState, Init, OnPull,
+    },
     error::Code,
 };
 use tokio::{
@@ -153,6 +156,10 @@ async fn serve(
 }
 
 fn docker(socket: &Path) -> Docker {
+    docker_of(&Clients::default(), socket)
+}
+
+fn docker_of(clients: &Clients, socket: &Path) -> Docker {
     let engine = EngineConfig {
         host: Some(format!("unix://{}", socket.display())),
         cert_path: None,
@@ -182,7 +189,7 @@ fn docker(socket: &Path) -> Docker {
         labels: BTreeMap::new(),
         preload: Vec::new(),
     };
-    Docker::new(engine, container).unwrap()
+    Docker::new(clients, engine, container).unwrap()
 }
 
 /// Answers as an engine on which all goes well.
@@ -415,4 +422,104 @@ async fn a_pull_cut_off_or_without_its_image_at_the_end_is_a_failed_pull() {
         let error = fake.docker().prepare(quiet()).await.unwrap_err();
         assert_eq!(error.code, Code::ImagePullFailed, "{}", error.message);
     }
+}
+
+/// An engine whose event streams are `streams`, one after another and then silent ones, and that lists
+/// `listed` as this process's containers.
+fn with_events(streams: &'static [&'static str], listed: &'static str) -> Fake {
+    Fake::new(move |request, before| match request {
+        _ if request.starts_with("GET /events") => {
+            streams.get(before).map_or(Answer::Silence, |text| ok(text))
+        }
+        _ if request.starts_with("GET /containers/json") => ok(listed),
+        _ => well(request),
+    })
+}
+
+const RUNS: &str = r#"[{"Id":"c0ffee","Names":["/a"],"State":"running"}]"#;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the condition holds in time");
+}
+
+#[tokio::test]
+async fn what_the_events_say_of_a_container_reaches_whoever_holds_it() {
+    let fake = with_events(
+        &["{\"Action\":\"oom\",\"Actor\":{\"ID\":\"c0ffee\"}}\n{\"Action\":\"die\",\"Actor\":{\"ID\":\"c0ffee\"}}\n"],
+        RUNS,
+    );
+    let docker = fake.docker();
+    let attached = docker.create(cat()).await.unwrap();
+    tokio::time::timeout(PATIENCE, attached.vitals.dead()).await.expect("it is told");
+    assert_eq!(attached.vitals.oom_kills(), 1);
+}
+
+#[tokio::test]
+async fn when_the_event_stream_breaks_what_is_there_is_compared_with_what_should_be() {
+    let fake = with_events(
+        &["", ""],
+        r#"[{"Id":"5742a7","Names":["/scientist-pool-stray-1"],"State":"created"}]"#,
+    );
+    let docker = fake.docker();
+    let attached = docker.create(cat()).await.unwrap();
+    tokio::time::timeout(PATIENCE, attached.vitals.dead()).await.expect("its death is found");
+    until(|| fake.count("DELETE /containers/5742a7") > 0).await;
+    assert!(!docker.health().borrow().is_down(), "the engine itself is well");
+}
+
+#[tokio::test]
+async fn an_engine_that_gives_no_events_is_used_without_and_not_asked_again_and_again() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.starts_with("GET /events") => refused(403, "forbidden by the proxy"),
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    let _held = docker.create(cat()).await.unwrap();
+    until(|| fake.count("GET /events") == 1).await;
+    for _ in 0..100 {
+        docker.remove(&docker.create(cat()).await.unwrap().id).await.unwrap();
+    }
+    assert_eq!(fake.count("GET /events"), 1);
+}
+
+#[tokio::test]
+async fn the_event_stream_ends_when_no_container_is_left() {
+    let fake = with_events(&[], RUNS);
+    let docker = fake.docker();
+    let attached = docker.create(cat()).await.unwrap();
+    until(|| fake.count("GET /events") == 1).await;
+    docker.remove(&attached.id).await.unwrap();
+    docker.settle().await;
+    docker.create(cat()).await.unwrap();
+    until(|| fake.count("GET /events") == 2).await;
+}
+
+#[tokio::test]
+async fn a_removal_whose_answer_is_lost_is_asked_for_again() {
+    let fake = Fake::new(|request, before| match request {
+        _ if request.starts_with("DELETE") && before == 0 => Answer::Lost,
+        _ if request.starts_with("DELETE") => refused(404, "No such container"),
+        _ => well(request),
+    });
+    fake.docker().remove(ID).await.unwrap();
+    assert_eq!(fake.count("DELETE"), 2);
+}
+
+#[tokio::test]
+async fn pools_on_one_engine_share_a_client_and_so_its_state() {
+    let fake = Fake::new(|request, _| match request {
+        _ if request.starts_with("POST /containers/create") => refused(500, "disk full"),
+        _ => well(request),
+    });
+    let clients = Clients::default();
+    let socket = fake.folder.path().join("engine.sock");
+    let [one, other] = [0, 1].map(|_| docker_of(&clients, &socket));
+    one.create(cat()).await.err().unwrap();
+    assert_eq!(other.health().borrow().state, EngineState::Degraded);
 }

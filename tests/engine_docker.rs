@@ -13,8 +13,8 @@ use std::{
 use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy},
     engine::{
-        docker::Docker, Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull,
-        PullProgress,
+        docker::{Clients, Docker},
+        Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull, PullProgress,
     },
     error::Code,
 };
@@ -67,7 +67,7 @@ fn hardened() -> ContainerConfig {
 }
 
 fn docker() -> Docker {
-    Docker::new(engine(), hardened()).unwrap()
+    Docker::new(&Clients::default(), engine(), hardened()).unwrap()
 }
 
 fn quiet() -> OnPull {
@@ -146,7 +146,7 @@ async fn an_image_that_is_there_is_not_pulled() {
 async fn an_image_that_is_not_there_is_named() {
     let image = "scientist-pool.invalid/nothing:here";
     let config = ContainerConfig { image: image.into(), ..hardened() };
-    let docker = Docker::new(engine(), config).unwrap();
+    let docker = Docker::new(&Clients::default(), engine(), config).unwrap();
     let error = docker.prepare(quiet()).await.unwrap_err();
     assert_eq!((error.code, error.image.as_deref()), (Code::ImageNotFound, Some(image)));
     match docker.create(cat()).await {
@@ -161,7 +161,7 @@ async fn pid_1_is_reached_over_the_attached_streams_both_ways() {
     let docker = docker();
     let source = "import sys; print('ready', flush=True); \
                   data = sys.stdin.read(); print(len(data), file=sys.stderr, flush=True)";
-    let Attached { id, mut reader, mut writer } = docker.create(python(source)).await.unwrap();
+    let Attached { id, mut reader, mut writer, .. } = docker.create(python(source)).await.unwrap();
     let mut head = [0; 14];
     reader.read_exact(&mut head).await.unwrap();
     assert_eq!(&head[8..], b"ready\n");
@@ -175,10 +175,23 @@ async fn pid_1_is_reached_over_the_attached_streams_both_ways() {
 #[ignore = "needs an engine"]
 async fn the_container_goes_when_its_streams_are_dropped() {
     let docker = docker();
-    let Attached { id, reader, writer } = docker.create(cat()).await.unwrap();
+    let Attached { id, reader, writer, .. } = docker.create(cat()).await.unwrap();
     assert!(!is_gone(&docker, &id).await);
     drop((reader, writer));
     assert!(gone_within(&docker, &id, Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
+#[ignore = "needs an engine"]
+async fn a_death_and_a_kill_for_memory_are_told_of() {
+    let docker = docker();
+    let fills = "import os; pid = os.fork()\nif not pid: b'x' * (1 << 30)\nos.wait(); input()";
+    let attached = docker.create(python(fills)).await.unwrap();
+    let limit = Duration::from_secs(20);
+    let killed = tokio::time::timeout(limit, attached.vitals.oom_kill_after(0)).await;
+    killed.expect("the kill is told of");
+    cli(&["kill", &attached.id]);
+    tokio::time::timeout(limit, attached.vitals.dead()).await.expect("the death is told of");
 }
 
 #[tokio::test]
@@ -234,7 +247,9 @@ async fn a_create_dropped_half_way_leaves_nothing() {
     // A label of its own tells these containers from those of the tests beside this one.
     let tag = format!("drop-{}", std::process::id());
     let labels = BTreeMap::from([("test".to_owned(), tag.clone())]);
-    let docker = Docker::new(engine(), ContainerConfig { labels, ..hardened() }).unwrap();
+    let docker =
+        Docker::new(&Clients::default(), engine(), ContainerConfig { labels, ..hardened() })
+            .unwrap();
     docker.connect().await.unwrap();
     for wait in [0, 3, 8, 15, 30, 60, 120] {
         let _ = tokio::time::timeout(Duration::from_millis(wait), docker.create(cat())).await;
@@ -366,7 +381,7 @@ async fn pulls_of_one_image_at_once_are_one_with_progress_for_all() {
     let config = ContainerConfig { image: to_pull(), pull: PullPolicy::Always, ..hardened() };
     let steps = [(); 3].map(|()| Arc::new(Mutex::new(Vec::<PullProgress>::new())));
     let pulls = steps.clone().map(|steps| {
-        let docker = Docker::new(engine(), config.clone()).unwrap();
+        let docker = Docker::new(&Clients::default(), engine(), config.clone()).unwrap();
         async move { docker.prepare(Arc::new(move |step| steps.lock().unwrap().push(step))).await }
     });
     for result in futures_util::future::join_all(pulls).await {
@@ -384,6 +399,10 @@ async fn a_tag_the_registry_does_not_have_is_not_found() {
     let pull = to_pull();
     let image = format!("{}:no-such-tag", pull.rsplit_once(':').unwrap().0);
     let config = ContainerConfig { image: image.clone(), pull: PullPolicy::Missing, ..hardened() };
-    let error = Docker::new(engine(), config).unwrap().prepare(quiet()).await.unwrap_err();
+    let error = Docker::new(&Clients::default(), engine(), config)
+        .unwrap()
+        .prepare(quiet())
+        .await
+        .unwrap_err();
     assert_eq!((error.code, error.image), (Code::ImageNotFound, Some(image)));
 }

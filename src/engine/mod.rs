@@ -1,11 +1,21 @@
 //! What the rest of the crate asks of a container engine. [`docker`] answers for Docker and Podman.
 
 pub mod docker;
+mod health;
+mod vitals;
 
 use std::{future::Future, sync::Arc};
 
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+
+pub use self::{
+    health::{EngineState, Health},
+    vitals::{Told, Vitals},
+};
 
 use crate::error::{Error, Result};
 
@@ -59,6 +69,8 @@ pub struct Attached {
     /// The raw multiplexed stream of stdout and stderr.
     pub reader: Box<dyn AsyncRead + Send + Unpin>,
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the engine tells of it from now on.
+    pub vitals: Vitals,
 }
 
 /// Why a container did not start.
@@ -97,6 +109,9 @@ pub enum ExecStatus {
 
 /// A container engine. Every call keeps a deadline of its own.
 pub trait Engine: Send + Sync + 'static {
+    /// How the engine stands, and each change of it.
+    fn health(&self) -> watch::Receiver<Health>;
+
     /// Talks to the engine once, and settles on an API version.
     fn connect(&self) -> impl Future<Output = Result<EngineInfo>> + Send;
 

@@ -33,19 +33,19 @@ pub struct NativeCall {
 
 #[napi]
 impl NativeCall {
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Ends the call: it resolves with a failure, and its container is destroyed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
 
     /// Says that the oldest piece of output that was passed on has been dealt with.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn done(&self) {
         let piece = self.pending.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         drop(piece);

@@ -34,13 +34,13 @@ impl NativeContainer {
 
 #[napi]
 impl NativeContainer {
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn id(&self) -> &str {
         self.sandbox.id()
     }
 
     /// `READY`, `BUSY`, `TERMINATED`
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn status(&self) -> &'static str {
         match self.sandbox.status() {
             Status::Ready => "READY",
@@ -50,14 +50,14 @@ impl NativeContainer {
     }
 
     /// Milliseconds since the epoch.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn expiry(&self) -> Option<f64> {
         let since = self.sandbox.expiry()?.duration_since(UNIX_EPOCH).ok()?;
         Some(since.as_millis() as f64)
     }
 
     /// Resolves with the outcome, or with a failure.
-    #[napi(ts_return_type = "Promise<NativeOutcome | string>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeOutcome | string>")]
     pub fn execute<'env>(
         &self,
         env: &'env Env,
@@ -76,7 +76,7 @@ impl NativeContainer {
     }
 
     /// Resolves with nothing, or with a failure.
-    #[napi(ts_return_type = "Promise<string | null>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
     pub fn destroy<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let sandbox = self.sandbox.clone();
         promise(env, async move { failure::or_null(sandbox.destroy().await) })

@@ -8,7 +8,9 @@ use napi::{
     Env, Error, Result,
 };
 use napi_derive::napi;
+use once_cell::sync::Lazy;
 use serde::Serialize;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     call::{millis, NativeCall},
@@ -19,7 +21,10 @@ use super::{
 };
 use crate::{
     config::Config,
-    engine::{docker::Docker, EngineInfo, PullProgress},
+    engine::{
+        docker::{Clients, Docker},
+        Engine, EngineInfo, Health, PullProgress,
+    },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Paths, Sandbox, Sandboxes},
 };
@@ -39,9 +44,11 @@ enum EngineEvent<'a> {
     Pull(PullProgress),
     /// The engine has answered; these orphans of dead processes were removed.
     Engine { engine: &'a EngineInfo, swept: Vec<String> },
+    /// The engine stands differently now.
+    EngineState(Health),
 }
 
-/// The pool's numbers, and which way the calls went.
+/// The pool's numbers, which way the calls went, and how the engine stands.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Snapshot {
@@ -49,12 +56,26 @@ struct Snapshot {
     pool: Stats,
     calls_warm: u64,
     calls_cold: u64,
+    engine: EngineSnapshot,
 }
+
+#[derive(Serialize)]
+struct EngineSnapshot {
+    address: String,
+    #[serde(flatten)]
+    health: Health,
+}
+
+/// Every pool of the process on one engine shares its connections.
+static CLIENTS: Lazy<Clients> = Lazy::new(Clients::default);
 
 #[napi]
 pub struct NativePool {
     pool: Arc<Pool<Sandboxes<Docker>>>,
     paths: Arc<Paths>,
+    engine: Arc<Docker>,
+    /// Tells JavaScript how the engine stands.
+    _telling: AbortOnDropHandle<()>,
 }
 
 #[napi]
@@ -62,7 +83,7 @@ impl NativePool {
     /// `config` is [`Config`] as JSON, `on_event` gets each event as JSON. Contacts nothing.
     ///
     /// Throws an error whose message is a failure when the engine's address makes no sense.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(
         env: &Env,
         config: String,
@@ -77,12 +98,14 @@ impl NativePool {
                 function.call(FnArgs::from((text,)), ThreadsafeFunctionCallMode::NonBlocking);
             }
         });
-        let (on_pull, on_ready, on_pool) = (tell.clone(), tell.clone(), tell);
+        let (on_pull, on_ready, on_pool, on_health) =
+            (tell.clone(), tell.clone(), tell.clone(), tell);
 
-        let engine = Docker::new(config.engine, config.container.clone())
+        let engine = Docker::new(&CLIENTS, config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
+        let engine = Arc::new(engine);
         let provider = Sandboxes::new(
-            Arc::new(engine),
+            engine.clone(),
             &config.container,
             Arc::new(move |step| on_pull(Told::Engine(EngineEvent::Pull(step)))),
             Arc::new(move |engine, swept| {
@@ -92,6 +115,13 @@ impl NativePool {
         let paths = provider.paths();
         let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));
         let pool = Pool::new(provider, config.pool, runtime::handle()?.clone(), on_event);
+        let mut health = engine.health();
+        let telling = runtime::handle()?.spawn(async move {
+            while health.changed().await.is_ok() {
+                let health = health.borrow_and_update().clone();
+                on_health(Told::Engine(EngineEvent::EngineState(health)));
+            }
+        });
         let pool = Arc::new(pool);
         // A worker that is terminated leaves calls behind that nobody waits for.
         env.add_env_cleanup_hook(Arc::downgrade(&pool), |pool| {
@@ -99,18 +129,18 @@ impl NativePool {
                 handle.spawn(async move { pool.shutdown(Duration::ZERO).await });
             }
         })?;
-        Ok(Self { pool, paths })
+        Ok(Self { pool, paths, engine, _telling: AbortOnDropHandle::new(telling) })
     }
 
     /// Resolves with nothing when the pool is warm, or with a failure.
-    #[napi(ts_return_type = "Promise<string | null>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
     pub fn initialize<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pool = self.pool.clone();
         promise(env, async move { failure::or_null(pool.initialize().await) })
     }
 
     /// A warm container, if there is one and nobody is in line; or a failure.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn try_acquire(&self) -> Option<Either<NativeContainer, String>> {
         match self.pool.try_acquire() {
             Ok(acquired) => acquired.map(|acquired| Either::A(hold(acquired))),
@@ -119,7 +149,7 @@ impl NativePool {
     }
 
     /// Resolves with a container, or with a failure. A `timeout_ms` of 0 waits for ever.
-    #[napi(ts_return_type = "Promise<NativeContainer | string>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeContainer | string>")]
     pub fn acquire<'env>(
         &self,
         env: &'env Env,
@@ -137,34 +167,37 @@ impl NativePool {
         })
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn resize(&self, pool_size: u32) {
         self.pool.resize(pool_size as usize);
     }
 
     /// The warm containers, oldest first.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn ready(&self) -> Vec<NativeContainer> {
         let seen = |member| NativeContainer::new(Sandbox::seen(member), 0.0);
         self.pool.ready().into_iter().map(seen).collect()
     }
 
     /// The warm or acquired container with that id.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn find(&self, id: String) -> Option<NativeContainer> {
         self.pool.find(&id).map(|member| NativeContainer::new(Sandbox::seen(member), 0.0))
     }
 
     /// The pool's numbers as JSON.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn stats(&self) -> Result<String> {
         let (calls_warm, calls_cold) = self.paths.counts();
-        let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold };
+        let address = self.engine.address().to_string();
+        let health = self.engine.health().borrow().clone();
+        let engine = EngineSnapshot { address, health };
+        let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine };
         serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
     }
 
     /// Resolves with nothing when everything is gone, or with a failure.
-    #[napi(ts_return_type = "Promise<string | null>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
     pub fn shutdown<'env>(&self, env: &'env Env, grace_ms: f64) -> Result<Object<'env>> {
         let pool = self.pool.clone();
         let grace = Duration::from_millis(grace_ms as u64);

@@ -51,6 +51,8 @@ pub enum End {
 /// Why there is no supervisor to talk to, or no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionError {
+    /// The container ended, or the connection to it, before anything of the job was sent.
+    Unsent,
     /// The container ended, or the connection to it.
     Lost,
     /// The stream is not what it must be.
@@ -104,8 +106,9 @@ impl Session {
     ) -> Result<End, SessionError> {
         let (ended, end) = oneshot::channel();
         let request = Request { job, output, written, ended };
-        self.requests.send(request).await.map_err(|_| SessionError::Lost)?;
-        end.await.unwrap_or(Err(SessionError::Lost))
+        self.requests.send(request).await.map_err(|_| SessionError::Unsent)?;
+        // One that has begun is answered.
+        end.await.unwrap_or(Err(SessionError::Unsent))
     }
 
     /// Resolves when the connection has ended.

@@ -180,6 +180,8 @@ class Supervisor:
             elif kind == b"E":
                 if self.job is not None:
                     self.job.finish()
+                    # Behind what the job waits for: kills until now were not of this job.
+                    self.oom_kills = oom_kills()
             elif kind == b"J":
                 self.begin(Fields(payload))
 

@@ -80,7 +80,7 @@ pub struct Outcome {
     pub timings: Timings,
 }
 
-const SIGKILL: u32 = 9;
+pub(super) const SIGKILL: u32 = 9;
 
 /// How a call ended: by its process, or by us.
 pub(super) enum Ended {

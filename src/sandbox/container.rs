@@ -6,15 +6,19 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         Arc,
     },
+    time::Duration,
 };
 
 use futures_util::future::Either;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{timeout, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Call, Ended, Outcome, Path};
+use super::call::{Call, Ended, Outcome, Path, SIGKILL};
 use crate::{
-    engine::Engine,
+    engine::{Engine, Vitals},
     error::{Code, Error, Result},
     pool::Pooled,
     runner::{
@@ -27,6 +31,9 @@ use crate::{
         MAX_INPUT,
     },
 };
+
+/// How long the news of a kill for memory may take behind the end of the process.
+const OOM_EVENT: Duration = Duration::from_millis(250);
 
 /// As the JavaScript side says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +80,7 @@ pub struct Container<E> {
     id: String,
     engine: Arc<E>,
     init: Init,
+    vitals: Vitals,
     paths: Arc<Paths>,
     used: AtomicBool,
     /// Whether the supervisor has a job. It takes one at a time: two would share its streams.
@@ -81,11 +89,18 @@ pub struct Container<E> {
 }
 
 impl<E: Engine> Container<E> {
-    pub(super) fn new(id: String, engine: Arc<E>, init: Init, paths: Arc<Paths>) -> Self {
+    pub(super) fn new(
+        id: String,
+        engine: Arc<E>,
+        init: Init,
+        vitals: Vitals,
+        paths: Arc<Paths>,
+    ) -> Self {
         Self {
             id,
             engine,
             init,
+            vitals,
             paths,
             used: AtomicBool::new(false),
             supervising: AtomicBool::new(false),
@@ -174,14 +189,27 @@ impl<E: Engine> Container<E> {
             }
         }
         let work = async move {
-            tokio::select! {
+            let oom_kills = self.vitals.oom_kills();
+            let end = tokio::select! {
                 end = exec::run(&*self.engine, &self.id, job, output, written) => {
-                    end.map_err(|error| self.exec_error(error))
+                    end.map_err(|error| self.exec_error(error))?
                 }
-                () = self.lost() => Err(self.session_error(SessionError::Lost)),
-            }
+                () = self.lost() => return Err(self.session_error(SessionError::Lost)),
+            };
+            Ok(match end {
+                End::Signal(SIGKILL) if self.killed_for_memory(oom_kills).await => {
+                    End::Oom(SIGKILL)
+                }
+                end => end,
+            })
         };
         (Path::Cold, Either::Right(work))
+    }
+
+    /// Whether the engine tells of a kill for memory beyond those there had been. An exec's status does
+    /// not say (`OOMKilled` is about PID 1), and the event may come after it.
+    async fn killed_for_memory(&self, before: u32) -> bool {
+        timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok()
     }
 
     fn terminated_error(&self) -> Error {
@@ -190,15 +218,20 @@ impl<E: Engine> Container<E> {
     }
 
     fn session_error(&self, error: SessionError) -> Error {
-        let message = match error {
-            SessionError::Lost => "The container ended during the call, or the connection to it \
-                                   broke; acquire a new one and try again."
-                .to_owned(),
-            SessionError::Protocol(what) | SessionError::Boot(what) => {
-                format!("The connection to the container broke: {what}; acquire a new one.")
+        let lost = |message: &str| Error::new(Code::ContainerLost, message).container(&self.id);
+        match error {
+            SessionError::Unsent => {
+                lost("The container ended before the call began; acquire a new one and try again.")
+                    .unsent()
             }
-        };
-        Error::new(Code::ContainerLost, message).container(&self.id)
+            SessionError::Lost => lost(
+                "The container ended during the call, or the connection to it broke; acquire a new \
+                 one and try again.",
+            ),
+            SessionError::Protocol(what) | SessionError::Boot(what) => lost(&format!(
+                "The connection to the container broke: {what}; acquire a new one."
+            )),
+        }
     }
 
     /// An engine that does not know the container, or says that it does not run, tells of its loss.
@@ -216,9 +249,16 @@ impl<E: Engine> Pooled for Container<E> {
     }
 
     fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
-        match &self.init {
+        let cut = match &self.init {
             Init::Supervisor(session) => Either::Left(session.lost()),
             Init::Idle(lifeline) => Either::Right(lifeline.lost()),
+        };
+        let dead = self.vitals.dead();
+        async move {
+            tokio::select! {
+                () = cut => {}
+                () = dead => {}
+            }
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Makes containers for the pool: warm where the image has Python, else idle.
 
-use std::sync::{
-    atomic::{AtomicBool, Ordering},
-    Arc,
+use std::{
+    future::Future,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
 };
 
 use super::container::{Container, Init, Paths};
 use crate::{
     config::ContainerConfig,
-    engine::{Attached, CreateError, Engine, EngineInfo, Init as Program, OnPull},
+    engine::{Attached, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull, Vitals},
     error::{Code, Error, Result},
     pool::{Pooled, Prepared, Provider},
     runner::{
@@ -78,13 +81,13 @@ impl<E: Engine> Sandboxes<E> {
             }
             Err(CreateError::Other(error)) => return Err(error),
         };
-        let Attached { id, reader, writer } = attached;
+        let Attached { id, reader, writer, vitals } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
         let error = match Session::boot(reader, writer, &self.preload).await {
             Ok(session) => {
                 std::mem::forget(given_up);
                 self.has_python.store(true, Ordering::Relaxed);
-                return Ok(Some(self.container(id, Init::Supervisor(session))));
+                return Ok(Some(self.container(id, Init::Supervisor(session), vitals)));
             }
             Err(error) => error,
         };
@@ -100,7 +103,7 @@ impl<E: Engine> Sandboxes<E> {
             // The same python3 has done it before: this container ended, or the connection to it.
             error if self.has_python.load(Ordering::Relaxed) => {
                 let why = match error {
-                    SessionError::Lost => String::new(),
+                    SessionError::Unsent | SessionError::Lost => String::new(),
                     SessionError::Protocol(said) | SessionError::Boot(said) => format!(" ({said})"),
                 };
                 let message = format!("The container ended as it started{why}; try again.");
@@ -113,7 +116,7 @@ impl<E: Engine> Sandboxes<E> {
 
     /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.
     async fn idle(&self) -> Result<Container<E>> {
-        let Attached { id, reader, writer } =
+        let Attached { id, reader, writer, vitals } =
             self.start(vec!["cat".to_owned()]).await.map_err(|error| match error {
                 CreateError::Other(error) => error,
                 CreateError::NoSuchProgram(error) => {
@@ -122,11 +125,11 @@ impl<E: Engine> Sandboxes<E> {
                     Error::new(Code::EngineError, message).cause(error).image(&self.image)
                 }
             })?;
-        Ok(self.container(id, Init::Idle(Lifeline::hold(reader, writer))))
+        Ok(self.container(id, Init::Idle(Lifeline::hold(reader, writer)), vitals))
     }
 
-    fn container(&self, id: String, init: Init) -> Container<E> {
-        Container::new(id, self.engine.clone(), init, self.paths.clone())
+    fn container(&self, id: String, init: Init, vitals: Vitals) -> Container<E> {
+        Container::new(id, self.engine.clone(), init, vitals, self.paths.clone())
     }
 }
 
@@ -167,6 +170,17 @@ impl<E: Engine> Provider for Sandboxes<E> {
     async fn destroy(&self, container: &Container<E>) -> Result<()> {
         container.terminate();
         self.engine.remove(container.id()).await
+    }
+
+    fn recovered(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut health = self.engine.health();
+        async move {
+            let down = health.wait_for(Health::is_down).await.is_ok();
+            if !down || health.wait_for(|health| !health.is_down()).await.is_err() {
+                // The engine's client is gone.
+                std::future::pending().await
+            }
+        }
     }
 
     async fn settle(&self) {

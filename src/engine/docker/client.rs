@@ -22,12 +22,15 @@ use bollard::{
 use bytes::Bytes;
 use hyper::{body::Incoming, Method, Response};
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::AbortHandle};
 
 use super::{
     address::Address,
+    circuit::{Circuit, PROBE_TIMEOUT},
+    events,
     fault::Fault,
-    owner,
+    owner::{self, Owner},
+    roster::Roster,
     transport::{whole, ApiVersion, Transport},
     wire::{Reader, Writer},
 };
@@ -42,15 +45,60 @@ const NEWEST: ApiVersion = ApiVersion::new(1, 53);
 /// only never come first.
 const NO_LIMIT_SECONDS: u64 = 365 * 24 * 3600;
 
-/// The engine's API, negotiated on first use.
+/// The way to one engine: its connections, and what was settled with it.
+struct Link {
+    address: Address,
+    transport: Arc<Transport>,
+    is_podman: AtomicBool,
+}
+
+impl Link {
+    /// Asks the engine for its API version and settles on the newest one that both speak.
+    async fn negotiate(&self, limit: Duration) -> Result<ApiVersion> {
+        let (newest, is_podman) = within(limit, self.ping())
+            .await
+            .map_err(|fault| fault.during("ping", &self.address))?;
+        if newest < OLDEST {
+            return Err(Error::new(
+                Code::EngineError,
+                format!(
+                    "the engine at {} speaks API {newest}; at least {OLDEST} is needed (Docker 19.03, Podman 3)",
+                    self.address
+                ),
+            ));
+        }
+        let version = newest.min(NEWEST);
+        self.is_podman.store(is_podman, Ordering::Relaxed);
+        self.transport.set_version(version);
+        Ok(version)
+    }
+
+    /// The newest API version the engine speaks, and whether it is Podman.
+    async fn ping(&self) -> Result<(ApiVersion, bool), Fault> {
+        // Unversioned on purpose: an engine exchanged for another may speak other versions.
+        let response = self.transport.ping().await?;
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let version = header("api-version").and_then(ApiVersion::parse);
+        let is_podman = header("libpod-api-version").is_some();
+        whole(response).await?;
+        let version =
+            version.ok_or_else(|| Fault::Garbled("it names no API version".to_owned()))?;
+        Ok((version, is_podman))
+    }
+}
+
+/// The engine's API, negotiated on first use. All pools on one engine share one.
 pub(super) struct Client {
-    pub address: Arc<Address>,
+    link: Arc<Link>,
     /// The longest one call may take.
     timeout: Duration,
-    transport: Arc<Transport>,
     bollard: bollard::Docker,
     negotiating: Mutex<()>,
-    is_podman: AtomicBool,
+    circuit: Arc<Circuit>,
+    roster: Arc<Roster>,
+    /// The task that hears the engine's events, while there is something to hear.
+    listening: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 /// A container, as a list shows it. bollard's own type refuses states it does not know, and with one
@@ -60,13 +108,28 @@ pub(super) struct Client {
 pub(super) struct Listed {
     pub id: String,
     #[serde(default)]
+    names: Option<Vec<String>>,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
     pub labels: Option<HashMap<String, String>>,
+}
+
+impl Listed {
+    /// Its names, without the slash in front.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().flatten().map(|name| name.trim_start_matches('/'))
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        // The last two are Podman's.
+        matches!(self.state.as_str(), "exited" | "dead" | "removing" | "stopped" | "stopping")
+    }
 }
 
 impl Client {
     /// Contacts nothing.
     pub(super) fn new(address: Address, timeout: Duration) -> Result<Self> {
-        let address = Arc::new(address);
         let transport = Arc::new(Transport::new(address.clone()));
         let forwarded = transport.clone();
         let bollard = bollard::Docker::connect_with_custom_transport(
@@ -83,14 +146,25 @@ impl Client {
             bollard::API_DEFAULT_VERSION,
         )
         .map_err(|error| Error::new(Code::EngineUnavailable, error.to_string()))?;
+        let link = Arc::new(Link { address, transport, is_podman: AtomicBool::new(false) });
+        let (probed, limit) = (link.clone(), timeout.min(PROBE_TIMEOUT));
+        let circuit = Circuit::new(Box::new(move || {
+            let link = probed.clone();
+            Box::pin(async move { link.negotiate(limit).await.map(drop) })
+        }));
         Ok(Self {
-            address,
+            link,
             timeout,
-            transport,
             bollard,
             negotiating: Mutex::new(()),
-            is_podman: AtomicBool::new(false),
+            circuit,
+            roster: Roster::new(),
+            listening: std::sync::Mutex::default(),
         })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.link.address
     }
 
     /// The longest one call may take.
@@ -98,89 +172,89 @@ impl Client {
         self.timeout
     }
 
-    /// The error to show for a fault of the call named.
-    pub(super) fn error(&self, call: &str, fault: Fault) -> Error {
-        fault.during(call, &*self.address)
+    pub(super) fn circuit(&self) -> &Arc<Circuit> {
+        &self.circuit
     }
 
-    /// Asks the engine for its API version and settles on the newest one that both speak.
-    pub(super) async fn negotiate(&self) -> Result<ApiVersion> {
-        let (newest, is_podman) = self
-            .within(self.timeout, self.ping())
-            .await
-            .map_err(|fault| self.error("ping", fault))?;
-        if newest < OLDEST {
-            return Err(Error::new(
-                Code::EngineError,
-                format!(
-                    "the engine at {} speaks API {newest}; at least {OLDEST} is needed (Docker 19.03, Podman 3)",
-                    self.address
-                ),
-            ));
+    pub(super) fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// The error to show for a fault of the call named.
+    pub(super) fn error(&self, call: &str, fault: Fault) -> Error {
+        fault.during(call, self.address())
+    }
+
+    /// Begins to hear the engine's events, unless that is being done.
+    pub(super) fn listen(self: &Arc<Self>) {
+        let mut listening = self.listening();
+        if listening.as_ref().is_none_or(AbortHandle::is_finished) {
+            let task = tokio::spawn(events::listen(Arc::downgrade(self)));
+            *listening = Some(task.abort_handle());
         }
-        let version = newest.min(NEWEST);
-        self.is_podman.store(is_podman, Ordering::Relaxed);
-        self.transport.set_version(version);
-        Ok(version)
+    }
+
+    /// Ends that if no container is left to hear of.
+    pub(super) fn listen_no_more(&self) {
+        let mut listening = self.listening();
+        if self.roster.is_idle() {
+            if let Some(task) = listening.take() {
+                task.abort();
+            }
+        }
+    }
+
+    fn listening(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
+        self.listening.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Asks the engine for its API version, whatever is known of it.
+    pub(super) async fn negotiate(&self) -> Result<ApiVersion> {
+        let result = self.link.negotiate(self.timeout).await;
+        match &result {
+            Ok(_) => self.circuit.report("ping", None),
+            Err(_) => self.circuit.investigate(),
+        }
+        result
     }
 
     /// Whether it is Podman that answers, where the two differ.
     pub(super) async fn is_podman(&self) -> Result<bool> {
-        self.call(self.timeout, std::future::ready(Ok::<_, Fault>(())))
+        self.call("ping", self.timeout, std::future::ready(Ok::<_, Fault>(())))
             .await
             .map_err(|fault| self.error("ping", fault))?;
-        Ok(self.is_podman.load(Ordering::Relaxed))
-    }
-
-    /// The newest API version the engine speaks, and whether it is Podman.
-    async fn ping(&self) -> Result<(ApiVersion, bool), Fault> {
-        // Unversioned on purpose: an engine exchanged for another may speak other versions.
-        let response = self.transport.ping().await?;
-        let header =
-            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let version = header("api-version").and_then(ApiVersion::parse);
-        let is_podman = header("libpod-api-version").is_some();
-        whole(response).await?;
-        let version =
-            version.ok_or_else(|| Fault::Garbled("it names no API version".to_owned()))?;
-        Ok((version, is_podman))
+        Ok(self.link.is_podman.load(Ordering::Relaxed))
     }
 
     /// Runs one call, negotiating first if that has not been done.
     async fn call<T, E: Into<Fault>>(
         &self,
+        name: &'static str,
         limit: Duration,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Fault> {
-        self.within(limit, async {
-            if self.transport.version().is_none() {
+        let result = within(limit, async {
+            self.circuit.admit().await?;
+            if self.link.transport.version().is_none() {
                 let _one_at_a_time = self.negotiating.lock().await;
-                if self.transport.version().is_none() {
-                    self.negotiate().await.map_err(Fault::Unreachable)?;
+                if self.link.transport.version().is_none() {
+                    self.link.negotiate(self.timeout).await.map_err(Fault::Unreachable)?;
                 }
             }
             call.await.map_err(Into::into)
         })
-        .await
-    }
-
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        call: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(result) => result,
-            Err(_) => Err(Fault::Overdue(limit)),
-        }
+        .await;
+        let fault = result.as_ref().err().map(|fault| (fault, self.error(name, fault.clone())));
+        self.circuit.report(name, fault);
+        result
     }
 
     pub(super) async fn info(&self) -> Result<SystemInfo, Fault> {
-        self.call(self.timeout, self.bollard.info()).await
+        self.call("engine info", self.timeout, self.bollard.info()).await
     }
 
     pub(super) async fn inspect_image(&self, image: &str) -> Result<(), Fault> {
-        self.call(self.timeout, self.bollard.inspect_image(image)).await.map(drop)
+        self.call("inspect image", self.timeout, self.bollard.inspect_image(image)).await.map(drop)
     }
 
     /// Begins a pull; the answer's body tells how it goes. Without a deadline: the caller has one.
@@ -192,7 +266,7 @@ impl Client {
     ) -> Result<Response<Incoming>, Fault> {
         let path = format!("/images/create?fromImage={}&tag={}", escape(name), escape(tag));
         let headers: Vec<_> = auth.into_iter().map(|auth| ("x-registry-auth", auth)).collect();
-        self.transport.send(Method::POST, &path, &headers, Bytes::new()).await
+        self.link.transport.send(Method::POST, &path, &headers, Bytes::new()).await
     }
 
     /// The id of the new container.
@@ -203,18 +277,23 @@ impl Client {
     ) -> Result<String, Fault> {
         let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
         let call = self.bollard.create_container(Some(options), body);
-        self.call(self.timeout, call).await.map(|created| created.id)
+        self.call("create container", self.timeout, call).await.map(|created| created.id)
     }
 
     /// The stream of PID 1's stdin, stdout and stderr.
     pub(super) async fn attach_container(&self, id: &str) -> Result<(Reader, Writer), Fault> {
         let path = format!("/containers/{id}/attach?stream=1&stdin=1&stdout=1&stderr=1");
-        self.call(self.timeout, self.transport.upgrade(&path, Bytes::new())).await
+        self.call(
+            "attach to container",
+            self.timeout,
+            self.link.transport.upgrade(&path, Bytes::new()),
+        )
+        .await
     }
 
     pub(super) async fn start_container(&self, id: &str) -> Result<(), Fault> {
         let call = self.bollard.start_container(id, None::<StartContainerOptions>);
-        self.call(self.timeout, call).await
+        self.call("start container", self.timeout, call).await
     }
 
     /// The id and labels of the container of that name or id.
@@ -223,7 +302,7 @@ impl Client {
         name: &str,
     ) -> Result<(String, HashMap<String, String>), Fault> {
         let call = self.bollard.inspect_container(name, None::<InspectContainerOptions>);
-        let found = self.call(self.timeout, call).await?;
+        let found = self.call("inspect container", self.timeout, call).await?;
         let id = found.id.ok_or_else(|| Fault::Garbled("a container without an id".to_owned()))?;
         Ok((id, found.config.and_then(|config| config.labels).unwrap_or_default()))
     }
@@ -231,19 +310,40 @@ impl Client {
     /// Kills and removes a container with its anonymous volumes.
     pub(super) async fn remove_container(&self, id: &str, limit: Duration) -> Result<(), Fault> {
         let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-        self.call(limit, self.bollard.remove_container(id, Some(options))).await
+        self.call("remove container", limit, self.bollard.remove_container(id, Some(options))).await
     }
 
     /// All containers of this package, running or not, whoever made them.
     pub(super) async fn list_containers(&self) -> Result<Vec<Listed>, Fault> {
-        let filters = format!(r#"{{"label":["{}"]}}"#, owner::SESSION);
+        self.list(owner::SESSION).await
+    }
+
+    /// All containers of this process.
+    pub(super) async fn list_own_containers(&self) -> Result<Vec<Listed>, Fault> {
+        self.list(&own_label()).await
+    }
+
+    async fn list(&self, label: &str) -> Result<Vec<Listed>, Fault> {
+        let filters = serde_json::json!({ "label": [label] }).to_string();
         let path = format!("/containers/json?all=1&filters={}", escape(&filters));
-        self.call(self.timeout, self.transport.json(&path)).await
+        self.call("list containers", self.timeout, self.link.transport.json(&path)).await
+    }
+
+    /// What happens to containers of this process, from now on; the deadline is for the answer's head.
+    pub(super) async fn events(&self) -> Result<Response<Incoming>, Fault> {
+        let filters = serde_json::json!({
+            "type": ["container"],
+            "event": ["die", "oom", "destroy"],
+            "label": [own_label()],
+        });
+        let path = format!("/events?filters={}", escape(&filters.to_string()));
+        let call = self.link.transport.send(Method::GET, &path, &[], Bytes::new());
+        self.call("events", self.timeout, call).await
     }
 
     /// The id of the new exec.
     pub(super) async fn create_exec(&self, id: &str, config: ExecConfig) -> Result<String, Fault> {
-        self.call(self.timeout, self.bollard.create_exec(id, config))
+        self.call("create exec", self.timeout, self.bollard.create_exec(id, config))
             .await
             .map(|created| created.id)
     }
@@ -252,12 +352,35 @@ impl Client {
     pub(super) async fn start_exec(&self, exec_id: &str) -> Result<(Reader, Writer), Fault> {
         let path = format!("/exec/{exec_id}/start");
         let body = Bytes::from_static(br#"{"Detach":false,"Tty":false}"#);
-        self.call(self.timeout, self.transport.upgrade(&path, body)).await
+        self.call("start exec", self.timeout, self.link.transport.upgrade(&path, body)).await
     }
 
     pub(super) async fn inspect_exec(&self, exec_id: &str) -> Result<ExecInspectResponse, Fault> {
-        self.call(self.timeout, self.bollard.inspect_exec(exec_id)).await
+        self.call("inspect exec", self.timeout, self.bollard.inspect_exec(exec_id)).await
     }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(task) = self.listening().take() {
+            task.abort();
+        }
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result,
+        Err(_) => Err(Fault::Overdue(limit)),
+    }
+}
+
+/// The label that the containers of this process have, and no others.
+fn own_label() -> String {
+    format!("{}={}", owner::SESSION, Owner::current().session)
 }
 
 /// Percent-encodes a value of a query.

@@ -9,7 +9,7 @@ use bollard::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    super::{Attached, CreateError, Init},
+    super::{Attached, CreateError, Init, Vitals},
     background::Background,
     client::Client,
     fault::Fault,
@@ -17,6 +17,7 @@ use super::{
     owner::{self, Owner},
     reference::Reference,
     remove::discard,
+    roster::Expected,
 };
 use crate::{
     config::ContainerConfig,
@@ -44,15 +45,22 @@ pub(super) async fn create(
         background: background.clone(),
         runtime: runtime.clone(),
         container: None,
+        expected: None,
     };
     let (client, config, image) = (client.clone(), config.clone(), image.clone());
     background.spawn(&runtime, async move {
         let made = match make(&client, &config, &image, &init, &mut unfinished).await {
-            Ok(id) => tokio::select! {
-                biased;
-                () = give.closed() => return,
-                started = start(&client, id, &init) => started.map(|attached| (attached, unfinished)),
-            },
+            Ok(id) => {
+                // Before the start: one that ends at once is heard of, too.
+                let vitals = client.roster().enter(&id);
+                tokio::select! {
+                    biased;
+                    () = give.closed() => return,
+                    started = start(&client, id, &init, vitals) => {
+                        started.map(|attached| (attached, unfinished))
+                    }
+                }
+            }
             Err(error) => Err(CreateError::Other(error)),
         };
         // Nobody takes it if the caller is gone; then it is dropped, and so removed.
@@ -78,6 +86,8 @@ struct Unfinished {
     runtime: Handle,
     /// Its id, or its name if it is not certain whether it has been made.
     container: Option<(String, bool)>,
+    /// Its name on the roster.
+    expected: Option<Expected>,
 }
 
 impl Drop for Unfinished {
@@ -108,7 +118,7 @@ async fn make(
             Code::InvalidArgument,
             format!(
                 "seccomp can't be used on Podman (at {}), which reads a profile from a file on its own side: leave it out, and set seccomp_profile in the engine's containers.conf",
-                client.address
+                client.address()
             ),
         ));
     }
@@ -117,6 +127,7 @@ async fn make(
         names += 1;
         let name = owner.next_name();
         unfinished.container = Some((name.clone(), false));
+        unfinished.expected = Some(client.roster().expect(&name));
         let fault =
             match make_named(client, &name, body(config, image, init, owner, is_podman)).await {
                 Ok(id) => {
@@ -171,7 +182,12 @@ async fn make_named(
 }
 
 /// Attaches first, so that nothing PID 1 says is missed, and starts.
-async fn start(client: &Client, id: String, init: &Init) -> Result<Attached, CreateError> {
+async fn start(
+    client: &Client,
+    id: String,
+    init: &Init,
+    vitals: Vitals,
+) -> Result<Attached, CreateError> {
     let failed = |call: &str, fault: Fault| {
         let program = init.argv.first().map_or("", String::as_str);
         let missing = fault.refusal().is_some_and(|said| lacks_program(said, program));
@@ -186,7 +202,7 @@ async fn start(client: &Client, id: String, init: &Init) -> Result<Attached, Cre
     let (reader, writer) =
         client.attach_container(&id).await.map_err(|fault| failed("attach to container", fault))?;
     client.start_container(&id).await.map_err(|fault| failed("start container", fault))?;
-    Ok(Attached { id, reader, writer })
+    Ok(Attached { id, reader, writer, vitals })
 }
 
 /// Whether the engine says that the container's program is not there. It says so in its runtime's words

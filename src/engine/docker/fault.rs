@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::error::{Code, Error};
 
 /// Why a call gave no result: told apart by what may have happened on the engine's side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Fault {
     /// No connection came about: the engine never saw the call.
     Unreachable(Error),

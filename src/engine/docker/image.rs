@@ -2,24 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http_body_util::BodyExt;
 use serde::Deserialize;
 
 use super::{
     super::{OnPull, PullProgress},
     client::Client,
     credentials,
-    fault::{chain, Fault},
-    pull,
+    fault::Fault,
+    lines, pull,
     reference::Reference,
 };
 use crate::{
     config::{ContainerConfig, PullPolicy},
     error::{Code, Error, Result},
 };
-
-/// The longest line of a pull's report.
-const MAX_LINE: usize = 1 << 20;
 
 /// One line of a pull's report. bollard's own type knows `errorDetail` alone, and takes a line with
 /// just an `error`, as Podman and older engines send it, for progress.
@@ -77,7 +73,7 @@ pub(super) async fn prepare(
             Err(fault) => Err(client.error("inspect image", fault).image(image.as_str())),
         };
     }
-    let key = format!("{} {}", client.address, image.canonical());
+    let key = format!("{} {}", client.address(), image.canonical());
     let shared = pull::share(&key, on_pull, |report| {
         let (client, image) = (client.clone(), image.clone());
         async move { pull_image(&client, &image, report).await }
@@ -137,37 +133,15 @@ async fn pull_image(client: &Client, image: &Reference, report: OnPull) -> Resul
 }
 
 /// Reads a pull's report to its end, passing it on.
-async fn follow<B>(mut body: B, image: &Reference, report: &OnPull) -> Result<(), Fault>
+async fn follow<B>(body: B, image: &Reference, report: &OnPull) -> Result<(), Fault>
 where
     B: hyper::body::Body<Data = bytes::Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    let mut rest = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Fault::Unanswered(chain(&error)))?;
-        let Some(data) = frame.data_ref() else {
-            continue;
-        };
-        let mut data = &data[..];
-        while let Some(end) = memchr::memchr(b'\n', data) {
-            rest.extend_from_slice(&data[..end]);
-            data = &data[end + 1..];
-            take(&rest, image, report)?;
-            rest.clear();
-        }
-        rest.extend_from_slice(data);
-        if rest.len() > MAX_LINE {
-            return Err(Fault::Garbled("a line of its report has no end".to_owned()));
-        }
-    }
-    take(&rest, image, report)
+    lines::each(body, |line| take(line, image, report)).await
 }
 
 fn take(line: &[u8], image: &Reference, report: &OnPull) -> Result<(), Fault> {
-    let line = line.trim_ascii();
-    if line.is_empty() {
-        return Ok(());
-    }
     let line: Line =
         serde_json::from_slice(line).map_err(|error| Fault::Garbled(error.to_string()))?;
     let told = line.error_detail.and_then(|detail| detail.message).or(line.error);

@@ -3,22 +3,29 @@
 //! - [`address`]: where the engine is, found as the docker CLI finds it; `tls`: its certificates.
 //! - `transport`, `wire`: one HTTP client with kept-alive connections, and raw streams out of it.
 //! - `client`: the calls, each with its name and deadline; `fault`: what comes in place of a result.
+//! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
+//! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
 //! - [`reference`], `image`, `pull`, `credentials`: the image.
 //! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
 
 pub mod address;
 mod background;
+mod circuit;
 mod client;
+mod clients;
 mod container;
 mod credentials;
+mod events;
 mod exec;
 mod fault;
 mod image;
+mod lines;
 mod owner;
 mod pull;
 pub mod reference;
 mod remove;
+mod roster;
 mod sweep;
 mod tls;
 mod transport;
@@ -26,8 +33,9 @@ mod wire;
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
+pub use self::clients::Clients;
 use self::{
     address::{Address, Surroundings},
     background::Background,
@@ -35,8 +43,8 @@ use self::{
     reference::Reference,
 };
 use super::{
-    Attached, ContainerId, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus, ExecStream, Init,
-    OnPull,
+    Attached, ContainerId, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus, ExecStream,
+    Health, Init, OnPull,
 };
 use crate::{
     config::{ContainerConfig, EngineConfig},
@@ -52,17 +60,22 @@ pub struct Docker {
 }
 
 impl Docker {
-    /// Finds out where the engine is and reads its certificates; contacts nothing. Must be used inside a
-    /// tokio runtime, though it need not be made in one.
+    /// Finds out where the engine is and reads its certificates; contacts nothing. Shares one client with
+    /// all others made from the same `clients` on the same engine. Must be used inside a tokio runtime,
+    /// though it need not be made in one.
     ///
     /// # Errors
     ///
     /// `INVALID_ARGUMENT`: the address, a certificate or the image's name can't be used.
-    pub fn new(engine: EngineConfig, container: ContainerConfig) -> Result<Self> {
+    pub fn new(
+        clients: &Clients,
+        engine: EngineConfig,
+        container: ContainerConfig,
+    ) -> Result<Self> {
         let image = Reference::parse(&container.image)?;
         let address = Address::find(&engine, &Surroundings::of_process())?;
         Ok(Self {
-            client: Arc::new(Client::new(address, engine.timeout)?),
+            client: clients.get(address, &engine)?,
             config: Arc::new(container),
             image,
             background: Background::new(),
@@ -71,11 +84,15 @@ impl Docker {
 
     /// Where the engine is.
     pub fn address(&self) -> &Address {
-        &self.client.address
+        self.client.address()
     }
 }
 
 impl Engine for Docker {
+    fn health(&self) -> watch::Receiver<Health> {
+        self.client.circuit().health()
+    }
+
     async fn connect(&self) -> Result<EngineInfo> {
         let api = self.client.negotiate().await?;
         let info =
@@ -87,7 +104,7 @@ impl Engine for Docker {
         }
         let count = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         Ok(EngineInfo {
-            address: self.client.address.to_string(),
+            address: self.client.address().to_string(),
             version: info.server_version.unwrap_or_default(),
             api_version: api.to_string(),
             memory: count(info.mem_total),
@@ -101,6 +118,7 @@ impl Engine for Docker {
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
+        self.client.listen();
         container::create(&self.client, &self.background, &self.config, &self.image, init).await
     }
 
@@ -130,5 +148,6 @@ impl Engine for Docker {
 
     async fn settle(&self) {
         self.background.settle().await;
+        self.client.listen_no_more();
     }
 }

@@ -28,6 +28,7 @@ pub(super) enum Removal {
 /// Kills and removes the container of that name or id; returns once the engine confirms that it is
 /// gone.
 pub(super) async fn remove(client: &Client, id: &str) -> Result<Removal> {
+    client.roster().doom(id);
     let until = Instant::now() + DEADLINE;
     let limit = client.timeout().min(DEADLINE);
     let attempt = async {
@@ -42,6 +43,8 @@ pub(super) async fn remove(client: &Client, id: &str) -> Result<Removal> {
                 Err(Fault::Refused { status, .. }) if status >= 500 && tries < TRIES => {
                     tokio::time::sleep(LAST_LOOK * tries).await;
                 }
+                // Done or not: a second removal does no harm, and tells.
+                Err(Fault::Unanswered(_)) if tries < TRIES => {}
                 Err(fault) => return Err(fault),
             }
         }

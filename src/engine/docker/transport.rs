@@ -77,12 +77,12 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(address: Arc<Address>) -> Self {
+    pub(super) fn new(address: Address) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
-            .build(Dialer { address });
+            .build(Dialer { address: Arc::new(address) });
         Self { client, version: AtomicU32::new(0) }
     }
 

@@ -1,0 +1,44 @@
+//! One client for all who use the same engine in the same way.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use super::{address::Address, client::Client};
+use crate::{config::EngineConfig, error::Result};
+
+/// What makes two ways to an engine one: where it is, by which certificates, and how long to wait.
+#[derive(PartialEq, Eq, Hash)]
+struct Way {
+    address: String,
+    cert_path: Option<String>,
+    tls_verify: Option<bool>,
+    timeout: Duration,
+}
+
+/// The clients in use. Belongs to one tokio runtime: the connections of a client do.
+#[derive(Default)]
+pub struct Clients(Mutex<HashMap<Way, Weak<Client>>>);
+
+impl Clients {
+    /// The client for that engine; it is there until the last of those it was given to lets go of it.
+    pub(super) fn get(&self, address: Address, config: &EngineConfig) -> Result<Arc<Client>> {
+        let way = Way {
+            address: address.to_string(),
+            cert_path: config.cert_path.clone(),
+            tls_verify: config.tls_verify,
+            timeout: config.timeout,
+        };
+        // Nothing done under this lock can leave the map half-changed.
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&way).and_then(Weak::upgrade) {
+            return Ok(client);
+        }
+        clients.retain(|_, client| client.strong_count() > 0);
+        let client = Arc::new(Client::new(address, config.timeout)?);
+        clients.insert(way, Arc::downgrade(&client));
+        Ok(client)
+    }
+}

@@ -1,0 +1,73 @@
+//! The engine's event stream: how the deaths of containers are heard of that no connection shows, and
+//! what was killed for memory. One stream serves all containers of this process on the engine.
+//!
+//! Where it breaks, something has happened to the engine: it is probed, and when it is back, what is
+//! there is compared with what should be.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::time::{sleep, Instant};
+
+use super::{client::Client, fault::Fault, lines, remove::discard, roster::Happened};
+use crate::backoff::delay;
+
+/// A stream that lasted this long was one; a shorter one counts as a failure to get one.
+const LASTING: Duration = Duration::from_secs(1);
+/// Until an engine that refuses to give one (as a proxy in front of it may) is asked again.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// Listens until it is aborted, or the client is gone.
+pub(super) async fn listen(client: Weak<Client>) {
+    let mut failures = 0;
+    loop {
+        let Some(circuit) = client.upgrade().map(|client| client.circuit().clone()) else { return };
+        circuit.closed().await;
+        let began = Instant::now();
+        let result = attend(&client).await;
+        let lasted = result.is_ok() && began.elapsed() >= LASTING;
+        failures = if lasted { 1 } else { failures + 1 };
+        let pause = match result {
+            Err(Fault::Refused { .. }) => REFUSED,
+            _ => {
+                circuit.investigate();
+                delay(failures, &mut rand::rng())
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// One stream from its beginning to its end.
+async fn attend(client: &Weak<Client>) -> Result<(), Fault> {
+    let (body, roster) = {
+        let Some(client) = client.upgrade() else { return Ok(()) };
+        let body = client.events().await?.into_body();
+        // From here on the stream holds what happens; what happened before is told by a list.
+        resync(&client).await?;
+        (body, client.roster().clone())
+    };
+    lines::each(body, |line| {
+        // What can't be read is no event of a container.
+        if let Ok(event) = serde_json::from_slice::<Happened>(line) {
+            roster.hear(&event);
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn resync(client: &Arc<Client>) -> Result<(), Fault> {
+    let before = client.roster().snapshot();
+    let listed = client.list_own_containers().await?;
+    for id in client.roster().compare(&before, &listed) {
+        let client = client.clone();
+        tokio::spawn(async move {
+            // What can't be removed even so is found by the next comparison, or sweep.
+            let _ = discard(&client, &id, true).await;
+        });
+    }
+    Ok(())
+}
