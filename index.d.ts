@@ -81,7 +81,8 @@ declare class ContainerPoolManager extends EventEmitter {
 
   /**
    * Acquires, executes and destroys in one call. Resolves as soon as the result is known; the removal
-   * goes on behind it, and `shutdown()` waits for it.
+   * goes on behind it, and `shutdown()` waits for it. A container that dies before anything was sent to it
+   * is exchanged once.
    *
    * @param script Python source.
    * @throws what {@link acquire} and {@link ContainerPoolManager.Container.execute} throw.
@@ -98,7 +99,8 @@ declare class ContainerPoolManager extends EventEmitter {
   /**
    * Closes at once to newcomers, rejects those in line (`POOL_CLOSED`), waits for containers still being
    * created, destroys the READY ones, gives the leased ones `grace` ms, then destroys them too.
-   * Idempotent: calls during a shutdown share it. Afterwards the engine holds nothing of this pool.
+   * Idempotent: calls during a shutdown share it. Afterwards the engine holds nothing of this pool. If
+   * it could not remove everything, the next call tries again.
    *
    * @throws {PoolError} `INVALID_ARGUMENT`; `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`: a container could not
    *   be removed.
@@ -326,6 +328,11 @@ declare namespace ContainerPoolManager {
     maxLifetime?: number;
     /** A warm container unused for longer than this is replaced, ms; 0: never. @defaultValue 0 */
     maxIdle?: number;
+    /**
+     * A container held by a caller of `acquire` for longer than this is reported once, with where it was
+     * acquired, ms; 0: never. See the event `leak`. @defaultValue 900 000
+     */
+    leakTimeout?: number;
     /** The most creates side by side, 1 to 64. @defaultValue 3 */
     createConcurrency?: number;
     /** The most removals side by side, 1 to 64. @defaultValue 4 */
@@ -589,11 +596,18 @@ declare namespace ContainerPoolManager {
     expired: [detail: { id: string }];
     /** The pool as a whole stands differently now. */
     state: [detail: { state: PoolState }];
+    /** The engine stands differently now. Every pool on it is told. */
+    engineState: [detail: EngineHealth];
+    /**
+     * A container has been held for longer than `leakTimeout`; `stack` are the frames of its acquire.
+     * Without a listener it is a warning of the process (`CONTAINER_LEAK`).
+     */
+    leak: [detail: { id: string; heldMs: number; stack: string }];
     /** The pool reached its target. */
     ready: [detail: { size: number }];
     /**
-     * Something failed in the background; the pool goes on. Without a listener it only shows in
-     * `stats().totals.errors`: it never becomes an uncaught exception.
+     * Something failed in the background; the pool goes on. The same failure again and again is one event.
+     * Without a listener it only shows in `stats().totals.errors`: it never becomes an uncaught exception.
      */
     error: [error: PoolError, detail: { during: 'prepare' | 'create' | 'destroy' }];
   }
@@ -610,6 +624,21 @@ declare namespace ContainerPoolManager {
     /** What it will not honour, in its own words. */
     warnings: string[];
     [detail: string]: unknown;
+  }
+
+  /** How an engine stands, as far as the calls made to it tell. */
+  export interface EngineHealth {
+    /**
+     * - `healthy`: it does what it is asked for. Also before the first call.
+     * - `degraded`: it answers, but the last create, start or removal failed on its side.
+     * - `down`: it can't be reached, or does not answer. Calls fail at once; a probe with growing pauses
+     *   finds out when it is back.
+     */
+    state: 'healthy' | 'degraded' | 'down';
+    /** Since when, in ms since the epoch. */
+    since: number;
+    /** What went wrong; not there while it is healthy. */
+    error?: PoolError;
   }
 
   export type PoolState = 'new' | 'healthy' | 'degraded' | 'closing' | 'closed';
@@ -640,6 +669,8 @@ declare namespace ContainerPoolManager {
     /** Calls by the result's `path`. */
     callsWarm: number;
     callsCold: number;
+    /** How the engine stands, and where it is. */
+    engine: EngineHealth & { address: string };
     /** Since the pool was made. */
     totals: {
       created: number;
@@ -655,8 +686,10 @@ declare namespace ContainerPoolManager {
       expired: number;
       /** Made, or warm, when no longer needed. */
       surplus: number;
-      /** Removals given up after many attempts. */
+      /** Removals given up after many attempts; `shutdown()` tries once more. */
       abandoned: number;
+      /** Faults of this package's native part that were caught. */
+      panics: number;
       [count: string]: number;
     };
     /** Since the pool was made. */

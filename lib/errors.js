@@ -37,15 +37,27 @@ function callSite() {
   return site;
 }
 
-/** Gives `error` the stack of the call it belongs to, beginning at the caller's own line. */
+/** The frames of a call site, beginning at the caller's own line. */
+function callerFrames(site) {
+  // A custom `Error.prepareStackTrace` may have made it anything.
+  if (typeof site.stack !== 'string') return [];
+  const frames = site.stack.split('\n').slice(1);
+  return frames.filter((frame) => !frame.includes(PACKAGE_FRAMES));
+}
+
+/** Gives `error` the stack of the call it belongs to; without one, V8's own stack stays. */
 function atSite(error, site) {
-  // A custom `Error.prepareStackTrace` may have made it anything; then V8's own stack stays.
-  if (typeof site.stack === 'string') {
-    const frames = site.stack.split('\n').slice(1);
-    const own = frames.filter((frame) => !frame.includes(PACKAGE_FRAMES));
-    error.stack = [`${error.name}: ${error.message}`, ...own].join('\n');
-  }
+  const frames = callerFrames(site);
+  if (frames.length > 0) error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
   return error;
+}
+
+/** Errors of calls of which nothing reached their container. */
+const unsent = new WeakSet();
+
+/** Whether a call that ended with `error` can be made again without running anything twice. */
+function isUnsent(error) {
+  return unsent.has(error);
 }
 
 /** An error from the native side's own record of it: `{ code, message, …fields, cause? }`. */
@@ -54,6 +66,7 @@ function fromRecord(record) {
   const error = new PoolError(record.code, record.message, { ...record, cause });
   // It arose outside of JavaScript: the frames of this function would only mislead.
   error.stack = `${error.name}: ${error.message}`;
+  if (record.unsent) unsent.add(error);
   return error;
 }
 
@@ -97,9 +110,11 @@ module.exports = {
   PoolError,
   atSite,
   callSite,
+  callerFrames,
   failure,
   fromRecord,
   invalid,
+  isUnsent,
   panic,
   show,
   typeOf,

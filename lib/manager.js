@@ -4,7 +4,8 @@ const { EventEmitter } = require('node:events');
 
 const { readAcquire, readRun, readShutdown } = require('./call');
 const { ASYNC_DISPOSE, Container, handOver, perform } = require('./container');
-const { PoolError, callSite, failure, fromRecord, invalid, panic } = require('./errors');
+const { PoolError, callSite, failure, fromRecord, invalid, isUnsent, panic } = require('./errors');
+const { LeakDetector } = require('./leaks');
 const { loadNative } = require('./native');
 const { differences, nativeConfig, readPoolSize, resolveOptions } = require('./options');
 const processSignals = require('./process-signals');
@@ -55,6 +56,7 @@ class ContainerPoolManager extends EventEmitter {
   #native;
   #poolSize;
   #owner;
+  #leaks;
   #initializing = null;
   #closing = null;
   /** Removals that go on behind a call which has its answer. */
@@ -76,6 +78,7 @@ class ContainerPoolManager extends EventEmitter {
       settings: this.#settings,
       removeBehind: (container) => this.#removeBehind(container),
     };
+    this.#leaks = new LeakDetector(this.#settings.leakTimeout, (leak) => this.#leaked(leak));
     const { NativePool } = loadNative();
     try {
       this.#native = new NativePool(nativeConfig(this.#settings), listenWeakly(this));
@@ -125,13 +128,15 @@ class ContainerPoolManager extends EventEmitter {
   async acquire(options) {
     const site = callSite();
     const { timeout, signal } = readAcquire(options, this.#settings);
-    return this.#lease(timeout, signal, site);
+    const container = await this.#lease(timeout, signal, site);
+    this.#leaks.hold(container.id, site);
+    return container;
   }
 
   async #lease(timeout, signal, site) {
     if (signal?.aborted) throw signal.reason;
     // A warm container is there at once: no line, and no way over another thread.
-    const warm = this.#native.tryAcquire();
+    const warm = guarded(() => this.#native.tryAcquire(), site);
     if (typeof warm === 'string') throw failure(warm, site);
     if (warm) return this.#wrap(warm, true);
     if (signal === undefined) {
@@ -159,11 +164,17 @@ class ContainerPoolManager extends EventEmitter {
     const site = callSite();
     const { call, timeout } = readRun(what, options, this.#settings);
     const began = performance.now();
-    const container = await this.#lease(timeout, call.signal, site);
-    try {
-      return await perform(container, call, performance.now() - began, site);
-    } finally {
-      this.#removeBehind(container);
+    for (let attempt = 1; ; attempt += 1) {
+      const container = await this.#lease(timeout, call.signal, site);
+      try {
+        return await perform(container, call, performance.now() - began, site);
+      } catch (error) {
+        // It died on its way here, with nothing sent to it: another one may do. Once, as two in a row
+        // are no coincidence.
+        if (attempt > 1 || !isUnsent(error)) throw error;
+      } finally {
+        this.#removeBehind(container);
+      }
     }
   }
 
@@ -190,7 +201,9 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   stats() {
-    return JSON.parse(this.#native.stats());
+    const stats = JSON.parse(this.#native.stats());
+    stats.engine = readHealth(stats.engine);
+    return stats;
   }
 
   /** The one object for a container. `leased`: `native` is the lease itself, not a look at it. */
@@ -219,8 +232,25 @@ class ContainerPoolManager extends EventEmitter {
 
   #onEvent(json) {
     const { type, ...fields } = JSON.parse(json);
-    if (type === 'error') this.#report(fromRecord(fields.error), fields.during);
-    else this.#tell(type, fields);
+    if (type === 'error') {
+      this.#report(fromRecord(fields.error), fields.during);
+      return;
+    }
+    if (type === 'destroyed' || type === 'lost') this.#leaks.release(fields.id);
+    this.#tell(type, type === 'engineState' ? readHealth(fields) : fields);
+  }
+
+  /** A container has been held for too long. Without a listener it is a warning of the process. */
+  #leaked(leak) {
+    if (this.listenerCount('leak') > 0) {
+      this.#tell('leak', leak);
+      return;
+    }
+    const seconds = Math.round(leak.heldMs / 1000);
+    process.emitWarning(
+      `Container ${leak.id} has been held for ${seconds} s: destroy() it in finally, or raise leakTimeout.`,
+      { type: 'ScientistPoolWarning', code: 'CONTAINER_LEAK', detail: `Acquired:\n${leak.stack}` },
+    );
   }
 
   /** A failure in the background. Without a listener it is in the counts of `stats()` alone. */
@@ -245,6 +275,20 @@ class ContainerPoolManager extends EventEmitter {
       const native = #native in pool ? pool.#native.find(id) : null;
       return native ? pool.#wrap(native) : undefined;
     };
+  }
+}
+
+/** How an engine stands, its failure as an error. */
+function readHealth({ error, ...rest }) {
+  return error === undefined ? rest : { ...rest, error: fromRecord(error) };
+}
+
+/** What a native call gives; a panic in it is thrown as the error of the call made at `site`. */
+function guarded(call, site) {
+  try {
+    return call();
+  } catch (cause) {
+    throw panic(cause, site);
   }
 }
 

@@ -64,6 +64,7 @@ const OPTIONS = {
   maxOutputBytes: { kind: bytes(0, { none: true }), default: 10 * MiB },
   maxLifetime: { kind: millis({ none: true }), default: HOUR, to: 'pool.maxLifetimeMs' },
   maxIdle: { kind: millis({ none: true }), default: 0, to: 'pool.maxIdleMs' },
+  leakTimeout: { kind: millis({ none: true }), default: 15 * MINUTE },
   createConcurrency: { kind: whole(1, 64), default: 3, to: 'pool.createConcurrency' },
   destroyConcurrency: { kind: whole(1, 64), default: 4, to: 'pool.destroyConcurrency' },
 

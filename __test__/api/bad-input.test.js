@@ -21,6 +21,7 @@ const WRONG_OPTIONS = {
   maxOutputBytes: [-1, 1.5, 'many', '10 apples', NaN, true],
   maxLifetime: [-1, 1.5, '1h', NaN],
   maxIdle: [-1, 1.5, '1h', NaN],
+  leakTimeout: [-1, 1.5, '15m', null],
   createConcurrency: [0, -1, 1.5, '3', 65, Infinity],
   destroyConcurrency: [0, -1, 1.5, '3', 65, Infinity],
   image: [

@@ -193,6 +193,17 @@ describe('run', () => {
     expect([...nativePool().leased][0].destroys).toBe(1);
   });
 
+  test('exchanges a container that died before anything was sent to it, once', async () => {
+    const unsent = failureJson('CONTAINER_LOST', 'lost', { unsent: true });
+    const answers = [unsent, outcome({ stdout: 'from another' }), unsent, unsent];
+    double.program = async () => answers.shift();
+    const pool = new ContainerPoolManager();
+    expect((await pool.run('')).stdout).toBe('from another');
+    await expect(pool.run('')).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
+    await pool.shutdown();
+    expect([...nativePool().leased].map(({ destroys }) => destroys)).toEqual([1, 1, 1, 1]);
+  });
+
   test('counts the wait for a container into its timings', async () => {
     const gate = deferred();
     double.lease = () => gate.promise;
@@ -255,7 +266,8 @@ describe('poolSize', () => {
 test('image and stats', () => {
   const pool = new ContainerPoolManager({ image: 'python:3.12' });
   expect(pool.image).toBe('python:3.12');
-  expect(pool.stats()).toEqual({ warm: 0 });
+  const engine = { address: 'unix:///double.sock', state: 'healthy', since: 0 };
+  expect(pool.stats()).toEqual({ warm: 0, engine });
 });
 
 describe('events', () => {
@@ -280,6 +292,17 @@ describe('events', () => {
       { during: 'create' },
     );
     expect(listener.mock.calls[0][0]).toBeInstanceOf(ContainerPoolManager.PoolError);
+  });
+
+  test('how the engine stands is told, with a PoolError where it is not well', () => {
+    const pool = new ContainerPoolManager();
+    const listener = jest.fn();
+    pool.on('engineState', listener);
+    const error = { code: 'ENGINE_UNAVAILABLE', message: 'no answer' };
+    const health = { state: 'down', since: 5 };
+    nativePool().onEvent(JSON.stringify({ type: 'engineState', ...health, error }));
+    expect(listener).toHaveBeenCalledWith({ ...health, error: expect.objectContaining(error) });
+    expect(listener.mock.calls[0][0].error).toBeInstanceOf(ContainerPoolManager.PoolError);
   });
 
   test('and throws nothing where nobody listens', () => {

@@ -43,6 +43,14 @@ describe('an image without Python', () => {
     expect(result).toMatchObject({ stdout: 'done\n', reason: 'exit', exitCode: 0 });
   });
 
+  it('tells a kill for memory from one by hand', async () => {
+    const container = await pool.acquire();
+    const hungry = await container.execute(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=512M']);
+    expect(hungry).toMatchObject({ path: 'cold', exitCode: 137, reason: 'oom' });
+    const killed = await container.execute(['sh', '-c', 'kill -9 $$']);
+    expect(killed).toMatchObject({ path: 'cold', exitCode: 137, reason: 'signal' });
+  });
+
   it('cuts the output at its limit', async () => {
     const container = await pool.acquire();
     const result = await container.execute(['yes'], { maxOutputBytes: 1000 });

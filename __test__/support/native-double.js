@@ -166,7 +166,8 @@ function createNativeDouble() {
     }
 
     stats() {
-      return JSON.stringify({ warm: this.warm.length });
+      const engine = { address: 'unix:///double.sock', state: 'healthy', since: 0 };
+      return JSON.stringify({ warm: this.warm.length, engine });
     }
 
     async shutdown(graceMs) {
