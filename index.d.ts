@@ -192,6 +192,9 @@ declare namespace ContainerPoolManager {
     /** When the pool will end it, in ms since the epoch; `null`: not by the clock. */
     readonly expiry: number | null;
 
+    /** What the engine was told of what it may do, and what of that the engine does not honour. */
+    readonly security: ContainerSecurity;
+
     /**
      * Runs Python source as `python3 - ...args` would. Resolves whatever the script does: a crash, a
      * timeout and an out-of-memory kill are results. `stdout` and `stderr` are trimmed (see `trim`).
@@ -344,8 +347,10 @@ declare namespace ContainerPoolManager {
     pull?: 'missing' | 'always' | 'never';
     /** The longest a pull may take, ms, from 1. @defaultValue 600 000 */
     pullTimeout?: number;
-    /** Memory of a container, 6 MiB at least; swap is set to the same, so there is none on top. `CONTAINER_MEMORY`. @defaultValue 128 MiB */
+    /** Memory of a container, 6 MiB at least. `CONTAINER_MEMORY`. @defaultValue 128 MiB */
     memory?: Bytes;
+    /** Swap on top of `memory`; `Infinity`: no limit. @defaultValue 0, as much as `memory` if legacy */
+    swap?: Bytes;
     /** Processes and threads in a container; `Infinity`: no limit. `CONTAINER_PIDS_LIMIT`. @defaultValue 50 */
     pidsLimit?: number;
     /** Microseconds of CPU time in each `cpuPeriod`, from 1000; `Infinity`: no limit. `CONTAINER_CPU_QUOTA`. @defaultValue 50 000 */
@@ -382,8 +387,13 @@ declare namespace ContainerPoolManager {
      * @defaultValue { nofile: 1024, core: 0, fsize: 64 MiB }, none if legacy
      */
     ulimits?: Readonly<Partial<Record<UlimitName, number | { soft: number; hard: number }>>>;
-    /** A seccomp profile, as an object or as JSON. @defaultValue the engine's */
-    seccomp?: string | object;
+    /**
+     * Which system calls are allowed. `'strict'`: what this package's own profile allows, which is never
+     * more than any engine's default does; `'engine'`: what the engine's default allows; or a profile, as
+     * an object or as JSON.
+     * @defaultValue 'strict', 'engine' if legacy
+     */
+    seccomp?: 'strict' | 'engine' | object | string;
     /** The engine's name of an OCI runtime: `'runsc'`, `'kata'`. @defaultValue the engine's */
     runtime?: string;
     /** Whether the engine keeps the containers' output in its log. @defaultValue false, `true` if legacy */
@@ -433,6 +443,44 @@ declare namespace ContainerPoolManager {
     tlsVerify?: boolean;
     /** The longest the engine may take over one call, ms, from 1; pulls and creates have their own. @defaultValue 30 000 */
     timeout?: number;
+  }
+
+  /**
+   * What a container may do: every option that says so, complete and in its normal form (sizes in bytes,
+   * `null`: the image's or the engine's own), and what of it is not kept.
+   */
+  export interface ContainerSecurity {
+    readonly hardening: 'default' | 'legacy';
+    readonly network: string;
+    readonly user: string | null;
+    readonly readonlyRootfs: boolean;
+    readonly noNewPrivileges: boolean;
+    /** `null`: the engine's default set. */
+    readonly capAdd: readonly string[] | null;
+    readonly tmpfs: Readonly<Record<string, string | false>>;
+    readonly shmSize: number | null;
+    /** Name → soft and hard. */
+    readonly ulimits: Readonly<Record<string, readonly [number, number]>>;
+    /** `'strict'`, `'engine'`, or the profile as JSON. */
+    readonly seccomp: string;
+    readonly runtime: string | null;
+    readonly log: boolean;
+    readonly memory: number;
+    readonly swap: number | null;
+    readonly pidsLimit: number;
+    readonly cpuQuota: number;
+    readonly cpuPeriod: number;
+    /** What the engine does not honour of it. */
+    readonly unhonoured: readonly Unhonoured[];
+  }
+
+  /** A protection that the options ask for, or count on, and that the engine does not give. */
+  export interface Unhonoured {
+    readonly name: 'memory' | 'swap' | 'pids' | 'cpu' | 'seccomp' | 'apparmor';
+    /** The option that asks for it; `null`: none does, it is the engine's to give. */
+    readonly option: string | null;
+    /** What that means, and what to do about it. */
+    readonly detail: string;
   }
 
   export interface AcquireOptions {
@@ -621,8 +669,23 @@ declare namespace ContainerPoolManager {
     /** Bytes. */
     memory: number;
     cpus: number;
-    /** What it will not honour, in its own words. */
+    /** What it warns of, in its own words. */
     warnings: string[];
+    /** How it keeps its containers apart from its host, whatever the options say. */
+    isolation: {
+      /** The engine runs without root. */
+      rootless: boolean;
+      /** Root in a container is an ordinary user outside of it. */
+      userNamespace: boolean;
+      /** The engine's name of its own system call filter; `null`: it has none. */
+      seccomp: string | null;
+      apparmor: boolean;
+      selinux: boolean;
+      cgroupVersion: string | null;
+      defaultRuntime: string | null;
+    };
+    /** Which of the protections asked for it does not give. */
+    unhonoured: Unhonoured[];
     [detail: string]: unknown;
   }
 

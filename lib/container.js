@@ -6,6 +6,7 @@ const { readCommandCall, readScriptCall } = require('./call');
 const { callSite, failure, panic } = require('./errors');
 const { loadNative } = require('./native');
 const { Delivery, makeResult } = require('./output');
+const { securityOf } = require('./security');
 
 // Node has it since 20.5; before, and in a realm without it, the registered symbol stands in, as
 // Node's own types and jest have it.
@@ -18,7 +19,7 @@ let perform;
 /** A container of a pool. `index.d.ts` is its documentation. */
 class Container {
   #native;
-  /** The pool's side of it: `{ settings, removeBehind(container) }`. Keeps the pool alive, too. */
+  /** The pool's side of it: `{ settings, unhonoured(), removeBehind(container) }`. Keeps the pool alive, too. */
   #owner;
   #id;
   #destroying = null;
@@ -39,6 +40,11 @@ class Container {
 
   get expiry() {
     return this.#native.expiry ?? null;
+  }
+
+  get security() {
+    const { settings, unhonoured } = this.#owner;
+    return securityOf(settings, unhonoured());
   }
 
   async execute(what, ...rest) {

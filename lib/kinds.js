@@ -269,9 +269,10 @@ const labels = mapOf(
   'an object of labels, each a text',
 );
 
-/** A seccomp profile as JSON text, from text or an object. */
+/** `'strict'`, `'engine'`, or a seccomp profile as JSON text, from text or an object. */
 const seccompProfile = {
   read(value, path) {
+    if (value === 'strict' || value === 'engine') return value;
     if (value === 'unconfined') {
       throw invalid(
         `${path} may not be 'unconfined'; give a profile that allows what the scripts need`,
@@ -286,7 +287,11 @@ const seccompProfile = {
     } catch {
       // Not JSON: as wrong as JSON that is no profile.
     }
-    throw wrong(path, 'a seccomp profile (an object or its JSON, with a defaultAction)', value);
+    throw wrong(
+      path,
+      "'strict', 'engine', or a seccomp profile (an object or its JSON, with a defaultAction)",
+      value,
+    );
   },
 };
 

@@ -76,6 +76,7 @@ class ContainerPoolManager extends EventEmitter {
     this.#poolSize = this.#settings.poolSize;
     this.#owner = {
       settings: this.#settings,
+      unhonoured: () => JSON.parse(this.#native.unhonoured()),
       removeBehind: (container) => this.#removeBehind(container),
     };
     this.#leaks = new LeakDetector(this.#settings.leakTimeout, (leak) => this.#leaked(leak));

@@ -32,7 +32,8 @@ function encodeUlimits(ulimits) {
  * - `env`: the environment variable that sets it when the option isn't given;
  * - `merge`: names given are added to the default's, instead of taking its place;
  * - `to`: the field of the native configuration (`src/config.rs`) it becomes, and `encode` how;
- *   an option without `to` is read on this side only.
+ *   an option without `to` is read on this side only;
+ * - `secures`: it says what a container may do, and is part of `container.security`.
  */
 const OPTIONS = {
   poolSize: {
@@ -90,6 +91,15 @@ const OPTIONS = {
     default: 128 * MiB,
     env: 'CONTAINER_MEMORY',
     to: 'container.memory',
+    secures: true,
+  },
+  swap: {
+    kind: bytes(0, { none: true }),
+    default: 0,
+    legacy: null,
+    to: 'container.swap',
+    encode: (size) => (size === Infinity ? -1 : size),
+    secures: true,
   },
   pidsLimit: {
     kind: whole(1, ALL, { unit: 'processes and threads', none: true }),
@@ -97,6 +107,7 @@ const OPTIONS = {
     env: 'CONTAINER_PIDS_LIMIT',
     to: 'container.pidsLimit',
     encode: (count) => (count === Infinity ? -1 : count),
+    secures: true,
   },
   cpuQuota: {
     // The kernel's own bounds of the CFS quota and period.
@@ -105,24 +116,45 @@ const OPTIONS = {
     env: 'CONTAINER_CPU_QUOTA',
     to: 'container.cpuQuota',
     encode: (quota) => (quota === Infinity ? 0 : quota),
+    secures: true,
   },
   cpuPeriod: {
     kind: whole(1000, 1_000_000, { unit: 'microseconds' }),
     default: 100_000,
     to: 'container.cpuPeriod',
+    secures: true,
   },
 
-  hardening: { kind: kinds.oneOf('default', 'legacy'), default: 'default' },
-  network: { kind: kinds.networkName, default: 'none', to: 'container.network' },
+  hardening: { kind: kinds.oneOf('default', 'legacy'), default: 'default', secures: true },
+  network: { kind: kinds.networkName, default: 'none', to: 'container.network', secures: true },
   user: {
     kind: orNull(kinds.userName),
     default: '65534:65534',
     legacy: null,
     to: 'container.user',
+    secures: true,
   },
-  readonlyRootfs: { kind: flag, default: true, legacy: false, to: 'container.readonlyRootfs' },
-  noNewPrivileges: { kind: flag, default: true, legacy: false, to: 'container.noNewPrivileges' },
-  capAdd: { kind: kinds.capabilities, default: [], legacy: null, to: 'container.capAdd' },
+  readonlyRootfs: {
+    kind: flag,
+    default: true,
+    legacy: false,
+    to: 'container.readonlyRootfs',
+    secures: true,
+  },
+  noNewPrivileges: {
+    kind: flag,
+    default: true,
+    legacy: false,
+    to: 'container.noNewPrivileges',
+    secures: true,
+  },
+  capAdd: {
+    kind: kinds.capabilities,
+    default: [],
+    legacy: null,
+    to: 'container.capAdd',
+    secures: true,
+  },
   tmpfs: {
     kind: kinds.mounts,
     default: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' },
@@ -130,8 +162,15 @@ const OPTIONS = {
     merge: true,
     to: 'container.tmpfs',
     encode: (mounts) => Object.fromEntries(Object.entries(mounts).filter(([, value]) => value)),
+    secures: true,
   },
-  shmSize: { kind: bytes(4096), default: 16 * MiB, legacy: null, to: 'container.shmSize' },
+  shmSize: {
+    kind: bytes(4096),
+    default: 16 * MiB,
+    legacy: null,
+    to: 'container.shmSize',
+    secures: true,
+  },
   ulimits: {
     kind: kinds.ulimits,
     default: { core: [0, 0], fsize: [64 * MiB, 64 * MiB], nofile: [1024, 1024] },
@@ -139,10 +178,17 @@ const OPTIONS = {
     merge: true,
     to: 'container.ulimits',
     encode: encodeUlimits,
+    secures: true,
   },
-  seccomp: { kind: kinds.seccompProfile, default: null, to: 'container.seccomp' },
-  runtime: { kind: kinds.runtimeName, default: null, to: 'container.runtime' },
-  log: { kind: flag, default: false, legacy: true, to: 'container.log' },
+  seccomp: {
+    kind: kinds.seccompProfile,
+    default: 'strict',
+    legacy: 'engine',
+    to: 'container.seccomp',
+    secures: true,
+  },
+  runtime: { kind: kinds.runtimeName, default: null, to: 'container.runtime', secures: true },
+  log: { kind: flag, default: false, legacy: true, to: 'container.log', secures: true },
   labels: { kind: kinds.labels, default: {}, to: 'container.labels' },
   preload: { kind: kinds.moduleNames, default: [], to: 'container.preload' },
 

@@ -49,8 +49,10 @@ pub struct ContainerConfig {
     pub pull: PullPolicy,
     #[serde(rename = "pullTimeoutMs", deserialize_with = "millis")]
     pub pull_timeout: Duration,
-    /// Bytes; swap is set to the same figure, so there is none on top.
+    /// Bytes.
     pub memory: i64,
+    /// Bytes of swap on top of `memory`, -1: any; `None`: the engine's default, as much again.
+    pub swap: Option<i64>,
     pub pids_limit: i64,
     /// Microseconds of CPU time for each `cpu_period`.
     pub cpu_quota: i64,
@@ -70,8 +72,7 @@ pub struct ContainerConfig {
     pub shm_size: Option<i64>,
     /// Name → (soft, hard).
     pub ulimits: BTreeMap<String, (i64, i64)>,
-    /// A seccomp profile as JSON text; `None`: the engine's default.
-    pub seccomp: Option<String>,
+    pub seccomp: Seccomp,
     /// The engine's name of an OCI runtime (`runsc`, `kata`); `None`: its default.
     pub runtime: Option<String>,
     /// `HOME`, and the working directory; `None`: as the image says.
@@ -82,6 +83,28 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Modules the warm interpreter imports before the container counts as ready.
     pub preload: Vec<String>,
+}
+
+/// Which system calls a container may make. There is no way to say "any".
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Seccomp {
+    /// As this package's own profile says.
+    Strict,
+    /// As the engine's default profile says.
+    Engine,
+    /// As this profile says: JSON text.
+    Profile(String),
+}
+
+impl From<String> for Seccomp {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "strict" => Self::Strict,
+            "engine" => Self::Engine,
+            _ => Self::Profile(text),
+        }
+    }
 }
 
 /// When to pull the image.

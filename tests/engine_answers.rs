@@ -11,7 +11,7 @@ use std::{
 };
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy},
+    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
         CreateError, Engine, EngineState, Init, OnPull,
@@ -171,6 +171,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         pull: PullPolicy::Missing,
         pull_timeout: Duration::from_secs(10),
         memory: 1 << 27,
+        swap: Some(0),
         pids_limit: 50,
         cpu_quota: 50_000,
         cpu_period: 100_000,
@@ -182,7 +183,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         tmpfs: BTreeMap::new(),
         shm_size: None,
         ulimits: BTreeMap::new(),
-        seccomp: None,
+        seccomp: Seccomp::Strict,
         runtime: None,
         home: None,
         log: false,

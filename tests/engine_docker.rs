@@ -11,7 +11,7 @@ use std::{
 };
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy},
+    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
         Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull, PullProgress,
@@ -39,6 +39,7 @@ fn hardened() -> ContainerConfig {
         pull: PullPolicy::Never,
         pull_timeout: Duration::from_secs(60),
         memory: 128 << 20,
+        swap: Some(0),
         pids_limit: 50,
         cpu_quota: 50_000,
         cpu_period: 100_000,
@@ -57,7 +58,7 @@ fn hardened() -> ContainerConfig {
         ulimits: [("nofile", 1024), ("core", 0), ("nproc", 4096)]
             .map(|(name, limit)| (name.into(), (limit, limit)))
             .into(),
-        seccomp: None,
+        seccomp: Seccomp::Strict,
         runtime: None,
         home: Some("/tmp".into()),
         log: false,

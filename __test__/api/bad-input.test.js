@@ -52,6 +52,7 @@ const WRONG_OPTIONS = {
   ],
   pull: ['Always', 'sometimes', '', true, 1],
   pullTimeout: [0, -1, 1.5, '1m', Infinity],
+  swap: [-1, 1.5, '1x', 'm', '-1m', NaN, null, true, {}],
   memory: [0, -1, 1.5, 1024, '1m', '128', '128q', 'm', '-128m', '1e9', Infinity, NaN, true, {}],
   pidsLimit: [0, -1, 1.5, '50', NaN],
   cpuQuota: [0, -1, 999, 1000.5, '50000', NaN],

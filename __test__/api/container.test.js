@@ -438,3 +438,36 @@ test('a container tells its id, status and expiry', async () => {
   await container.execute('');
   expect(container.status).toBe('BUSY');
 });
+
+describe('security', () => {
+  test('is what the engine was told, by the names of the options', async () => {
+    const strict = new ContainerPoolManager({ user: null, ulimits: { nofile: 64 }, memory: '64m' });
+    const { security } = await strict.acquire();
+    expect(security).toMatchObject({
+      hardening: 'default',
+      network: 'none',
+      user: null,
+      capAdd: [],
+      memory: 64 * 1024 * 1024,
+      swap: 0,
+      seccomp: 'strict',
+      unhonoured: [],
+    });
+    expect(security.ulimits.nofile).toEqual([64, 64]);
+    expect(security.labels).toBeUndefined();
+  });
+
+  test('says what the engine does not honour', () => {
+    double.unhonoured = [{ name: 'swap', option: 'swap', detail: 'no swap accounting' }];
+    expect(container.security.unhonoured).toEqual(double.unhonoured);
+  });
+
+  test('can be read only', () => {
+    const { security } = container;
+    expect(() => {
+      security.user = 'root';
+    }).toThrow('read only');
+    expect(() => security.capAdd.push('SYS_ADMIN')).toThrow('not extensible');
+    expect(container.security.capAdd).toEqual([]);
+  });
+});

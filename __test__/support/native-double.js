@@ -165,6 +165,10 @@ function createNativeDouble() {
       return this.live.get(id) ?? null;
     }
 
+    unhonoured() {
+      return JSON.stringify(double.unhonoured);
+    }
+
     stats() {
       const engine = { address: 'unix:///double.sock', state: 'healthy', since: 0 };
       return JSON.stringify({ warm: this.warm.length, engine });
@@ -190,6 +194,8 @@ function createNativeDouble() {
     lease: async () => null,
     removal: async () => null,
     closing: async () => null,
+    /** What the engine does not honour. */
+    unhonoured: [],
   });
 }
 

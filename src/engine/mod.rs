@@ -2,6 +2,7 @@
 
 pub mod docker;
 mod health;
+pub mod security;
 mod vitals;
 
 use std::{future::Future, sync::Arc};
@@ -17,6 +18,7 @@ pub use self::{
     vitals::{Told, Vitals},
 };
 
+use self::security::{Isolation, Unhonoured};
 use crate::error::{Error, Result};
 
 /// The engine's full id of a container.
@@ -50,8 +52,12 @@ pub struct EngineInfo {
     /// Bytes.
     pub memory: u64,
     pub cpus: u64,
-    /// What it will not honour, in its own words.
+    /// What it warns of, in its own words.
     pub warnings: Vec<String>,
+    /// How it keeps its containers apart from its host.
+    pub isolation: Isolation,
+    /// Which of the protections asked for it does not give.
+    pub unhonoured: Vec<Unhonoured>,
 }
 
 /// The process a container starts as.

@@ -1,6 +1,9 @@
 //! A pool, as JavaScript holds it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use napi::{
     bindgen_prelude::{Either, FnArgs, Function, Object},
@@ -23,6 +26,7 @@ use crate::{
     config::Config,
     engine::{
         docker::{Clients, Docker},
+        security::Unhonoured,
         Engine, EngineInfo, Health, PullProgress,
     },
     pool::{Acquired, Event, Pool, Stats},
@@ -76,6 +80,8 @@ pub struct NativePool {
     engine: Arc<Docker>,
     /// Tells JavaScript how the engine stands.
     _telling: AbortOnDropHandle<()>,
+    /// As the engine said when it was last asked.
+    unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
 }
 
 #[napi]
@@ -104,11 +110,16 @@ impl NativePool {
         let engine = Docker::new(&CLIENTS, config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
         let engine = Arc::new(engine);
+        let unhonoured = Arc::new(Mutex::new(Vec::new()));
+        let reported = unhonoured.clone();
         let provider = Sandboxes::new(
             engine.clone(),
             &config.container,
             Arc::new(move |step| on_pull(Told::Engine(EngineEvent::Pull(step)))),
             Arc::new(move |engine, swept| {
+                let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
+                reported.clone_from(&engine.unhonoured);
+                drop(reported);
                 on_ready(Told::Engine(EngineEvent::Engine { engine, swept }));
             }),
         );
@@ -129,7 +140,7 @@ impl NativePool {
                 handle.spawn(async move { pool.shutdown(Duration::ZERO).await });
             }
         })?;
-        Ok(Self { pool, paths, engine, _telling: AbortOnDropHandle::new(telling) })
+        Ok(Self { pool, paths, engine, _telling: AbortOnDropHandle::new(telling), unhonoured })
     }
 
     /// Resolves with nothing when the pool is warm, or with a failure.
@@ -183,6 +194,13 @@ impl NativePool {
     #[napi(catch_unwind)]
     pub fn find(&self, id: String) -> Option<NativeContainer> {
         self.pool.find(&id).map(|member| NativeContainer::new(Sandbox::seen(member), 0.0))
+    }
+
+    /// The protections the engine does not give, as JSON.
+    #[napi(catch_unwind)]
+    pub fn unhonoured(&self) -> Result<String> {
+        let unhonoured = self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_string(&*unhonoured).map_err(|error| Error::from_reason(error.to_string()))
     }
 
     /// The pool's numbers as JSON.

@@ -220,13 +220,23 @@ impl Client {
 
     /// Whether it is Podman that answers, where the two differ.
     pub(super) async fn is_podman(&self) -> Result<bool> {
-        self.call("ping", self.timeout, std::future::ready(Ok::<_, Fault>(())))
-            .await
-            .map_err(|fault| self.error("ping", fault))?;
+        within(self.timeout, self.ready()).await.map_err(|fault| self.error("ping", fault))?;
         Ok(self.link.is_podman.load(Ordering::Relaxed))
     }
 
-    /// Runs one call, negotiating first if that has not been done.
+    /// Makes sure that the engine is worth calling, and negotiates first if that has not been done.
+    async fn ready(&self) -> Result<(), Fault> {
+        self.circuit.admit().await?;
+        if self.link.transport.version().is_none() {
+            let _one_at_a_time = self.negotiating.lock().await;
+            if self.link.transport.version().is_none() {
+                self.link.negotiate(self.timeout).await.map_err(Fault::Unreachable)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one call, and notes what it says of the engine.
     async fn call<T, E: Into<Fault>>(
         &self,
         name: &'static str,
@@ -234,13 +244,7 @@ impl Client {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Fault> {
         let result = within(limit, async {
-            self.circuit.admit().await?;
-            if self.link.transport.version().is_none() {
-                let _one_at_a_time = self.negotiating.lock().await;
-                if self.link.transport.version().is_none() {
-                    self.link.negotiate(self.timeout).await.map_err(Fault::Unreachable)?;
-                }
-            }
+            self.ready().await?;
             call.await.map_err(Into::into)
         })
         .await;

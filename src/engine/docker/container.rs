@@ -13,6 +13,7 @@ use super::{
     background::Background,
     client::Client,
     fault::Fault,
+    honours::Honours,
     image,
     owner::{self, Owner},
     reference::Reference,
@@ -20,12 +21,21 @@ use super::{
     roster::Expected,
 };
 use crate::{
-    config::ContainerConfig,
+    config::{ContainerConfig, Seccomp},
     error::{Code, Error},
 };
 
 /// How many names are tried that somebody else has taken.
 const NAMES: usize = 3;
+
+/// What all containers of a pool are made as.
+#[derive(Clone)]
+pub(super) struct Kind {
+    pub config: Arc<ContainerConfig>,
+    pub image: Reference,
+    /// What the engine gives of what `config` asks for.
+    pub honours: Arc<Honours>,
+}
 
 /// Creates, attaches to and starts a container.
 ///
@@ -34,8 +44,7 @@ const NAMES: usize = 3;
 pub(super) async fn create(
     client: &Arc<Client>,
     background: &Background,
-    config: &Arc<ContainerConfig>,
-    image: &Reference,
+    kind: Kind,
     init: Init,
 ) -> Result<Attached, CreateError> {
     let runtime = Handle::current();
@@ -47,9 +56,9 @@ pub(super) async fn create(
         container: None,
         expected: None,
     };
-    let (client, config, image) = (client.clone(), config.clone(), image.clone());
+    let client = client.clone();
     background.spawn(&runtime, async move {
-        let made = match make(&client, &config, &image, &init, &mut unfinished).await {
+        let made = match make(&client, &kind, &init, &mut unfinished).await {
             Ok(id) => {
                 // Before the start: one that ends at once is heard of, too.
                 let vitals = client.roster().enter(&id);
@@ -106,18 +115,17 @@ impl Drop for Unfinished {
 /// Creates the container; gives its id.
 async fn make(
     client: &Client,
-    config: &ContainerConfig,
-    image: &Reference,
+    kind: &Kind,
     init: &Init,
     unfinished: &mut Unfinished,
 ) -> Result<String, Error> {
     let owner = Owner::current();
     let is_podman = client.is_podman().await?;
-    if is_podman && config.seccomp.is_some() {
+    if is_podman && matches!(kind.config.seccomp, Seccomp::Profile(_)) {
         return Err(Error::new(
             Code::InvalidArgument,
             format!(
-                "seccomp can't be used on Podman (at {}), which reads a profile from a file on its own side: leave it out, and set seccomp_profile in the engine's containers.conf",
+                "seccomp can't be used on Podman (at {}), which reads a profile from a file on its own side: give 'engine', and set seccomp_profile in the engine's containers.conf",
                 client.address()
             ),
         ));
@@ -128,14 +136,13 @@ async fn make(
         let name = owner.next_name();
         unfinished.container = Some((name.clone(), false));
         unfinished.expected = Some(client.roster().expect(&name));
-        let fault =
-            match make_named(client, &name, body(config, image, init, owner, is_podman)).await {
-                Ok(id) => {
-                    unfinished.container = Some((id.clone(), true));
-                    return Ok(id);
-                }
-                Err(fault) => fault,
-            };
+        let fault = match make_named(client, &name, body(kind, init, owner, is_podman)).await {
+            Ok(id) => {
+                unfinished.container = Some((id.clone(), true));
+                return Ok(id);
+            }
+            Err(fault) => fault,
+        };
         if !fault.may_have_happened() {
             unfinished.container = None;
         }
@@ -145,7 +152,7 @@ async fn make(
                 if status == 404 || message.to_ascii_lowercase().contains("no such image") =>
             {
                 let error = image::not_found(
-                    image,
+                    &kind.image,
                     "or lost it since it was pulled: call initialize() to pull it",
                 );
                 return Err(error
@@ -224,13 +231,8 @@ fn lacks_program(said: &str, program: &str) -> bool {
 }
 
 /// The create call's body.
-fn body(
-    config: &ContainerConfig,
-    image: &Reference,
-    init: &Init,
-    owner: &Owner,
-    is_podman: bool,
-) -> ContainerCreateBody {
+fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCreateBody {
+    let Kind { config, image, honours } = kind;
     let mut labels: HashMap<String, String> = config.labels.clone().into_iter().collect();
     labels.extend(owner.labels().map(|(name, value)| (name.to_owned(), value)));
     ContainerCreateBody {
@@ -256,17 +258,17 @@ fn body(
             test: Some(vec!["NONE".to_owned()]),
             ..HealthConfig::default()
         }),
-        host_config: Some(host_config(config)),
+        host_config: Some(host_config(config, honours)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(config: &ContainerConfig) -> HostConfig {
+fn host_config(config: &ContainerConfig, honours: &Honours) -> HostConfig {
     let mut security = Vec::new();
     if config.no_new_privileges {
         security.push("no-new-privileges".to_owned());
     }
-    if let Some(profile) = &config.seccomp {
+    if let Some(profile) = honours.seccomp(&config.seccomp) {
         security.push(format!("seccomp={profile}"));
     }
     let ulimits = config.ulimits.iter().map(|(name, (soft, hard))| ResourcesUlimits {
@@ -278,8 +280,11 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         auto_remove: Some(true),
         network_mode: Some(config.network.clone()),
         memory: Some(config.memory),
-        // Unset, the engine allows as much swap again.
-        memory_swap: Some(config.memory),
+        // The engine counts memory and swap together here, and -1 as any.
+        memory_swap: config.swap.map(|swap| match swap {
+            0.. => config.memory.saturating_add(swap),
+            any => any,
+        }),
         pids_limit: Some(config.pids_limit),
         cpu_quota: Some(config.cpu_quota),
         cpu_period: Some(config.cpu_period),

@@ -6,6 +6,7 @@
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
 //! - [`reference`], `image`, `pull`, `credentials`: the image.
+//! - `honours`, `seccomp`: what the engine gives of the protections asked for; the system call filter.
 //! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
 
@@ -19,6 +20,7 @@ mod credentials;
 mod events;
 mod exec;
 mod fault;
+mod honours;
 mod image;
 mod lines;
 mod owner;
@@ -26,12 +28,13 @@ mod pull;
 pub mod reference;
 mod remove;
 mod roster;
+mod seccomp;
 mod sweep;
 mod tls;
 mod transport;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::{runtime::Handle, sync::watch};
 
@@ -40,6 +43,8 @@ use self::{
     address::{Address, Surroundings},
     background::Background,
     client::Client,
+    container::Kind,
+    honours::Honours,
     reference::Reference,
 };
 use super::{
@@ -57,6 +62,8 @@ pub struct Docker {
     config: Arc<ContainerConfig>,
     image: Reference,
     background: Background,
+    /// As the engine said at the last [`Engine::connect`].
+    honours: Mutex<Option<Arc<Honours>>>,
 }
 
 impl Docker {
@@ -79,12 +86,19 @@ impl Docker {
             config: Arc::new(container),
             image,
             background: Background::new(),
+            honours: Mutex::default(),
         })
     }
 
     /// Where the engine is.
     pub fn address(&self) -> &Address {
         self.client.address()
+    }
+
+    async fn honours(&self) -> Result<Arc<Honours>> {
+        let is_podman = self.client.is_podman().await?;
+        let known = self.honours.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(known.unwrap_or_else(|| Arc::new(Honours::assumed(is_podman))))
     }
 }
 
@@ -97,11 +111,8 @@ impl Engine for Docker {
         let api = self.client.negotiate().await?;
         let info =
             self.client.info().await.map_err(|fault| self.client.error("engine info", fault))?;
-        let mut warnings = info.warnings.unwrap_or_default();
-        // The one limit whose absence Docker's own warnings leave out.
-        if info.pids_limit == Some(false) {
-            warnings.push("WARNING: No pids limit support".to_owned());
-        }
+        let honours = Arc::new(Honours::of(&info, &self.config, self.client.is_podman().await?));
+        *self.honours.lock().unwrap_or_else(PoisonError::into_inner) = Some(honours.clone());
         let count = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         Ok(EngineInfo {
             address: self.client.address().to_string(),
@@ -109,7 +120,9 @@ impl Engine for Docker {
             api_version: api.to_string(),
             memory: count(info.mem_total),
             cpus: count(info.ncpu),
-            warnings,
+            warnings: info.warnings.unwrap_or_default(),
+            isolation: honours.isolation.clone(),
+            unhonoured: honours.unhonoured.clone(),
         })
     }
 
@@ -119,7 +132,9 @@ impl Engine for Docker {
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
         self.client.listen();
-        container::create(&self.client, &self.background, &self.config, &self.image, init).await
+        let honours = self.honours().await.map_err(CreateError::Other)?;
+        let kind = Kind { config: self.config.clone(), image: self.image.clone(), honours };
+        container::create(&self.client, &self.background, kind, init).await
     }
 
     async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream> {
