@@ -323,6 +323,12 @@ declare namespace ContainerPoolManager {
     /** The longest a call runs unless it says otherwise (`timeout`), ms; 0: no limit. @defaultValue 600 000 */
     execTimeout?: number;
     /**
+     * The CPU time a container may use during a call unless the call says otherwise (`cpuTime`), ms; 0: no
+     * limit.
+     * @defaultValue 0
+     */
+    cpuTime?: number;
+    /**
      * Bytes kept of each stream of a call unless it says otherwise; `Infinity`: no limit.
      * @defaultValue 10 MiB
      */
@@ -470,6 +476,8 @@ declare namespace ContainerPoolManager {
     readonly pidsLimit: number;
     readonly cpuQuota: number;
     readonly cpuPeriod: number;
+    /** Unless a call says otherwise; 0: no limit. */
+    readonly cpuTime: number;
     /** What the engine does not honour of it. */
     readonly unhonoured: readonly Unhonoured[];
   }
@@ -504,10 +512,16 @@ declare namespace ContainerPoolManager {
   /** What output is in an encoding. */
   export type Output<E extends Encoding> = E extends 'buffer' ? Buffer : string;
 
-  /** The options of a call. A timeout, an abort or an exceeded limit ends the container. */
+  /** The options of a call. A timeout, an abort or exceeded output or CPU time ends the container. */
   export interface CallOptions<E extends Encoding = 'utf8'> {
     /** Wall clock, ms; 0: no limit. Its passing is a result with the reason `timeout`. @defaultValue the pool's `execTimeout` */
     timeout?: number;
+    /**
+     * CPU time of the container during the call, ms, all its processes together; 0: no limit. Its being
+     * used up is a result with the reason `cpu`. The engine counts it, and is asked now and then.
+     * @defaultValue the pool's `cpuTime`
+     */
+    cpuTime?: number;
     /** Ends the container and rejects with the signal's reason, an already aborted one too. */
     signal?: AbortSignal;
     /**
@@ -576,9 +590,18 @@ declare namespace ContainerPoolManager {
 
   /**
    * Why a call ended: by itself (`exit`), by a signal, by its `timeout`, for want of memory (`oom`), by
-   * `maxOutputBytes` (`output_limit`), or nobody knows how (`lost`).
+   * `maxOutputBytes` (`output_limit`), by its `cpuTime` or the limit of that name (`cpu`), by the size of
+   * a file it wrote (`file_size`), or nobody knows how (`lost`).
    */
-  export type EndReason = 'exit' | 'signal' | 'timeout' | 'oom' | 'output_limit' | 'lost';
+  export type EndReason =
+    | 'exit'
+    | 'signal'
+    | 'timeout'
+    | 'oom'
+    | 'output_limit'
+    | 'cpu'
+    | 'file_size'
+    | 'lost';
 
   export interface ExecuteResult<E extends Encoding = 'utf8'> {
     stdout: Output<E>;

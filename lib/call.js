@@ -38,6 +38,7 @@ const input = {
 /** Every option of a call, but for those that only one form of it has. */
 const CALL_OPTIONS = {
   timeout: millis({ none: true }),
+  cpuTime: millis({ none: true }),
   signal: abortSignal,
   maxOutputBytes: bytes(0, { none: true }),
   onStdout: callback,
@@ -165,6 +166,7 @@ function makeCall(job, options, isScript, settings) {
   // Output that nobody keeps needs no bound unless the caller sets one.
   const most = options.maxOutputBytes ?? (collect ? settings.maxOutputBytes : Infinity);
   job.timeoutMs = options.timeout ?? settings.execTimeout;
+  job.cpuTimeMs = options.cpuTime ?? settings.cpuTime;
   job.maxOutputBytes = most === Infinity ? -1 : most;
   job.collect = collect;
   if (options.cwd !== undefined) job.cwd = options.cwd;

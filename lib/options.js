@@ -62,6 +62,7 @@ const OPTIONS = {
     to: 'pool.createTimeoutMs',
   },
   execTimeout: { kind: millis({ none: true }), default: 10 * MINUTE },
+  cpuTime: { kind: millis({ none: true }), default: 0, secures: true },
   maxOutputBytes: { kind: bytes(0, { none: true }), default: 10 * MiB },
   maxLifetime: { kind: millis({ none: true }), default: HOUR, to: 'pool.maxLifetimeMs' },
   maxIdle: { kind: millis({ none: true }), default: 0, to: 'pool.maxIdleMs' },

@@ -17,6 +17,7 @@ const WRONG_OPTIONS = {
   maxWaiting: [-1, 1.5, '4', NaN, true],
   acquireTimeout: [-1, 1.5, '30s', '100', NaN, 2 ** 31, new Date(0)],
   createTimeout: [0, -1, 1.5, '1', Infinity],
+  cpuTime: [-1, 0.5, '1s', NaN, 2 ** 31],
   execTimeout: [-1, 0.1, '1', NaN, 2 ** 31],
   maxOutputBytes: [-1, 1.5, 'many', '10 apples', NaN, true],
   maxLifetime: [-1, 1.5, '1h', NaN],

@@ -43,6 +43,7 @@ describe('execute(script)', () => {
       env: ['A', 'x', 'B', '1.5', 'C', 'true'],
       args: ['a', '2', ''],
       timeoutMs: 600_000,
+      cpuTimeMs: 0,
       maxOutputBytes: 10 * 1024 * 1024,
       collect: true,
     });
@@ -168,6 +169,7 @@ describe('executeCommand', () => {
       cwd: '/',
       stdin: Buffer.from('in'),
       timeoutMs: 9,
+      cpuTimeMs: 0,
       maxOutputBytes: 10 * 1024 * 1024,
       collect: true,
     });

@@ -5,7 +5,7 @@ mod health;
 pub mod security;
 mod vitals;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::{
@@ -113,6 +113,15 @@ pub enum ExecStatus {
     Exited(i64),
 }
 
+/// What a container has used of its processors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CpuTime {
+    /// By all its processes together, since it was started.
+    pub used: Duration,
+    /// The most processors it can keep busy at once.
+    pub processors: f64,
+}
+
 /// A container engine. Every call keeps a deadline of its own.
 pub trait Engine: Send + Sync + 'static {
     /// How the engine stands, and each change of it.
@@ -131,6 +140,9 @@ pub trait Engine: Send + Sync + 'static {
     fn exec(&self, id: &str, spec: ExecSpec) -> impl Future<Output = Result<ExecStream>> + Send;
 
     fn exec_status(&self, exec_id: &str) -> impl Future<Output = Result<ExecStatus>> + Send;
+
+    /// How much CPU time a container has used.
+    fn cpu_time(&self, id: &str) -> impl Future<Output = Result<CpuTime>> + Send;
 
     /// Kills and removes a container; returns when the engine confirms that it is gone.
     /// One that is gone already is a success.

@@ -72,6 +72,8 @@ pub struct NativeJob {
     pub stdin: Option<Buffer>,
     /// 0: any time.
     pub timeout_ms: f64,
+    /// 0: any CPU time.
+    pub cpu_time_ms: f64,
     /// -1: any number.
     pub max_output_bytes: f64,
     pub collect: bool,
@@ -99,10 +101,11 @@ impl NativeJob {
             (Some(on_chunk), Some(line)) => Some(tap(on_chunk, line)?),
             _ => None,
         };
+        let millis_or_any = |ms: f64| (ms > 0.0).then(|| Duration::from_millis(ms as u64));
         Ok(Call {
             job: Job { work, env },
-            deadline: (self.timeout_ms > 0.0)
-                .then(|| Duration::from_millis(self.timeout_ms as u64)),
+            deadline: millis_or_any(self.timeout_ms),
+            cpu_time: millis_or_any(self.cpu_time_ms),
             wanted: Wanted { limit, collect: self.collect },
             tap,
             cancel: line.map(NativeCall::token).unwrap_or_default(),
@@ -144,7 +147,7 @@ pub struct NativeOutcome {
     pub stdout: Buffer,
     pub stderr: Buffer,
     pub exit_code: u32,
-    /// `exit`, `signal`, `timeout`, `oom`, `output_limit`
+    /// See `sandbox::Reason`.
     pub reason: String,
     pub signal: Option<u32>,
     pub stdout_truncated: bool,
@@ -160,7 +163,7 @@ pub struct NativeOutcome {
 
 impl From<Outcome> for NativeOutcome {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings } = outcome;
+        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings, .. } = outcome;
         Self {
             stdout_truncated: stdout.truncated,
             stderr_truncated: stderr.truncated,

@@ -16,6 +16,8 @@ pub struct Call {
     pub job: Job,
     /// The longest it may take, from the call on; `None`: any time.
     pub deadline: Option<Duration>,
+    /// The most CPU time the container may use meanwhile, in all its processes; `None`: any.
+    pub cpu_time: Option<Duration>,
     pub wanted: Wanted,
     /// Gets the output as it comes.
     pub tap: Option<Tap>,
@@ -31,6 +33,10 @@ pub enum Reason {
     Timeout,
     Oom,
     OutputLimit,
+    /// It used up its CPU time.
+    Cpu,
+    /// It wrote beyond the largest file it may, and took the signal for it.
+    FileSize,
 }
 
 impl Reason {
@@ -42,6 +48,8 @@ impl Reason {
             Self::Timeout => "timeout",
             Self::Oom => "oom",
             Self::OutputLimit => "output_limit",
+            Self::Cpu => "cpu",
+            Self::FileSize => "file_size",
         }
     }
 }
@@ -78,14 +86,20 @@ pub struct Outcome {
     pub signal: Option<u32>,
     pub path: Path,
     pub timings: Timings,
+    ends_container: bool,
 }
 
 pub(super) const SIGKILL: u32 = 9;
+// The same on every processor but MIPS.
+const SIGXCPU: u32 = 24;
+const SIGXFSZ: u32 = 25;
 
 /// How a call ended: by its process, or by us.
+#[derive(Clone, Copy)]
 pub(super) enum Ended {
-    ByItself(End),
-    ByDeadline,
+    Process(End),
+    Deadline,
+    CpuTime,
 }
 
 impl Outcome {
@@ -98,15 +112,24 @@ impl Outcome {
     ) -> Self {
         let now = Instant::now();
         let (reason, exit_code, signal) = match ended {
-            Ended::ByItself(End::Exit(code)) => (Reason::Exit, code, None),
-            Ended::ByItself(End::Signal(number)) => (Reason::Signal, 128 + number, Some(number)),
-            Ended::ByItself(End::Oom(number)) => (Reason::Oom, 128 + number, Some(number)),
-            // Both end with the container, which is killed.
-            Ended::ByItself(End::OutputLimit) => {
-                (Reason::OutputLimit, 128 + SIGKILL, Some(SIGKILL))
+            Ended::Process(End::Exit(code)) => (Reason::Exit, code, None),
+            Ended::Process(End::Signal(number)) => {
+                // What the kernel sends where a limit of the process (`ulimits`) is passed.
+                let reason = match number {
+                    SIGXCPU => Reason::Cpu,
+                    SIGXFSZ => Reason::FileSize,
+                    _ => Reason::Signal,
+                };
+                (reason, 128 + number, Some(number))
             }
-            Ended::ByDeadline => (Reason::Timeout, 128 + SIGKILL, Some(SIGKILL)),
+            Ended::Process(End::Oom(number)) => (Reason::Oom, 128 + number, Some(number)),
+            // These end with the container, which is killed.
+            Ended::Process(End::OutputLimit) => (Reason::OutputLimit, 128 + SIGKILL, Some(SIGKILL)),
+            Ended::Deadline => (Reason::Timeout, 128 + SIGKILL, Some(SIGKILL)),
+            Ended::CpuTime => (Reason::Cpu, 128 + SIGKILL, Some(SIGKILL)),
         };
+        let ends_container =
+            matches!(ended, Ended::Deadline | Ended::CpuTime | Ended::Process(End::OutputLimit));
         let written = written.unwrap_or(now);
         let timings = Timings {
             dispatch: written - called,
@@ -115,11 +138,11 @@ impl Outcome {
             total: now - called,
         };
         let (stdout, stderr) = output.take();
-        Self { stdout, stderr, reason, exit_code, signal, path, timings }
+        Self { stdout, stderr, reason, exit_code, signal, path, timings, ends_container }
     }
 
     /// Whether the container can't be used any more: what ran in it may still run.
     pub fn ends_container(&self) -> bool {
-        matches!(self.reason, Reason::Timeout | Reason::OutputLimit)
+        self.ends_container
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::Either;
 use tokio::{
     sync::oneshot,
-    time::{timeout, Instant},
+    time::{sleep, timeout, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ use crate::{
 
 /// How long the news of a kill for memory may take behind the end of the process.
 const OOM_EVENT: Duration = Duration::from_millis(250);
+/// The least time between two questions for a container's CPU time.
+const CPU_POLL: Duration = Duration::from_millis(25);
 
 /// As the JavaScript side says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +136,7 @@ impl<E: Engine> Container<E> {
     pub async fn execute(&self, call: Call) -> Result<Outcome> {
         let called = Instant::now();
         self.used.store(true, Ordering::Release);
-        let Call { job, deadline, wanted, tap, cancel } = call;
+        let Call { job, deadline, cpu_time, wanted, tap, cancel } = call;
         check_size(&job)?;
 
         let output = Output::new(wanted, tap);
@@ -156,11 +158,34 @@ impl<E: Engine> Container<E> {
             biased;
             () = self.terminated.cancelled() => Err(self.terminated_error()),
             () = cancel.cancelled() => Err(self.terminated_error()),
-            end = work => end.map(Ended::ByItself),
-            () = expired => Ok(Ended::ByDeadline),
+            end = work => end.map(Ended::Process),
+            () = expired => Ok(Ended::Deadline),
+            spent = self.spend(cpu_time) => spent.map(|()| Ended::CpuTime),
         };
         output.close();
         Ok(Outcome::new(ended?, &output, path, called, on_written.try_recv().ok()))
+    }
+
+    /// Returns when the container has used that much more CPU time; `None`: never.
+    ///
+    /// The engine counts it, so what a script does to its processes does not matter. It is asked when
+    /// the limit can have been reached at the earliest, so a script that waits costs next to nothing.
+    async fn spend(&self, limit: Option<Duration>) -> Result<()> {
+        let Some(limit) = limit else {
+            return std::future::pending().await;
+        };
+        let before =
+            self.engine.cpu_time(&self.id).await.map_err(|error| self.exec_error(error))?;
+        let mut used = before.used;
+        loop {
+            let left = (before.used + limit).saturating_sub(used);
+            if left.is_zero() {
+                return Ok(());
+            }
+            sleep(left.div_f64(before.processors).max(CPU_POLL)).await;
+            used =
+                self.engine.cpu_time(&self.id).await.map_err(|error| self.exec_error(error))?.used;
+        }
     }
 
     /// Chooses the way of a job, and sends it there.

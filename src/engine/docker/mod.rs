@@ -8,6 +8,7 @@
 //! - [`reference`], `image`, `pull`, `credentials`: the image.
 //! - `honours`, `seccomp`: what the engine gives of the protections asked for; the system call filter.
 //! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
+//! - `usage`: what it has used.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
 
 pub mod address;
@@ -32,6 +33,7 @@ mod seccomp;
 mod sweep;
 mod tls;
 mod transport;
+mod usage;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,8 +50,8 @@ use self::{
     reference::Reference,
 };
 use super::{
-    Attached, ContainerId, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus, ExecStream,
-    Health, Init, OnPull,
+    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus,
+    ExecStream, Health, Init, OnPull,
 };
 use crate::{
     config::{ContainerConfig, EngineConfig},
@@ -143,6 +145,10 @@ impl Engine for Docker {
 
     async fn exec_status(&self, exec_id: &str) -> Result<ExecStatus> {
         exec::status(&self.client, exec_id).await
+    }
+
+    async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
+        usage::cpu_time(&self.client, &self.config, id).await
     }
 
     async fn remove(&self, id: &str) -> Result<()> {

@@ -1,0 +1,126 @@
+'use strict';
+
+// What becomes of a script that reaches a limit: a result with a reason of its own, or an error that the
+// script sees and can deal with.
+
+const { NO_PYTHON, Pools } = require('../support/engine');
+
+const pools = new Pools();
+afterEach(pools.close);
+
+/** Runs a script that prints the name of the error it gets. */
+async function errorOf(script, options = {}) {
+  const pool = pools.make({ poolSize: 1, ...options });
+  const { stdout, reason } = await pool.run(`
+import errno, os
+try:
+${script.trim().replace(/^/gm, '    ')}
+except OSError as error:
+    print(errno.errorcode[error.errno])
+`);
+  expect(reason).toBe('exit');
+  return stdout;
+}
+
+describe('CPU time', () => {
+  test('ends a script that spins, with the reason cpu', async () => {
+    const pool = pools.make({ poolSize: 1 });
+    const result = await pool.run('print("before", flush=True)\nwhile True: pass', {
+      cpuTime: 300,
+    });
+    expect(result).toMatchObject({
+      stdout: 'before',
+      reason: 'cpu',
+      exitCode: 137,
+      signal: 'SIGKILL',
+      path: 'warm',
+    });
+  });
+
+  test('counts all processes of the container, whatever session they are in', async () => {
+    const pool = pools.make({ poolSize: 1 });
+    const script = `
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            while True: pass
+        os._exit(0)
+time.sleep(600)`;
+    expect(await pool.run(script, { cpuTime: 300 })).toMatchObject({ reason: 'cpu' });
+  });
+
+  test("is the pool's where the call says nothing, and 0 is none", async () => {
+    const pool = pools.make({ poolSize: 1, cpuTime: 100 });
+    const spin = 'import time\nwhile time.process_time() < 0.4: pass\nprint("done")';
+    expect(await pool.run(spin)).toMatchObject({ reason: 'cpu' });
+    expect(await pool.run(spin, { cpuTime: 0 })).toMatchObject({ reason: 'exit', stdout: 'done' });
+  });
+
+  test('is not used by a script that waits', async () => {
+    const pool = pools.make({ poolSize: 1 });
+    const script = 'import time; time.sleep(1); print("rested")';
+    const result = await pool.run(script, { cpuTime: 250 });
+    expect(result).toMatchObject({ reason: 'exit', stdout: 'rested' });
+  });
+
+  test("counts on the engine's exec too", async () => {
+    const pool = pools.make({ poolSize: 1, image: NO_PYTHON });
+    const result = await pool.run(['sh', '-c', 'while :; do :; done'], { cpuTime: 200 });
+    expect(result).toMatchObject({ reason: 'cpu', path: 'cold' });
+  });
+
+  test('as a soft limit of each process has the same reason', async () => {
+    const pool = pools.make({
+      poolSize: 1,
+      ulimits: { cpu: { soft: 1, hard: 9 } },
+      cpuQuota: Infinity,
+    });
+    const result = await pool.run(['sh', '-c', 'while :; do :; done']);
+    expect(result).toMatchObject({ reason: 'cpu', exitCode: 152, signal: 'SIGXCPU' });
+  });
+});
+
+describe('a file beyond ulimits.fsize', () => {
+  const ulimits = { fsize: 1 << 20 };
+
+  test('ends a program with the reason file_size', async () => {
+    const pool = pools.make({ poolSize: 1, ulimits });
+    const command = ['sh', '-c', 'exec dd if=/dev/zero of=/tmp/file bs=64k count=64'];
+    const result = await pool.run(command);
+    expect(result).toMatchObject({ reason: 'file_size', exitCode: 153, signal: 'SIGXFSZ' });
+  });
+
+  test('is an error in Python', async () => {
+    const script = 'with open("/tmp/file", "wb") as file: file.write(bytes(2 << 20))';
+    expect(await errorOf(script, { ulimits })).toBe('EFBIG');
+  });
+});
+
+test('a full /tmp is an error', async () => {
+  const tmpfs = { '/tmp': 'size=1m,mode=1777' };
+  const script = 'with open("/tmp/file", "wb") as file: file.write(bytes(2 << 20))';
+  expect(await errorOf(script, { tmpfs })).toBe('ENOSPC');
+});
+
+test('too many processes are an error, and those there are can be ended', async () => {
+  const script = `
+children = []
+try:
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            import signal
+            signal.pause()
+        children.append(pid)
+finally:
+    for pid in children:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)`;
+  expect(await errorOf(script, { pidsLimit: 20 })).toBe('EAGAIN');
+});
+
+test('too many open files are an error', async () => {
+  expect(await errorOf('while True: os.dup(0)', { ulimits: { nofile: 64 } })).toBe('EMFILE');
+});
