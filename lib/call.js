@@ -1,6 +1,6 @@
 'use strict';
 
-const { invalid, show, typeOf, wrong } = require('./errors');
+const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
 const { bytes, flag, millis, oneOf, whole, words } = require('./kinds');
 const { checkNames, isRecord } = require('./names');
 
@@ -66,6 +66,7 @@ const DOCKER_KEYS = {
 
 /** Reads `options` by a table of kinds; what isn't given is absent from the answer. */
 function readOptions(options, table, path = 'options') {
+  if (!isRecord(options)) throw wrongType(path, 'an object', options);
   checkNames(options, path, Object.keys(table));
   const read = {};
   for (const name of Object.keys(options)) {
@@ -95,14 +96,16 @@ function readShutdown(options = {}) {
 
 /** Environment variables as the native side takes them: name, value, name, value. */
 function readEnv(env, path = 'env') {
-  if (!isRecord(env)) throw wrong(path, 'an object of environment variables', env);
+  if (!isRecord(env)) throw wrongType(path, 'an object of environment variables', env);
   const flat = [];
   for (const name of Object.keys(env)) {
     const value = env[name];
     if (value === undefined) continue;
-    const where = `${path}[${show(name)}]`;
     if (name === '') throw invalid(`${path} has a variable without a name`);
-    if (name.includes('=')) throw invalid(`${where}: the name of a variable has no '=' in it`);
+    const [before, after] = name.split('=', 2);
+    // What stands behind the '=' was most likely meant to be a value.
+    const where = `${path}[${show(after === undefined ? name : `${before}=…`)}]`;
+    if (after !== undefined) throw invalid(`${where}: the name of a variable has no '=' in it`);
     if (name.includes('\0')) throw invalid(`${where}: the name of a variable has no NUL in it`);
     const type = typeof value;
     if (type !== 'string' && type !== 'number' && type !== 'boolean') {
@@ -118,7 +121,7 @@ function readEnv(env, path = 'env') {
 
 /** Docker's spelling of the same, `['NAME=value']`. A name alone unsets in Docker: not offered here. */
 function readDockerEnv(list) {
-  if (!Array.isArray(list)) throw wrong('Env', "an array such as ['NAME=value']", list);
+  if (!Array.isArray(list)) throw wrongType('Env', "an array such as ['NAME=value']", list);
   const env = Object.create(null);
   list.forEach((entry, index) => {
     const at = typeof entry === 'string' ? entry.indexOf('=') : -1;
@@ -131,7 +134,7 @@ function readDockerEnv(list) {
 
 /** Arguments of a script: strings, and numbers as strings. */
 function readArgs(args) {
-  if (!Array.isArray(args)) throw wrong('args', 'an array of strings and numbers', args);
+  if (!Array.isArray(args)) throw wrongType('args', 'an array of strings and numbers', args);
   return Array.from(args, (arg, index) => {
     if (typeof arg !== 'string' && typeof arg !== 'number') {
       throw invalid(`args[${index}] must be a string or a number; got ${typeOf(arg)}`);
@@ -145,7 +148,8 @@ function readArgs(args) {
 function readCommand(cmd) {
   if (!Array.isArray(cmd) || cmd.length === 0) {
     const advice = typeof cmd === 'string' ? "; for a shell's line use ['sh', '-c', line]" : '';
-    throw invalid(`cmd must be an array of strings, not empty; got ${show(cmd)}${advice}`);
+    const got = Array.isArray(cmd) ? 'an empty one' : typeOf(cmd);
+    throw invalid(`cmd must be an array of strings, not empty; got ${got}${advice}`);
   }
   return Array.from(cmd, (word, index) => {
     if (typeof word !== 'string')
@@ -204,7 +208,7 @@ function readScriptCall(script, env = {}, args = [], options = {}, settings) {
 
 /** The options of a command with Docker's spellings made into ours. */
 function withoutDockerSpellings(options) {
-  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  if (!isRecord(options)) throw wrongType('options', 'an object', options);
   const { Env, WorkingDir, env = {}, ...rest } = options;
   if (Env !== undefined && options.env !== undefined)
     throw invalid('give either env or Env, not both');
@@ -230,7 +234,7 @@ function readCommandCall(cmd, options = {}, settings) {
 
 /** `run(scriptOrCmd, options)`: the call, and how long to wait for a container. */
 function readRun(what, options = {}, settings) {
-  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  if (!isRecord(options)) throw wrongType('options', 'an object', options);
   const { acquireTimeout, ...rest } = options;
   const timeout =
     acquireTimeout === undefined

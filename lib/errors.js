@@ -102,6 +102,11 @@ function wrong(path, expected, value) {
   return invalid(`${path} must be ${expected}; got ${show(value)}`);
 }
 
+/** The same of a value that may hold secrets: a script, its input, its environment. */
+function wrongType(path, expected, value) {
+  return invalid(`${path} must be ${expected}; got ${typeOf(value)}`);
+}
+
 function invalid(message) {
   return new PoolError('INVALID_ARGUMENT', message);
 }
@@ -119,4 +124,5 @@ module.exports = {
   show,
   typeOf,
   wrong,
+  wrongType,
 };

@@ -278,7 +278,7 @@ describe('a wrong argument', () => {
     ['a bigint value', { A: 1n }, "env['A']"],
     ['a NUL in a value', { A: 'a\0b' }, "env['A']"],
     ['a NUL in a name', { 'A\0': '1' }, "env['A\\x00']"],
-    ['an = in a name', { 'A=B': '1' }, "env['A=B']"],
+    ['an = in a name', { 'A=B': '1' }, "env['A=…']"],
     ['an empty name', { '': '1' }, 'env'],
   ])('env: %s', async (_, env, path) => {
     const refused = invalidNaming(path);
@@ -292,6 +292,29 @@ describe('a wrong argument', () => {
     expect(error.message).toBe(
       "env['TOKEN'] must be a string, a number or a boolean; got an object",
     );
+  });
+
+  test.each([
+    ['a script', (text) => container.execute([text, 1])],
+    ['a command that is a line', (text) => container.executeCommand(text)],
+    ['env that is text', (text) => container.execute('', text)],
+    ['env that is a list', (text) => container.execute('', [text])],
+    ['a value of a variable', (text) => container.execute('', { A: [text] })],
+    ['a value in the name of one', (text) => container.execute('', { [`A=${text}`]: '' })],
+    ['a value with a NUL', (text) => container.execute('', { A: `${text}\0` })],
+    ['Env that is text', (text) => container.executeCommand(['true'], { Env: `A=${text}` })],
+    ['Env that is no pair', (text) => container.executeCommand(['true'], { Env: [text] })],
+    ['args that are text', (text) => container.execute('', {}, text)],
+    ['an argument with a NUL', (text) => container.execute('', {}, [`${text}\0`])],
+    ['stdin that is a list', (text) => container.executeCommand(['cat'], { stdin: [text] })],
+    ['stdin of a script', (text) => container.execute('', {}, [], { stdin: text })],
+    ['options that are text', (text) => container.execute('', {}, [], text)],
+    ['options of a command that are text', (text) => container.executeCommand(['true'], text)],
+    ['options of run that are text', (text) => pool.run('', text)],
+  ])('%s is not in the message: it may be secret', async (_, call) => {
+    const error = await call('hush-0815').catch((e) => e);
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(`${error.message} ${error.stack}`).not.toContain('hush-0815');
   });
 
   test.each([
