@@ -109,7 +109,18 @@ fn equal(index: u8, value: u64) -> Argument {
 fn rules(errno: bool) -> Vec<Rule> {
     const S390: &[&str] = &["s390", "s390x"];
     const ADMIN: &[&str] = &["CAP_SYS_ADMIN"];
-    let mut rules: Vec<Rule> = table::ALLOWED.iter().map(|names| allow(names)).collect();
+    let mut rules = Vec::new();
+    // First: what libseccomp makes of a rule for `socket` does not replace one that is there.
+    if errno {
+        let absent = table::ABSENT.iter().flat_map(|names| names.split_whitespace());
+        rules.push(Rule {
+            names: absent.collect(),
+            action: REFUSE,
+            errno_ret: Some(ENOSYS),
+            ..Rule::default()
+        });
+    }
+    rules.extend(table::ALLOWED.iter().map(|names| allow(names)));
 
     let socket = |family: Family, protocol: Option<u64>| {
         let protocol = protocol.map(|protocol| equal(2, protocol));
@@ -154,15 +165,6 @@ fn rules(errno: bool) -> Vec<Rule> {
         ..allow(names)
     }));
 
-    if errno {
-        let absent = table::ABSENT.iter().flat_map(|names| names.split_whitespace());
-        rules.push(Rule {
-            names: absent.collect(),
-            action: REFUSE,
-            errno_ret: Some(ENOSYS),
-            ..Rule::default()
-        });
-    }
     rules
 }
 

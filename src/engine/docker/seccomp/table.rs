@@ -61,6 +61,11 @@ pub(super) const ALLOWED: &[&str] = &[
 pub(super) const ABSENT: &[&str] = &[
     // Its flags are in memory, where a filter can't see them: a way around the rules for `clone`.
     "clone3",
+    // All socket calls of older 32-bit programs in one, whose arguments are in memory too. libseccomp adds
+    // one that opens sockets of any family to each rule for `socket`, unless this one takes its place
+    // (moby/profiles 7158007, which 3c28324 took back for the sake of those programs: here they are left
+    // without sockets, unless their C library makes the single calls).
+    "socketcall",
     // Whole families of kernel code that no script needs. Docker 20.10 allows them; 25 no longer does.
     "io_uring_enter io_uring_register io_uring_setup",
     // Newer than the oldest engine's profile. Each has an older way that is allowed.
@@ -82,13 +87,7 @@ pub(super) const ABSENT: &[&str] = &[
 #[cfg(test)]
 pub(super) const WITHHELD: &[&str] = &[
     // Another process's memory and registers. A supervisor runs as the same user.
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    // All of 32-bit x86's socket calls in one, whose arguments a filter can't see: a way around the
-    // rules for `socket`. (moby/profiles 7158007 took it out for that, and 3c28324 back in, for the
-    // sake of 32-bit programs. Those are left without sockets here.)
-    "socketcall",
+    "ptrace process_vm_readv process_vm_writev",
 ];
 
 /// Address families a script may open a socket of, with the protocol where one alone is meant.

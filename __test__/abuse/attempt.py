@@ -1,0 +1,113 @@
+"""What the probes have in common: calling the kernel, and saying how it went.
+
+A probe is a file with a function `probe()` that tries one thing. If it gets through, it returns what it
+got, as text. If it is stopped, it raises: the error of the system that stopped it, or `Stopped`. `Absent`
+says that there is nothing here to be got at, protection or not. Whatever a probe makes, it undoes.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+
+
+class Stopped(Exception):
+    """What was tried did not work."""
+
+
+class Absent(Exception):
+    """What was tried can't work on this machine, whatever the container may do."""
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# name: number on x86-64, number on arm64
+NUMBERS = {
+    "acct": (163, 89),
+    "add_key": (248, 217),
+    "bpf": (321, 280),
+    "clock_settime": (227, 112),
+    "clone": (56, 220),
+    "clone3": (435, 435),
+    "fsopen": (430, 430),
+    "init_module": (175, 105),
+    "io_uring_setup": (425, 425),
+    "iopl": (172, None),
+    "kexec_load": (246, 104),
+    "keyctl": (250, 219),
+    "open_by_handle_at": (304, 265),
+    "perf_event_open": (298, 241),
+    "personality": (135, 92),
+    "pivot_root": (155, 41),
+    "process_vm_readv": (310, 270),
+    "ptrace": (101, 117),
+    "reboot": (169, 142),
+    "swapon": (167, 224),
+    "syslog": (103, 116),
+    "userfaultfd": (323, 282),
+}
+
+NO_WAY_IN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+
+def number_of(name):
+    column = {"x86_64": 0, "aarch64": 1}.get(platform.machine())
+    number = None if column is None else NUMBERS[name][column]
+    if number is None:
+        raise Absent("no %s on %s" % (name, platform.machine()))
+    return number
+
+
+def checked(result):
+    """The result of a function of the C library, or the error it left."""
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def call(name, *args):
+    """Makes a system call."""
+    words = [arg if not isinstance(arg, int) else ctypes.c_long(arg) for arg in args]
+    return checked(LIBC.syscall(ctypes.c_long(number_of(name)), *words))
+
+
+def reach(name, *args):
+    """Makes a call whose arguments make no sense: what counts is whether the kernel looks at them."""
+    try:
+        call(name, *args)
+    except OSError as error:
+        if error.errno in NO_WAY_IN:
+            raise
+        return "%s was let in as far as: %s" % (name, error.strerror)
+    return "%s was let in" % name
+
+
+def opened(what, fd):
+    """Closes what could be opened, and says so."""
+    os.close(fd)
+    return "%s was opened" % what
+
+
+def status():
+    """The fields of /proc/self/status."""
+    with open("/proc/self/status") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def first_line(*paths):
+    """The first line of the first of these files that is there; of a control group, say."""
+    for path in paths:
+        try:
+            with open(path) as file:
+                return file.readline().strip()
+        except OSError:
+            pass
+    raise Absent("none of %s" % ", ".join(paths))
+
+
+def some(found):
+    """What was found, or nothing to report."""
+    if not found:
+        raise Stopped("nothing found")
+    return ", ".join(sorted(found)[:8])
