@@ -1,5 +1,6 @@
 'use strict';
 
+const { ATTACKS } = require('./attacks');
 const { median, medianDifference, medianRatio, p99 } = require('./statistics');
 
 const OURS = 'scientist-pool';
@@ -72,6 +73,12 @@ const TARGETS = [
     estimate: (sizes) => ({ value: Math.max(...sizes), interval: null }),
     limit: { text: '= 2', met: (value) => value === 2 },
   },
+  ...Object.keys(ATTACKS).map((name) => ({
+    what: `beside a script that ${name}: our p99 / alone`,
+    samples: pick('neighbour', 'execute', name, 'alone'),
+    estimate: (beside, alone) => ({ value: p99(beside) / p99(alone), interval: null }),
+    limit: atMost(2),
+  })),
 ];
 
 /**

@@ -7,4 +7,5 @@ module.exports = [
   require('./preload'),
   require('./sequence'),
   require('./storm'),
+  require('./neighbour'),
 ];
