@@ -518,7 +518,8 @@ declare namespace ContainerPoolManager {
     timeout?: number;
     /**
      * CPU time of the container during the call, ms, all its processes together; 0: no limit. Its being
-     * used up is a result with the reason `cpu`. The engine counts it, and is asked now and then.
+     * used up is a result with the reason `cpu`. The engine counts it, from its first answer on, and is asked
+     * when it can be over at the earliest.
      * @defaultValue the pool's `cpuTime`
      */
     cpuTime?: number;

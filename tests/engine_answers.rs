@@ -270,6 +270,58 @@ async fn an_engines_error_comes_with_its_status_and_words() {
     assert!(error.message.contains("disk full"), "{}", error.message);
 }
 
+/// What an engine that says this of itself is told to make.
+async fn made_on(info: &'static str) -> serde_json::Value {
+    let made = Arc::new(Mutex::new(serde_json::Value::Null));
+    let body = made.clone();
+    let fake = Fake::with_bodies(move |request, sent, _| match request {
+        "GET /info" => ok(info),
+        _ if request.starts_with("POST /containers/create") => {
+            *body.lock().unwrap() = serde_json::from_slice(sent).unwrap();
+            well(request)
+        }
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    docker.connect().await.unwrap();
+    docker.create(cat()).await.unwrap();
+    let made = made.lock().unwrap().clone();
+    made["HostConfig"].clone()
+}
+
+#[tokio::test]
+async fn a_container_is_made_with_a_filter_of_our_own_and_no_swap() {
+    let made =
+        made_on(r#"{"ServerVersion":"27.0.3","SecurityOptions":["name=seccomp,profile=builtin"]}"#)
+            .await;
+    let options = made["SecurityOpt"].as_array().unwrap();
+    let profile = options.iter().find_map(|option| option.as_str()?.strip_prefix("seccomp="));
+    let profile: serde_json::Value = serde_json::from_str(profile.unwrap()).unwrap();
+    assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
+    assert!(options.contains(&"no-new-privileges".into()));
+    assert_eq!(made["MemorySwap"], made["Memory"]);
+}
+
+#[tokio::test]
+async fn an_engine_without_seccomp_is_not_asked_for_it() {
+    let made = made_on(r#"{"ServerVersion":"27.0.3","SecurityOptions":[]}"#).await;
+    assert_eq!(made["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
+}
+
+#[tokio::test]
+async fn what_a_container_has_used_is_what_the_engine_counts() {
+    let fake = Fake::new(|request, _| match request {
+        "GET /containers/c0ffee/stats?stream=0&one-shot=1" => ok(
+            r#"{"cpu_stats":{"cpu_usage":{"total_usage":1500000000},"online_cpus":8},"unknown":{}}"#,
+        ),
+        _ => well(request),
+    });
+    let time = fake.docker().cpu_time(ID).await.unwrap();
+    assert_eq!(time.used, Duration::from_millis(1500));
+    // Half a core, whatever the machine has.
+    assert_eq!(time.processors, 0.5);
+}
+
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_is_found_by_its_name_and_not_made_twice() {
     // What the engine was told to make, as it tells it on inspection.

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+import socket
 
 
 class Stopped(Exception):
@@ -108,6 +109,40 @@ def first_line(*paths):
 
 def some(found):
     """What was found, or nothing to report."""
+    found = sorted(found)
     if not found:
         raise Stopped("nothing found")
-    return ", ".join(sorted(found)[:8])
+    return ", ".join(found[:8])
+
+
+def writable(folders):
+    """Those of the folders in which a file can be made."""
+    for folder in folders:
+        path = os.path.join(folder, "probe")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.unlink(path)
+            yield folder
+        except OSError:
+            pass
+
+
+def containing(word, paths):
+    """Those of the files that can be read and have the word in them."""
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                if word in file.read(1 << 20):
+                    yield path
+        except OSError:
+            pass
+
+
+def open_socket(*kind):
+    """Opens a socket, and closes it."""
+    try:
+        socket.socket(*kind).close()
+    except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            raise Absent("no such sockets here") from error
+        raise

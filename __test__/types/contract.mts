@@ -46,7 +46,7 @@ const text = await container.execute('1', { A: 'x', B: 1, C: true, D: undefined 
 same<typeof text, ExecuteResult>();
 same<typeof text.stdout, string>();
 same<typeof text.signal, string | null>();
-const bytes = await container.execute('1', {}, [], { encoding: 'buffer', timeout: 5 });
+const bytes = await container.execute('1', {}, [], { encoding: 'buffer', timeout: 5, cpuTime: 5 });
 same<typeof bytes.stdout, Buffer>();
 const command = await container.execute(['ls', '-l'], { Env: ['A=1'], WorkingDir: '/', cwd: '/' });
 same<typeof command.stdout, string>();
@@ -59,6 +59,10 @@ same<Awaited<ReturnType<typeof container.destroy>>, void>();
 
 same<typeof container.status, 'READY' | 'BUSY' | 'TERMINATED'>();
 same<typeof container.expiry, number | null>();
+same<typeof container.security.seccomp, string>();
+same<(typeof container.security.unhonoured)[number]['option'], string | null>();
+// @ts-expect-error what a container may do is settled when it is made
+container.security.network = 'bridge';
 
 // The plain functions infer alike.
 same<Awaited<ReturnType<typeof destroy>>, void>();

@@ -144,7 +144,7 @@ fn filter(
     let detail = match (&isolation.seccomp, &config.seccomp) {
         (None, _) => "the engine, or its kernel, has no seccomp: containers may make any system call",
         (Some(_), Seccomp::Strict) if is_podman => {
-            "Podman takes no profile over its API: its own counts; a stricter one is set by seccomp_profile in its containers.conf"
+            "Podman takes no profile over its API: its own counts; to have ours, name docs/seccomp.json of this package as seccomp_profile in its containers.conf"
         }
         (Some(_), Seccomp::Strict) if version.is_some_and(|version| version < ERROR_NUMBERS) => {
             "the engine is older than Docker 20.10.10: what is to look absent is refused with EPERM, on which programs of newer C libraries may fail, and 32-bit code can open sockets of any family"

@@ -2,20 +2,16 @@
 
 import os
 
-from attempt import some
+from attempt import some, writable
 
 MEANT = ("/tmp", "/dev/shm", "/dev/mqueue", "/proc")
 
 
 def probe():
-    found = []
-    for folder, folders, _ in os.walk("/"):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in MEANT]
-        path = os.path.join(folder, "probe")
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            os.unlink(path)
-            found.append(folder)
-        except OSError:
-            pass
-    return some(found)
+    return some(writable(folders()))
+
+
+def folders():
+    for folder, below, _ in os.walk("/"):
+        below[:] = [name for name in below if os.path.join(folder, name) not in MEANT]
+        yield folder

@@ -2,29 +2,19 @@
 
 import os
 
-from attempt import some
+from attempt import containing, some
 
 # In two parts, so that this text itself is none.
 CANARY = b"canary-of-" + b"the-host"
+FOLDERS = "/dev/shm /etc /home /media /mnt /root /run /srv /tmp".split()
 
 
 def probe():
-    found = []
-    for path in below("/dev/shm", "/etc", "/home", "/media", "/mnt", "/root", "/run", "/srv", "/tmp"):
-        try:
-            with open(path, "rb") as file:
-                if CANARY in file.read(1 << 20):
-                    found.append(path)
-        except OSError:
-            pass
-    return some(found)
+    return some(containing(CANARY, files()))
 
 
-def below(*folders):
-    """All files in these folders that are no part of the kernel's own."""
-    for folder in folders:
+def files():
+    for folder in FOLDERS:
         for place, _, names in os.walk(folder):
-            for name in names:
-                path = os.path.join(place, name)
-                if os.path.isfile(path):
-                    yield path
+            # Reading a pipe or a device might not end.
+            yield from filter(os.path.isfile, (os.path.join(place, name) for name in names))

@@ -1,16 +1,10 @@
 """Reads every packet of the network, past the kernel's own protocols."""
 
-import errno
 import socket
 
-from attempt import Absent
+from attempt import open_socket
 
 
 def probe():
-    try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3)).close()
-    except OSError as error:
-        if error.errno == errno.EAFNOSUPPORT:
-            raise Absent("no such sockets here") from error
-        raise
+    open_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
     return "a packet socket"

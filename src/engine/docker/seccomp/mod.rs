@@ -207,6 +207,20 @@ mod tests {
         }
     }
 
+    /// `docs/seccomp.json` is for engines that read a profile from a file on their own side.
+    #[test]
+    fn the_profile_in_the_documentation_is_this_one() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/seccomp.json");
+        let profile: serde_json::Value = serde_json::from_str(profile(true)).unwrap();
+        if std::env::var_os("WRITE_PROFILE").is_some() {
+            let text = serde_json::to_string_pretty(&profile).unwrap();
+            std::fs::write(file, text + "\n").unwrap();
+        }
+        let written = std::fs::read_to_string(file).unwrap();
+        let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert!(written == profile, "write it anew: WRITE_PROFILE=1 cargo test documentation");
+    }
+
     #[test]
     fn an_engine_that_knows_no_error_numbers_gets_none() {
         assert!(profile(true).contains(r#""errnoRet":38"#));
