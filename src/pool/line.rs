@@ -49,6 +49,16 @@ impl<W> Line<W> {
         self.places.pop_first().map(|(_, waiter)| waiter)
     }
 
+    /// The place that the next to join will get: everybody in line has an earlier one.
+    pub fn end(&self) -> Ticket {
+        Ticket(self.next)
+    }
+
+    /// Sends away the first, if its place is before `end`.
+    pub fn dismiss_first(&mut self, end: Ticket) -> Option<W> {
+        self.places.first_entry().filter(|first| *first.key() < end).map(|first| first.remove())
+    }
+
     /// Sends away everyone but the first `keep`, the latest first.
     pub fn truncate(&mut self, keep: usize) -> Vec<W> {
         let mut gone = Vec::new();
@@ -103,5 +113,16 @@ mod tests {
         });
         assert_eq!(line.truncate(2), ['d', 'c']);
         assert_eq!(line.first(), Some('a'));
+    }
+
+    #[test]
+    fn the_first_is_dismissed_only_if_it_came_before() {
+        let mut line = Line::new();
+        line.join('a');
+        let end = line.end();
+        line.join('b');
+        assert_eq!(line.dismiss_first(end), Some('a'));
+        assert_eq!(line.dismiss_first(end), None);
+        assert_eq!(line.first(), Some('b'));
     }
 }

@@ -100,6 +100,8 @@ pub(super) type Effects<I> = Vec<Effect<I>>;
 #[must_use = "an unused permit takes up room for ever"]
 pub(super) struct CreatePermit {
     serial: u64,
+    /// The end of the line when it was issued.
+    end: Ticket,
     issued: Instant,
     cut: watch::Receiver<()>,
 }
@@ -501,7 +503,7 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) {
         self.creating -= 1;
-        let serial = permit.serial;
+        let (serial, end) = (permit.serial, permit.end);
         let error = failure::stillborn(item.id());
         let slot = self.admit(permit, item, now, effects);
         self.enter_stage(slot.key, Stage::Destroying);
@@ -509,7 +511,7 @@ impl<I: Pooled> State<I> {
         self.totals.lost += 1;
         effects.push(Effect::Emit(Event::Lost { id: slot.item.id().into() }));
         effects.push(Effect::Remove(slot));
-        self.create_failed(serial, error, now, effects);
+        self.create_failed(serial, end, error, now, effects);
     }
 
     /// A create ended badly.
@@ -521,7 +523,7 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) {
         self.creating -= 1;
-        self.create_failed(permit.serial, error, now, effects);
+        self.create_failed(permit.serial, permit.end, error, now, effects);
     }
 
     /// A permit's task was thrown away: the runtime is gone, and nothing can be made any more.
@@ -819,7 +821,7 @@ impl<I: Pooled> State<I> {
         self.creating += 1;
         self.next_serial += 1;
         let cut = self.cut_creates.subscribe();
-        CreatePermit { serial: self.next_serial - 1, issued: now, cut }
+        CreatePermit { serial: self.next_serial - 1, end: self.line.end(), issued: now, cut }
     }
 
     fn end_warm_up(&mut self, effects: &mut Effects<I>) {
@@ -837,7 +839,14 @@ impl<I: Pooled> State<I> {
         }
     }
 
-    fn create_failed(&mut self, serial: u64, error: Error, now: Instant, effects: &mut Effects<I>) {
+    fn create_failed(
+        &mut self,
+        serial: u64,
+        end: Ticket,
+        error: Error,
+        now: Instant,
+        effects: &mut Effects<I>,
+    ) {
         self.backoff.failed(serial, self.next_serial, now, &mut self.rng);
         self.note_failure(&error, During::Create, effects);
         if error.code == Code::ImageNotFound {
@@ -849,7 +858,9 @@ impl<I: Pooled> State<I> {
                 effects.push(Effect::Reject(waiter, error.clone()));
             }
         } else if self.line.len() > self.creating {
-            if let Some(waiter) = self.line.first() {
+            // Nor does one who came after it was begun: what was wrong then may be over, and a create of
+            // its own will tell.
+            if let Some(waiter) = self.line.dismiss_first(end) {
                 effects.push(Effect::Reject(waiter, error));
             }
         }

@@ -31,6 +31,17 @@ async fn a_failure_that_another_create_makes_good_is_nobodys_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_failure_of_a_create_begun_before_a_caller_came_is_not_its_error() {
+    let bed = Bed::warm(PoolConfig { create_concurrency: 1, ..config(1, 4) }).await;
+    bed.engine.creates([Answer::Fail(Code::EngineError)]);
+    // The refill's create begins here.
+    let _taken = bed.pool.try_acquire().unwrap().unwrap();
+    sleep(CREATE / 2).await;
+    let acquired = bed.pool.acquire(Some(SECOND), pending()).await.unwrap();
+    assert_eq!(acquired.waited, CREATE / 2 + CREATE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_hits_everyone_is_told_to_everyone_for_whom_nothing_is_under_way() {
     let bed = Bed::warm(config(0, 4)).await;
     bed.engine.creates([Answer::Fail(Code::EngineUnavailable), Answer::After(CREATE * 2)]);
