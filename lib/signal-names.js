@@ -19,4 +19,10 @@ function signalName(number) {
     : `SIGRTMIN${number > SIGRTMIN ? '+' : ''}${number - SIGRTMIN}`;
 }
 
-module.exports = { signalName };
+/** `'SIGKILL'` → `9`; `undefined` for a name that is none, or of a real-time signal. */
+function signalNumber(name) {
+  const at = NAMES.indexOf(name.replace(/^SIG/, ''));
+  return at < 0 ? undefined : at + 1;
+}
+
+module.exports = { signalName, signalNumber };

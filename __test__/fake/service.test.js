@@ -12,7 +12,7 @@ it('runs a script on a warm container, and settles at its size again', async () 
   engine.run = ({ script, env, args }) => ({
     stdout: `${script} ${env.A} ${args}`,
     stderr: 'e',
-    exit: 3,
+    exitCode: 3,
   });
   const pool = bench.pool();
   await pool.initialize();
@@ -28,7 +28,7 @@ it('runs a second call beside the first through an exec', async () => {
   let end;
   engine.run = ({ path, stdin }) =>
     path === 'exec'
-      ? { stdout: stdin.toString(), exit: 4 }
+      ? { stdout: stdin.toString(), exitCode: 4 }
       : new Promise((resolve) => {
           end = resolve;
         });

@@ -43,7 +43,7 @@ const snippets = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(({ 1: source, i
     .at(-1),
   source,
   isModule: /^import /m.test(source),
-  isTest: /^jest\./m.test(source),
+  isTest: /^(jest\.|test\()/m.test(source),
 }));
 
 module.exports = { codes, rows, section, snippets, text };

@@ -41,10 +41,15 @@ function trailer(nonce, kind, value) {
   return Buffer.concat([frame('stderr', bytes), frame('stdout', bytes)]);
 }
 
-/** How a job ended, as its trailer says it. */
-function ending({ exit = 0, signal, oom = false }) {
-  if (oom) return ['O', 9];
-  return signal === undefined ? ['E', exit] : ['S', signal];
+/** What answers a job: its output, and how it ended; one that doesn't end has no trailer. */
+function answerTo(nonce, outcome) {
+  const { raw, reason, exitCode, signal } = outcome;
+  const trailers = {
+    exit: () => trailer(nonce, 'E', exitCode),
+    signal: () => trailer(nonce, 'S', signal),
+    oom: () => trailer(nonce, 'O', signal),
+  };
+  return Buffer.concat([raw, output(outcome), trailers[reason]?.() ?? Buffer.alloc(0)]);
 }
 
 /**
@@ -126,13 +131,7 @@ class Supervisor {
     this.#job = null;
     const bytes = Buffer.concat(stdin);
     const job = script ? { ...what, script: bytes.toString() } : { ...what, stdin: bytes };
-    this.#onJob({ ...job, path: 'supervisor' }, (outcome) =>
-      Buffer.concat([
-        outcome.raw ?? Buffer.alloc(0),
-        output(outcome),
-        trailer(nonce, ...ending(outcome)),
-      ]),
-    );
+    this.#onJob({ ...job, path: 'supervisor' }, (outcome) => answerTo(nonce, outcome));
   }
 }
 

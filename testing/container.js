@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
+const { frame } = require('./frames');
 const { Supervisor } = require('./supervisor');
 
 /** A container of a fake engine: what it was made from, and its attached stream. */
@@ -30,7 +31,7 @@ class FakeContainer {
     this.#socket = socket;
     const supervisor = new Supervisor(
       (boot, answer) => this.#answer(this.#engine.boot({ ...boot, container: this }), answer),
-      (job, answer) => this.#answer(this.#engine.run({ ...job, container: this }), answer),
+      (job, answer) => this.#answer(this.#engine.perform({ ...job, ...this.#streams() }), answer),
     );
     const isSupervised = this.config.Entrypoint[0] === 'python3';
     const feed = (chunk) => {
@@ -52,12 +53,18 @@ class FakeContainer {
     this.onStart?.();
   }
 
+  /** What a job has of its container: itself, and a way to write before its end. */
+  #streams() {
+    return { container: this, write: (stream, data) => this.write(frame(stream, data)) };
+  }
+
   /** Writes the answer's bytes, as far as its `cutAt`: there the stream ends. */
   async #answer(outcome, answer) {
     const settled = await outcome;
     const bytes = answer(settled);
     if (settled.cutAt === undefined) this.write(bytes);
     else this.hangUp(bytes.subarray(0, settled.cutAt));
+    if (settled.reason === 'lost') this.die();
   }
 
   /** Writes to the attached stream as it is. */

@@ -99,6 +99,32 @@ const ROUTES = {
   },
 };
 
+/** The routes by what they are for. */
+const OPERATIONS = {
+  ping: 'GET /_ping',
+  info: 'GET /info',
+  inspectImage: 'GET /images/:name/json',
+  pull: 'POST /images/create',
+  create: 'POST /containers/create',
+  list: 'GET /containers/json',
+  inspect: 'GET /containers/:id/json',
+  attach: 'POST /containers/:id/attach',
+  start: 'POST /containers/:id/start',
+  remove: 'DELETE /containers/:id',
+  exec: 'POST /containers/:id/exec',
+  startExec: 'POST /exec/:id/start',
+  inspectExec: 'GET /exec/:id/json',
+};
+
+/** A route by its own name or by its operation's. */
+function routeNamed(name) {
+  if (Object.hasOwn(ROUTES, name)) return name;
+  if (Object.hasOwn(OPERATIONS, name)) return OPERATIONS[name];
+  throw new Error(
+    `a fake engine has no route ${name}; its operations are ${Object.keys(OPERATIONS).join(', ')}`,
+  );
+}
+
 // A name in a route stands for one part of a path; an image's name has slashes of its own.
 const PATTERNS = Object.keys(ROUTES).map((route) => {
   const [method, path] = route.split(' ');
@@ -120,4 +146,4 @@ function routeOf(method, path) {
   return undefined;
 }
 
-module.exports = { ROUTES, routeOf };
+module.exports = { OPERATIONS, ROUTES, routeNamed, routeOf };

@@ -2,7 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
-const { output } = require('./frames');
+const { frame, output } = require('./frames');
 
 /** A process that the engine itself starts in a container. */
 class FakeExec {
@@ -32,11 +32,19 @@ class FakeExec {
     const { Cmd: argv, Env = [], WorkingDir: cwd = '' } = this.#config;
     const env = Object.fromEntries(Env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
     const container = this.#container;
-    const outcome = await this.#engine.run({ container, path: 'exec', argv, env, cwd, stdin });
-    const { raw = Buffer.alloc(0), cutAt, exit = 0, signal } = outcome;
-    socket.end(Buffer.concat([raw, output(outcome)]).subarray(0, cutAt));
+    const write = (stream, data) => socket.write(frame(stream, data));
+    const job = { container, path: 'exec', argv, env, cwd, stdin, write };
+    const outcome = await this.#engine.perform(job);
+    const { raw, cutAt, exitCode, signal, reason } = outcome;
+    const bytes = Buffer.concat([raw, output(outcome)]).subarray(0, cutAt);
+    if (reason === 'timeout') {
+      socket.write(bytes);
+      return;
+    }
+    socket.end(bytes);
     this.running = false;
-    this.exitCode = signal === undefined ? exit : 128 + signal;
+    this.exitCode = reason === 'exit' ? exitCode : 128 + signal;
+    if (reason === 'lost') container.die();
   }
 }
 

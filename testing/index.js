@@ -1,0 +1,5 @@
+'use strict';
+
+const { FakeEngine } = require('./engine');
+
+module.exports = { FakeEngine };
