@@ -788,6 +788,51 @@ declare namespace ContainerPoolManager {
       [operation: string]: Percentiles;
     };
   }
+
+  /**
+   * What the tracing channels tell, by name: `tracingChannel('scientist-pool:acquire')` of
+   * `node:diagnostics_channel`, and so on. A channel without subscribers costs nothing. Scripts,
+   * commands, arguments, environments and output are in none of them. `error` is what the call rejected
+   * with: reasons of your own signals and what your own callbacks threw too.
+   *
+   * `acquire`, `execute` and `destroy` are told as they happen, in the caller's asynchronous context;
+   * `run` is an `acquire`, an `execute` and a `destroy`. `create` and `pull` go on in the background and
+   * are told when they are over, all steps at once: their times are in the message.
+   */
+  export interface TracingMessages {
+    acquire: TracingMessage<{ containerId: string }> & {
+      /** The longest it may wait, ms; 0: without end. */
+      timeout: number;
+    };
+    execute: TracingMessage<Omit<ExecuteResult, 'stdout' | 'stderr'>> & {
+      containerId: string;
+      kind: 'script' | 'command';
+      /** The longest it may take, ms; 0: without end. */
+      timeout: number;
+    };
+    /** A `destroy()` of a container; those that share its removal are not told. */
+    destroy: TracingMessage<undefined> & { containerId: string };
+    create: TracingMessage<{ containerId: string }> & BackgroundTimes;
+    /** From the engine's first word of it to the last. */
+    pull: TracingMessage<Record<string, never>> & BackgroundTimes;
+  }
+
+  export interface TracingMessage<Result> {
+    /** As configured. */
+    image: string;
+    /** Once it has succeeded. */
+    result?: Result;
+    /** Once it has failed. */
+    error?: unknown;
+  }
+
+  /** `null` where it failed and nothing is known. */
+  export interface BackgroundTimes {
+    /** ms since the epoch. */
+    startTime: number | null;
+    /** ms */
+    duration: number | null;
+  }
 }
 
 export = ContainerPoolManager;

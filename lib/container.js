@@ -3,6 +3,7 @@
 const { setImmediate: nextTurn } = require('node:timers/promises');
 
 const { readCommandCall, readScriptCall } = require('./call');
+const { trace } = require('./diagnostics');
 const { callSite, failure, panic } = require('./errors');
 const { loadNative } = require('./native');
 const { Delivery, makeResult } = require('./output');
@@ -11,6 +12,11 @@ const { securityOf } = require('./security');
 // Node has it since 20.5; before, and in a realm without it, the registered symbol stands in, as
 // Node's own types and jest have it.
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
+
+/** A result as others may see it. */
+function withoutOutput({ stdout, stderr, ...rest }) {
+  return rest;
+}
 
 // What the pool does to its containers and their users can't; set from inside the class.
 let handOver;
@@ -63,6 +69,16 @@ class Container {
 
   async destroy() {
     const site = callSite();
+    // Who calls while a removal is under way, or after it, shares it: nothing more happens.
+    if (this.#destroying !== null) return this.#remove(site);
+    return trace(
+      'destroy',
+      () => this.#described(),
+      () => this.#remove(site),
+    );
+  }
+
+  async #remove(site) {
     this.#destroying ??= this.#native.destroy();
     let outcome;
     try {
@@ -83,7 +99,21 @@ class Container {
   }
 
   /** Runs one call. `waited`: how long its caller was in line for this container, in ms. */
-  async #perform(call, waited, site) {
+  #perform(call, waited, site) {
+    const kind = call.job.script === undefined && !call.ownInterpreter ? 'command' : 'script';
+    return trace(
+      'execute',
+      () => ({ ...this.#described(), kind, timeout: call.job.timeoutMs }),
+      () => this.#carryOut(call, waited, site),
+      withoutOutput,
+    );
+  }
+
+  #described() {
+    return { image: this.#owner.settings.image, containerId: this.#id };
+  }
+
+  async #carryOut(call, waited, site) {
     const { job, signal, onStdout, onStderr } = call;
     const streams = onStdout !== undefined || onStderr !== undefined;
     if (signal?.aborted) {

@@ -4,6 +4,7 @@ const { EventEmitter } = require('node:events');
 
 const { readAcquire, readRun, readShutdown } = require('./call');
 const { ASYNC_DISPOSE, Container, handOver, perform } = require('./container');
+const { Background, trace } = require('./diagnostics');
 const { PoolError, callSite, failure, fromRecord, invalid, isUnsent, panic } = require('./errors');
 const { LeakDetector } = require('./leaks');
 const { loadNative } = require('./native');
@@ -57,6 +58,7 @@ class ContainerPoolManager extends EventEmitter {
   #poolSize;
   #owner;
   #leaks;
+  #background;
   #initializing = null;
   #closing = null;
   /** Removals that go on behind a call which has its answer. */
@@ -74,6 +76,7 @@ class ContainerPoolManager extends EventEmitter {
     super();
     this.#settings = resolveOptions(options);
     this.#poolSize = this.#settings.poolSize;
+    this.#background = new Background(this.#settings.image);
     this.#owner = {
       settings: this.#settings,
       unhonoured: () => JSON.parse(this.#native.unhonoured()),
@@ -134,7 +137,16 @@ class ContainerPoolManager extends EventEmitter {
     return container;
   }
 
-  async #lease(timeout, signal, site) {
+  #lease(timeout, signal, site) {
+    return trace(
+      'acquire',
+      () => ({ image: this.image, timeout }),
+      () => this.#findLease(timeout, signal, site),
+      ({ id }) => ({ containerId: id }),
+    );
+  }
+
+  async #findLease(timeout, signal, site) {
     if (signal?.aborted) throw signal.reason;
     // A warm container is there at once: no line, and no way over another thread.
     const warm = guarded(() => this.#native.tryAcquire(), site);
@@ -233,8 +245,10 @@ class ContainerPoolManager extends EventEmitter {
 
   #onEvent(json) {
     const { type, ...fields } = JSON.parse(json);
-    if (type === 'error') {
-      this.#report(fromRecord(fields.error), fields.during);
+    const error = type === 'error' ? fromRecord(fields.error) : undefined;
+    this.#background.take(type, fields, error);
+    if (error) {
+      this.#report(error, fields.during);
       return;
     }
     if (type === 'destroyed' || type === 'lost') this.#leaks.release(fields.id);

@@ -11,6 +11,15 @@ function container(engine, key) {
   return { missing: refused(404, `No such container: ${key}`) };
 }
 
+/** An image's name as engines know it: one without a tag or a digest is `latest`. */
+function inFull(name) {
+  return /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
+}
+
+function hasImage(engine, name) {
+  return [...engine.images].some((known) => inFull(known) === inFull(name));
+}
+
 /** What an engine does on each call, by the call's name: `{ status, body }`, or a `stream`. */
 const ROUTES = {
   'GET /_ping': () => ({ status: 200, body: 'OK' }),
@@ -21,17 +30,19 @@ const ROUTES = {
   }),
 
   'GET /images/:name/json': (engine, { params: { name } }) =>
-    engine.images.has(name)
+    hasImage(engine, name)
       ? { status: 200, body: { Id: `sha256:${'0'.repeat(64)}` } }
       : refused(404, `No such image: ${name}`),
 
-  'POST /images/create': (engine, { query: { fromImage, tag } }) => {
-    engine.images.add(`${fromImage}:${tag}`);
-    return { status: 200, body: { status: `Downloaded newer image for ${fromImage}:${tag}` } };
+  'POST /images/create': (engine, { query: { fromImage, tag = '' } }) => {
+    // The digest of an image stands in the place of its tag.
+    const name = tag === '' ? fromImage : `${fromImage}${tag.includes(':') ? '@' : ':'}${tag}`;
+    engine.images.add(inFull(name));
+    return { status: 200, body: { status: `Downloaded newer image for ${name}` } };
   },
 
   'POST /containers/create': (engine, { query: { name }, body }) => {
-    if (!engine.images.has(body.Image)) return refused(404, `No such image: ${body.Image}`);
+    if (!hasImage(engine, body.Image)) return refused(404, `No such image: ${body.Image}`);
     if (container(engine, name).found) return refused(409, `The name "${name}" is already in use`);
     const made = new FakeContainer(engine, name, body);
     engine.keep(made);

@@ -6,7 +6,7 @@ const path = require('node:path');
 const ROOT = path.join(__dirname, '../..');
 
 /** Runs source in a Node of its own, in the package's folder; gives its output and how it ended. */
-function runNode(source, { module = false, double = false, flags = [], onStdout } = {}) {
+function runNode(source, { module = false, double = false, flags = [], env = {}, onStdout } = {}) {
   const args = [
     ...flags,
     ...(double ? ['--require', path.join(__dirname, 'preload-double.js')] : []),
@@ -15,7 +15,11 @@ function runNode(source, { module = false, double = false, flags = [], onStdout 
     source,
   ];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {

@@ -30,6 +30,18 @@ test('an image can be missing', async () => {
   await expect(pool.acquire()).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
 });
 
+test.each([
+  ['registry.test:5000/team/py', 'registry.test:5000/team/py:latest'],
+  ['python:3.13-slim', 'python:3.13-slim'],
+  [`python@sha256:${'a'.repeat(64)}`, `python@sha256:${'a'.repeat(64)}`],
+])('the image %s is pulled where it is missing', async (image, known) => {
+  const other = new ContainerPoolManager({ engine: engine.address, image, poolSize: 0 });
+  await other.run('1');
+  await other.shutdown();
+  expect([...engine.images]).toContain(known);
+  expect(engine.count('pull')).toBe(1);
+});
+
 test('an engine can be slow', async () => {
   engine.delay('create', 50, { times: 1 });
   const began = performance.now();
