@@ -1,0 +1,38 @@
+// Checked by `npm run types`; never run. What a program that watches its pools says.
+
+import { tracingChannel } from 'node:diagnostics_channel';
+
+import { metrics, trace } from '@opentelemetry/api';
+import { Registry } from 'prom-client';
+import Pool, { type TracingMessages } from 'scientist-pool';
+import { ScientistPoolInstrumentation } from 'scientist-pool/otel';
+import { registerPools } from 'scientist-pool/prometheus';
+
+const pool = new Pool();
+
+tracingChannel<unknown, TracingMessages['execute']>('scientist-pool:execute').subscribe({
+  start() {},
+  end() {},
+  asyncStart() {},
+  asyncEnd: ({ containerId, kind, result }) => [
+    containerId,
+    kind,
+    result?.exitCode,
+    result?.reason,
+  ],
+  error: ({ error }) => error,
+});
+
+const instrumentation = new ScientistPoolInstrumentation({ pools: () => ({ tools: pool }) });
+instrumentation.setTracerProvider(trace.getTracerProvider());
+instrumentation.setMeterProvider(metrics.getMeterProvider());
+instrumentation.disable();
+
+const remove: () => void = registerPools(
+  { tools: pool },
+  { registry: new Registry(), prefix: 'x_' },
+);
+remove();
+
+// @ts-expect-error a pool has stats
+registerPools({ tools: {} });

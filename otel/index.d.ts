@@ -1,0 +1,58 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
+
+import ContainerPoolManager = require('../index.js');
+
+/**
+ * OpenTelemetry spans and metrics of the pools in this process. It has the shape that
+ * `registerInstrumentations` takes, and listens from its construction on. Takes `@opentelemetry/api`,
+ * which you have installed if you use OpenTelemetry.
+ *
+ * Spans (`scientist-pool acquire`, `… execute`, `… destroy`, children of the caller's span; `… create`
+ * and `… pull`, which go on in the background): `container.id`, `container.image.name`,
+ * `container.image.tags`, `error.type`; for an `execute` also `process.exit.code` and
+ * `scientist_pool.execute.kind`, `.reason` and `.path`. Scripts, arguments, environments and output are
+ * in none of them.
+ *
+ * @example
+ * ```js
+ * const { registerInstrumentations } = require('@opentelemetry/instrumentation');
+ * const { ScientistPoolInstrumentation } = require('scientist-pool/otel');
+ *
+ * registerInstrumentations({ instrumentations: [new ScientistPoolInstrumentation()] });
+ * ```
+ */
+export class ScientistPoolInstrumentation {
+  constructor(config?: ScientistPoolInstrumentationConfig);
+
+  readonly instrumentationName: 'scientist-pool';
+  readonly instrumentationVersion: string;
+
+  /** Begins to listen. The constructor does it. */
+  enable(): void;
+
+  /** Ends it. What is under way is not told. */
+  disable(): void;
+
+  /** @defaultValue the global one */
+  setTracerProvider(provider: TracerProvider): void;
+
+  /** @defaultValue the global one */
+  setMeterProvider(provider: MeterProvider): void;
+
+  setConfig(config: ScientistPoolInstrumentationConfig): void;
+
+  getConfig(): ScientistPoolInstrumentationConfig;
+}
+
+export interface ScientistPoolInstrumentationConfig {
+  /** As other instrumentations have it: `registerInstrumentations` reads it. */
+  enabled?: boolean;
+  /**
+   * The pools whose containers are counted, by the name that goes into `scientist_pool.pool.name`; or
+   * a function that gives them, asked at each collection.
+   * @defaultValue the singleton, as `default`, if there is one
+   */
+  pools?: Pools | (() => Pools);
+}
+
+export type Pools = Readonly<Record<string, Pick<ContainerPoolManager, 'stats'>>>;
