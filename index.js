@@ -9,6 +9,7 @@ module.exports = ContainerPoolManager;
 
 // One assignment each: it is from these that Node knows the names for `import { acquire }`.
 module.exports.ContainerPoolManager = ContainerPoolManager;
+module.exports.getInstance = ContainerPoolManager.getInstance;
 module.exports.Container = Container;
 module.exports.PoolError = PoolError;
 module.exports.initialize = singleton.initialize;

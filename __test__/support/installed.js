@@ -1,0 +1,81 @@
+'use strict';
+
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { promisify, stripVTControlCharacters } = require('node:util');
+
+const ROOT = path.join(__dirname, '../..');
+
+const execute = promisify(execFile);
+
+/** Runs a program of npm's, offline. */
+async function npm(args, cwd) {
+  const quiet = [
+    '--offline',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+  ];
+  const { stdout } = await execute('npm', [...args, ...quiet], { cwd });
+  return stdout;
+}
+
+/** The tarball of a package, put into a folder: of this one, as it would be published, with its binary. */
+async function pack(folder, from = ROOT) {
+  const [packed] = JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], from));
+  return { file: path.join(folder, packed.filename), paths: packed.files.map(({ path }) => path) };
+}
+
+/** An empty project with tarballs installed, in a folder of its own. */
+class Project {
+  #folder;
+
+  static async with(tarballs, { strategy = 'hoisted' } = {}) {
+    const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'installed-')));
+    const project = new Project(folder);
+    project.write('package.json', '{ "private": true }');
+    await npm(['install', `--install-strategy=${strategy}`, ...tarballs], folder);
+    return project;
+  }
+
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  /** A file of it. */
+  path(name) {
+    return path.join(this.#folder, name);
+  }
+
+  write(name, text) {
+    fs.writeFileSync(this.path(name), text);
+  }
+
+  /** Runs Node in it; gives its output, without colours, and how it ended. */
+  async node(args, env = {}) {
+    // jest's own wish for colours is not the tools'.
+    const { FORCE_COLOR, NODE_PATH, ...inherited } = process.env;
+    const options = { cwd: this.#folder, env: { ...inherited, ...env } };
+    const ended = await execute(process.execPath, args, options).catch((error) => error);
+    const { code = 0, stdout, stderr } = ended;
+    const [out, err] = [stdout, stderr].map(stripVTControlCharacters);
+    return { code, stdout: out, stderr: err };
+  }
+
+  /** Runs the program of one of this package's development dependencies in it. */
+  tool(name, args, env) {
+    const home = path.join(ROOT, 'node_modules', name);
+    const { bin } = JSON.parse(fs.readFileSync(path.join(home, 'package.json'), 'utf8'));
+    const program = typeof bin === 'string' ? bin : Object.values(bin)[0];
+    return this.node([path.join(home, program), ...args], env);
+  }
+
+  remove() {
+    fs.rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+module.exports = { Project, ROOT, execute, pack };
