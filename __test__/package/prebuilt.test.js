@@ -1,0 +1,97 @@
+'use strict';
+
+// What the release publishes, laid out as it does it, with this machine's binary standing in for those
+// of the other targets.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { compare, glibcOf } = require('../../scripts/glibc');
+const { Project, ROOT, execute, pack } = require('../support/installed');
+
+const PLATFORMS = [
+  ...['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl'],
+  ...['darwin-x64', 'darwin-arm64', 'win32-x64-msvc'],
+];
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'prebuilt-'));
+const binary = fs.readdirSync(ROOT).find((name) => name.endsWith('.node'));
+const here = binary.split('.')[1];
+const manifestOf = (where) => JSON.parse(fs.readFileSync(path.join(folder, where, 'package.json')));
+let main;
+
+beforeAll(async () => {
+  const { paths } = await pack(folder);
+  for (const name of [...paths, 'Cargo.toml'].filter((file) => file !== binary)) {
+    fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    fs.copyFileSync(path.join(ROOT, name), path.join(folder, name));
+  }
+  fs.mkdirSync(path.join(folder, 'binaries'));
+  for (const platform of PLATFORMS) {
+    const name = `scientist-pool.${platform}.node`;
+    fs.copyFileSync(path.join(ROOT, binary), path.join(folder, 'binaries', name));
+  }
+  const script = path.join(ROOT, 'scripts/prebuilt.js');
+  await execute(process.execPath, [script, 'binaries'], { cwd: folder });
+  main = await pack(folder, folder);
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+test('every platform has a package of its own, for itself alone', () => {
+  expect(fs.readdirSync(path.join(folder, 'npm')).sort()).toEqual([...PLATFORMS].sort());
+  const { version } = manifestOf('.');
+  for (const platform of PLATFORMS) {
+    const [os, cpu, abi] = platform.split('-');
+    const libc = { gnu: ['glibc'], musl: ['musl'] }[abi];
+    expect(manifestOf(`npm/${platform}`)).toMatchObject({
+      ...{ name: `scientist-pool-${platform}`, version, os: [os], cpu: [cpu] },
+      ...(os === 'linux' ? { libc } : {}),
+    });
+  }
+});
+
+test('the main package names them all as optional, at its own version, and has no binary', () => {
+  const { optionalDependencies, version } = manifestOf('.');
+  expect(optionalDependencies).toEqual(
+    Object.fromEntries(PLATFORMS.map((platform) => [`scientist-pool-${platform}`, version])),
+  );
+  expect(main.paths.filter((name) => name.endsWith('.node'))).toEqual([]);
+});
+
+test('it finds the binary in the package of its platform', async () => {
+  const native = await pack(folder, path.join(folder, 'npm', here));
+  const project = await Project.with([main.file, native.file]);
+  try {
+    const source = `
+      const { run, shutdown } = require('scientist-pool');
+      const { FakeEngine } = require('scientist-pool/testing');
+      FakeEngine.start().then(async (engine) => {
+        engine.install().reply('', { stdout: 'it works' });
+        console.log((await run('1')).stdout);
+        await shutdown();
+        await engine.close();
+      });`;
+    expect(await project.node(['-e', source])).toEqual({
+      ...{ code: 0, stdout: 'it works\n', stderr: '' },
+    });
+    fs.rmSync(project.path(`node_modules/scientist-pool-${here}`), { recursive: true });
+    const { stderr, code } = await project.node(['-e', "new (require('scientist-pool'))()"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`It comes with the package scientist-pool-${here}: install again`);
+  } finally {
+    project.remove();
+  }
+});
+
+describe('the glibc that a binary needs', () => {
+  test('is read from it', () => {
+    const file = path.join(folder, 'some.node');
+    fs.writeFileSync(file, '\x7fELF\0GLIBC_2.9\0GLIBC_2.17\0GLIBC_2.2.5\0memcpy\0GLIBC_PRIVATE\0');
+    expect(glibcOf(file)).toBe('2.17');
+  });
+
+  test('is compared by its numbers', () => {
+    expect(['2.34', '2.9', '2.17'].sort(compare)).toEqual(['2.9', '2.17', '2.34']);
+  });
+});

@@ -1,0 +1,30 @@
+'use strict';
+
+// Lays out what is to be published, in the current folder: a package for each target of `napi.targets`
+// with its binary below npm/, these as `optionalDependencies` in package.json, and no binary beside it.
+//
+//     node scripts/prebuilt.js FOLDER     with the binaries of all targets in the folder
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const { runMain } = require('./cleanup');
+const { run } = require('./command');
+const { say } = require('./console');
+const { root } = require('./paths');
+
+async function main() {
+  const [binaries] = process.argv.slice(2);
+  const cli = path.join(root, 'node_modules', '@napi-rs', 'cli', 'dist', 'cli.js');
+  const napi = (...args) => run(process.execPath, [cli, ...args]);
+  await napi('create-npm-dirs');
+  await napi('artifacts', '--output-dir', binaries);
+  // Writes the optional dependencies; publishing is a step of its own.
+  await napi('pre-publish', '--tag-style', 'npm', '--skip-optional-publish', '--no-gh-release');
+  // `artifacts` leaves one of each here, where the main package would take them all in.
+  for (const name of fs.readdirSync('.')) if (name.endsWith('.node')) fs.rmSync(name);
+  say(`laid out: ${fs.readdirSync('npm').join(', ')}`);
+  return 0;
+}
+
+runMain(main);
