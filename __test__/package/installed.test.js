@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { version } = require('../../package.json');
 const { Project, ROOT, pack } = require('../support/installed');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'packed-'));
@@ -46,7 +47,7 @@ const works = { code: 0, stdout: 'it works\n', stderr: '' };
 
 test('the tarball has what users need, and nothing of ours', () => {
   const allowed =
-    /^((index|binding)\.(js|d\.ts)|(bin|lib|otel|prometheus|testing)\/[\w-]+(\/[\w-]+)?(\.d)?\.[jt]s|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+    /^((index|binding)\.(js|d\.ts)|(bin|cli|lib|otel|prometheus|testing)\/[\w-]+((\.d)?\.[jt]s|\.py)|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
   expect(tarball.paths.filter((file) => !allowed.test(file))).toEqual([]);
   const { exports } = require('../../package.json');
   const targets = Object.values(exports).flatMap((entry) =>
@@ -74,6 +75,11 @@ test('CommonJS', async () => {
 test('ES modules, with named imports', async () => {
   project.write('main.mjs', esm);
   expect(await project.node(['main.mjs'])).toEqual(works);
+});
+
+test('the command line', async () => {
+  const { stdout, code } = await project.node(['node_modules/.bin/scientist-pool', '--version']);
+  expect({ stdout, code }).toEqual({ stdout: `${version}\n`, code: 0 });
 });
 
 test('a worker thread', async () => {

@@ -1,0 +1,29 @@
+'use strict';
+
+const { ContainerPoolManager } = require('..');
+
+/**
+ * Has a pool without warm containers contact its engine, and does something with it.
+ *
+ * @param {(found: { pool: ContainerPoolManager, engine: object, swept: string[], failure: Error | null }) => unknown} use
+ *   `failure`: why the image is not there, if it isn't
+ * @throws {PoolError} where the engine did not answer
+ */
+async function withEngine(options, use) {
+  const pool = new ContainerPoolManager({ ...options, poolSize: 0, handleSignals: true });
+  const told = new Promise((resolve) => pool.once('engine', resolve));
+  try {
+    const failure = await pool.initialize().then(
+      () => null,
+      (error) => error,
+    );
+    // It has answered if the image is all that is wrong; its own event may still be on its way.
+    if (failure !== null && !/^IMAGE_/.test(failure.code)) throw failure;
+    const { engine, swept } = await told;
+    return await use({ pool, engine, swept, failure });
+  } finally {
+    await pool.shutdown({ grace: 0 });
+  }
+}
+
+module.exports = { withEngine };

@@ -1,0 +1,108 @@
+'use strict';
+
+const { parseArgs } = require('node:util');
+
+const { version } = require('../package.json');
+const { PoolError } = require('../lib/errors');
+const doctor = require('./doctor');
+const prune = require('./prune');
+const run = require('./run');
+
+const COMMANDS = { doctor, run, prune };
+
+/** What the shell gets for a command line that makes no sense, and for a fault of the pool or its engine. */
+const USAGE = 2;
+/** `docker run` has the same for its own faults; a script's exit code is 0 to 255. */
+const FAULT = 125;
+
+const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened, one-shot containers
+
+  npx scientist-pool doctor               looks whether everything is as it should be
+  npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
+  npx scientist-pool prune                removes what dead processes have left on the engine
+
+Every command takes:
+  --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
+  --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
+  --json             prints one JSON value
+  --help
+
+run also takes:
+  --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
+  --timeout MS       the longest it may run; 0: no limit
+  --memory SIZE      such as 256m
+  --network NAME     one of the engine's networks; default: none
+  --cwd FOLDER       its working directory; default: /tmp
+
+The exit code of run is the script's. 125: the pool or the engine failed. 2: this command line was wrong.
+`;
+
+const COMMON = {
+  engine: { type: 'string' },
+  image: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+};
+
+class UsageError extends Error {}
+
+function parse(argv) {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') return null;
+  if (name === '--version') return { version };
+  if (!Object.hasOwn(COMMANDS, name)) throw new UsageError(`there is no command ${name}`);
+  const command = COMMANDS[name];
+  let parsed;
+  try {
+    const options = { ...COMMON, ...command.options };
+    parsed = parseArgs({ args: rest, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
+  const { values, positionals } = parsed;
+  if (values.help) return null;
+  const fault = command.fault(positionals);
+  if (fault !== undefined) throw new UsageError(fault);
+  return { command, values, positionals };
+}
+
+/** The options of a pool that the command line gives. What it doesn't is left to the environment. */
+function poolOptions({ engine, image, memory, network }) {
+  const given = Object.entries({ engine, image, memory, network });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** Runs a command line; gives its exit code. */
+async function main(argv, { stdin, stdout, stderr, env } = process) {
+  let parsed;
+  try {
+    parsed = parse(argv);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    stderr.write(`scientist-pool: ${error.message}; see scientist-pool --help\n`);
+    return USAGE;
+  }
+  if (parsed === null) {
+    stdout.write(HELP);
+    return 0;
+  }
+  if (parsed.version !== undefined) {
+    stdout.write(`${parsed.version}\n`);
+    return 0;
+  }
+  const { command, values, positionals } = parsed;
+  try {
+    const io = { stdin, stdout, stderr, env };
+    return await command.perform({ values, positionals, pool: poolOptions(values), io });
+  } catch (error) {
+    if (!(error instanceof PoolError) && error.syscall === undefined) throw error;
+    if (values.json) {
+      const { code, message } = error;
+      stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+    }
+    stderr.write(`scientist-pool: ${error.message}\n`);
+    return FAULT;
+  }
+}
+
+module.exports = { main };
