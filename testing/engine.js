@@ -155,7 +155,8 @@ class FakeEngine {
   }
 
   /** What a job comes to, read and after its delay. Never rejects. */
-  async perform(job) {
+  async perform(begun) {
+    const job = withScript(begun);
     this.calls.push(job);
     try {
       const reply = this.#replies.find((candidate) => candidate.takes(job));
@@ -316,6 +317,16 @@ class FakeEngine {
       }
     }
   }
+}
+
+/**
+ * A script that has an interpreter started for it is a command with the script on its stdin. A test
+ * looks for its scripts whichever way they go.
+ */
+function withScript(job) {
+  const { argv = [], stdin } = job;
+  if (job.script !== undefined || argv[0] !== 'python3' || argv[1] !== '-') return job;
+  return { ...job, script: stdin.toString(), args: argv.slice(2) };
 }
 
 /** The body of a request, and for one to switch protocols what came behind it. */

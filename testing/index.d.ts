@@ -197,11 +197,11 @@ export interface Job {
   readonly script?: string;
   /** The script's arguments. */
   readonly args?: string[];
-  /** The command and its arguments; a script has none, unless it took the engine's exec. */
+  /** The command and its arguments; for a script that an interpreter was started for, `python3 - …`. */
   readonly argv?: string[];
   /** The command's working directory; `''`: the container's. */
   readonly cwd?: string;
-  /** What the command can read. */
+  /** What the command can read: the script, if an interpreter was started for it. */
   readonly stdin?: Buffer;
   /** The variables that the call added. */
   readonly env: Record<string, string>;

@@ -40,6 +40,15 @@ describe('a reply', () => {
     expect(await pool.run(['ls', '-l'], { stdin: 'this' })).toMatchObject({ stdout: 'read this' });
   });
 
+  test('is found by a script that takes the cold path, too', async () => {
+    engine.reply('the tool', ({ script, args }) => ({ stdout: `${script} ${args}` }));
+    const script = 'run the tool';
+    const expected = { stdout: 'run the tool x', path: 'cold' };
+    const cold = { PYTHONHASHSEED: '0' };
+    expect(await pool.run(script, { args: ['x'], env: cold })).toMatchObject(expected);
+    expect(await pool.run(script, { args: ['x'], cwd: '/' })).toMatchObject(expected);
+  });
+
   test('counts so many times, and then the next one does', async () => {
     engine.reply('', { exitCode: 1 }, { times: 2 }).reply('', { stdout: 'third' });
     const codes = [];
