@@ -41,7 +41,9 @@ const ROUTES = {
     return { status: 200, body: { status: `Downloaded newer image for ${name}` } };
   },
 
-  'POST /containers/create': (engine, { query: { name }, body }) => {
+  'POST /containers/create': (engine, { query, body }) => {
+    // Who gives no name is given one.
+    const { name = `unnamed-${engine.made}` } = query;
     if (!hasImage(engine, body.Image)) return refused(404, `No such image: ${body.Image}`);
     if (container(engine, name).found) return refused(409, `The name "${name}" is already in use`);
     const made = new FakeContainer(engine, name, body);
