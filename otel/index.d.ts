@@ -27,7 +27,7 @@ export class ScientistPoolInstrumentation {
   readonly instrumentationName: 'scientist-pool';
   readonly instrumentationVersion: string;
 
-  /** Begins to listen. The constructor does it. */
+  /** Begins to listen. The constructor does it unless `enabled` is false. */
   enable(): void;
 
   /** Ends it. What is under way is not told. */
@@ -45,7 +45,7 @@ export class ScientistPoolInstrumentation {
 }
 
 export interface ScientistPoolInstrumentationConfig {
-  /** As other instrumentations have it: `registerInstrumentations` reads it. */
+  /** Whether it listens from the beginning. `registerInstrumentations` has it listen in any case. @defaultValue true */
   enabled?: boolean;
   /**
    * The pools whose containers are counted, by the name that goes into `scientist_pool.pool.name`; or

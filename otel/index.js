@@ -47,7 +47,7 @@ class ScientistPoolInstrumentation {
 
   constructor(config = {}) {
     this.#config = config;
-    this.enable();
+    if (config.enabled !== false) this.enable();
   }
 
   getConfig() {

@@ -12,6 +12,7 @@ const {
   InMemorySpanExporter,
   SimpleSpanProcessor,
 } = require('@opentelemetry/sdk-trace-base');
+const { registerInstrumentations } = require('@opentelemetry/instrumentation');
 const { ScientistPoolInstrumentation } = require('scientist-pool/otel');
 
 const { until } = require('../support/until');
@@ -134,6 +135,23 @@ describe('spans', () => {
     instrumentation.disable();
     await bench.pool({ poolSize: 0 }).run('1');
     expect(spans.getFinishedSpans()).toEqual([]);
+  });
+});
+
+describe('registration', () => {
+  test('by registerInstrumentations takes its providers, and its end', async () => {
+    instrumentation.disable();
+    const own = new ScientistPoolInstrumentation({ enabled: false });
+    await bench.pool({ poolSize: 0 }).run('1');
+    expect(spans.getFinishedSpans()).toEqual([]);
+    const unregister = registerInstrumentations({
+      ...{ instrumentations: [own], tracerProvider, meterProvider },
+    });
+    await bench.pool({ poolSize: 0 }).run('1');
+    expect(named('scientist-pool execute')).toHaveLength(1);
+    unregister();
+    await bench.pool({ poolSize: 0 }).run('1');
+    expect(named('scientist-pool execute')).toHaveLength(1);
   });
 });
 

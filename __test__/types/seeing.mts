@@ -3,6 +3,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 
 import { metrics, trace } from '@opentelemetry/api';
+import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { Registry } from 'prom-client';
 import Pool, { type TracingMessages } from 'scientist-pool';
 import { ScientistPoolInstrumentation } from 'scientist-pool/otel';
@@ -27,6 +28,7 @@ const instrumentation = new ScientistPoolInstrumentation({ pools: () => ({ tools
 instrumentation.setTracerProvider(trace.getTracerProvider());
 instrumentation.setMeterProvider(metrics.getMeterProvider());
 instrumentation.disable();
+registerInstrumentations({ instrumentations: [instrumentation] })();
 
 const remove: () => void = registerPools(
   { tools: pool },
