@@ -140,7 +140,6 @@ async function tryOut(findings, pool, settings) {
 }
 
 async function perform({ values, pool: given, io }) {
-  const settings = resolveOptions(given);
   const findings = new Findings((finding) => {
     if (!values.json) io.stdout.write(line(finding, paint(io)));
   });
@@ -150,8 +149,10 @@ async function perform({ values, pool: given, io }) {
     [process.version, `${process.version}, older than 20`],
     'use Node.js 20 or later',
   );
-  let step = 'native part';
+  let step = 'options';
   try {
+    const settings = resolveOptions(given);
+    step = 'native part';
     loadNative();
     findings.add(step, 'ok', `for ${process.platform} ${process.arch}`);
     step = 'engine';

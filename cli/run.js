@@ -38,6 +38,7 @@ function write(stream, chunk) {
 const REASONS = {
   signal: ({ signal }) => `ended by ${signal}`,
   timeout: ({ duration }) => `ended after ${duration} ms by its timeout`,
+  output_limit: () => 'ended by its output: --json keeps 10 MiB of each stream',
   oom: () => 'ended for want of memory; --memory gives it more',
 };
 

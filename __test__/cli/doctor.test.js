@@ -66,6 +66,15 @@ test.each([
   expect(findings.filter((finding) => finding.state !== 'ok')).toHaveLength(1);
 });
 
+test('an option that makes no sense is told', async () => {
+  const env = { DOCKER_HOST: bench.engine.address, CONTAINER_MEMORY: 'much' };
+  const { stdout, code } = await cli(['doctor', '--json'], { env });
+  expect(JSON.parse(stdout).findings.at(-1)).toMatchObject({
+    ...{ name: 'options', state: 'failure', detail: expect.stringContaining('CONTAINER_MEMORY') },
+  });
+  expect(code).toBe(1);
+});
+
 test('an engine that is not there is told, and nothing after it', async () => {
   const { findings, code } = await doctor('--engine', 'unix:///no/engine.sock');
   expect(code).toBe(1);

@@ -89,6 +89,13 @@ test('--json prints the result', async () => {
   expect(code).toBe(2);
 });
 
+test('--json keeps 10 MiB of a stream, and says so', async () => {
+  bench.engine.reply('', { stdout: 'x'.repeat(11 * 1024 ** 2) });
+  const { stdout, stderr } = await run([script, '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ reason: 'output_limit', truncated: true });
+  expect(stderr).toContain('ended by its output');
+});
+
 describe('what is not of the script has an exit code of its own', () => {
   test('125 and the error, where the engine fails', async () => {
     bench.engine.fail('create', { message: 'disk full' });

@@ -35,6 +35,15 @@ test('a lease is told with what ran in it', async () => {
   await engine.assertNoLeases(pool);
 });
 
+test('a lease in which nothing ran is told, too', async () => {
+  pool.poolSize = 0;
+  const container = await pool.acquire();
+  await expect(engine.assertNoLeases(pool, { within: 0 })).rejects.toThrow(
+    `${container.id.slice(0, 12)} ran nothing`,
+  );
+  await container.destroy();
+});
+
 test('a removal under way may come to its end', async () => {
   const release = engine.hold('remove');
   const container = await pool.acquire();
