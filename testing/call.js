@@ -42,8 +42,11 @@ class Call {
 
   /** Does and answers what an engine does. */
   proceed() {
-    const { status, body, stream } = this.#perform(this);
-    if (stream === undefined) this.answer(status, body);
+    const { status, body, stream, follow } = this.#perform(this);
+    if (follow) {
+      this.begin(status);
+      follow(this);
+    } else if (stream === undefined) this.answer(status, body);
     else if (!this.abandoned) {
       this.#request.socket.write(UPGRADED);
       stream.attach(this.#request.socket, this.#early);

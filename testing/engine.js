@@ -64,6 +64,8 @@ class FakeEngine {
   #rules = [];
   #replies = [];
   #restore = null;
+  /** Calls that are told what happens. */
+  #followers = new Set();
 
   constructor(folder, { images = ['python:3.9-slim'], memory = 64 * GiB } = {}) {
     this.#folder = folder;
@@ -287,6 +289,25 @@ class FakeEngine {
   /** A container is gone. */
   forget(container) {
     this.#containers.delete(container.id);
+    this.tell('die', container.id);
+  }
+
+  /** A call whose answer are the events from now on. */
+  follow(call) {
+    this.#followers.add(call);
+  }
+
+  /** How many still listen. */
+  get followers() {
+    return [...this.#followers].filter((call) => !call.abandoned).length;
+  }
+
+  /** Tells whoever listens of an event of a container. */
+  tell(action, id) {
+    for (const call of this.#followers) {
+      if (call.abandoned) this.#followers.delete(call);
+      else call.report({ Type: 'container', Action: action, Actor: { ID: id } });
+    }
   }
 
   // ---- the server ----

@@ -154,6 +154,7 @@ export interface FakeEngineOptions {
 export type Operation =
   | 'ping'
   | 'info'
+  | 'events'
   | 'inspectImage'
   | 'pull'
   | 'create'

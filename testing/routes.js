@@ -20,7 +20,7 @@ function hasImage(engine, name) {
   return [...engine.images].some((known) => inFull(known) === inFull(name));
 }
 
-/** What an engine does on each call, by the call's name: `{ status, body }`, or a `stream`. */
+/** What an engine does on each call, by the call's name: `{ status, body }`, a `stream`, or events to `follow`. */
 const ROUTES = {
   'GET /_ping': () => ({ status: 200, body: 'OK' }),
 
@@ -28,6 +28,8 @@ const ROUTES = {
     status: 200,
     body: { ServerVersion: 'fake', MemTotal: engine.memory, NCPU: 2, PidsLimit: true },
   }),
+
+  'GET /events': (engine) => ({ status: 200, follow: (call) => engine.follow(call) }),
 
   'GET /images/:name/json': (engine, { params: { name } }) =>
     hasImage(engine, name)
@@ -59,10 +61,11 @@ const ROUTES = {
         return name in labels && (value === undefined || labels[name] === value);
       }),
     );
-    const body = matching.map(({ id, name, labels }) => ({
+    const body = matching.map(({ id, name, labels, state }) => ({
       Id: id,
       Names: [`/${name}`],
       Labels: labels,
+      State: state,
     }));
     return { status: 200, body };
   },
@@ -116,6 +119,7 @@ const ROUTES = {
 const OPERATIONS = {
   ping: 'GET /_ping',
   info: 'GET /info',
+  events: 'GET /events',
   inspectImage: 'GET /images/:name/json',
   pull: 'POST /images/create',
   create: 'POST /containers/create',

@@ -35,6 +35,8 @@ pub(super) struct Core<P: Provider> {
     pub removals: Semaphore,
     /// Rung after every step, for whoever waits for the counts to change.
     pub progress: Notify,
+    /// Rung when a shutdown begins: removals that wait to be tried again are tried now.
+    pub hurry: Notify,
     /// Where the pool was made: a lease may be dropped, and steps taken, on any thread.
     pub runtime: Handle,
     pub meters: Mutex<Meters>,
@@ -73,6 +75,7 @@ impl<P: Provider> Core<P> {
             create_timeout: config.create_timeout,
             removals: Semaphore::new(config.destroy_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             progress: Notify::new(),
+            hurry: Notify::new(),
             runtime,
             meters: Mutex::new(Meters {
                 acquire_warm: Latency::new(),

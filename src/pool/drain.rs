@@ -23,6 +23,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn close<P: Provider>(core: &Arc<Core<P>>, grace: Duration) -> Outcome {
     let grace_until = Instant::now().checked_add(grace);
     let (outcome, tell) = core.step(|state, effects| state.close(grace_until, effects));
+    core.hurry.notify_waiters();
     if let Some(tell) = tell {
         core.runtime.spawn(drain(core.clone(), tell));
     }

@@ -41,6 +41,7 @@ pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) 
             tokio::select! {
                 () = sleep(delay) => {}
                 () = core.provider.recovered() => {}
+                () = core.hurry.notified() => {}
             }
         }
     });

@@ -570,7 +570,7 @@ impl<I: Pooled> State<I> {
     }
 
     /// The `attempt`th attempt (from 1) at a removal failed; returns how long to wait for the next one.
-    /// Told to the owner the first time only: a hanging engine is one event, not many.
+    /// Told to the owner at the first attempt only, and not if the same has been told already.
     pub fn destroy_failed(
         &mut self,
         error: &Error,
@@ -578,11 +578,12 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) -> Duration {
         self.totals.errors += 1;
-        self.last_destroy_error = Some(error.clone());
-        if attempt == 1 {
+        let known = [&self.last_error, &self.last_destroy_error];
+        if attempt == 1 && !known.iter().any(|last| says_the_same(last.as_ref(), error)) {
             let (error, during) = (error.clone(), During::Destroy);
             effects.push(Effect::Emit(Event::Error { error, during }));
         }
+        self.last_destroy_error = Some(error.clone());
         delay(attempt, &mut self.rng)
     }
 
@@ -590,6 +591,7 @@ impl<I: Pooled> State<I> {
     pub fn destroyed(&mut self, slot: &Slot<I>) {
         if self.forget(slot) {
             self.totals.destroyed += 1;
+            self.last_destroy_error = None;
         }
     }
 
@@ -871,8 +873,8 @@ impl<I: Pooled> State<I> {
     fn note_failure(&mut self, error: &Error, during: During, effects: &mut Effects<I>) {
         self.totals.errors += 1;
         self.tell_warm_up(Err(error.clone()), effects);
-        let said = |last: &Error| (last.code, &last.message) == (error.code, &error.message);
-        if !self.last_error.as_ref().is_some_and(said) {
+        let known = [&self.last_error, &self.last_destroy_error];
+        if !known.iter().any(|last| says_the_same(last.as_ref(), error)) {
             effects.push(Effect::Emit(Event::Error { error: error.clone(), during }));
         }
         self.last_error = Some(error.clone());
@@ -1049,6 +1051,11 @@ impl<I: Pooled> State<I> {
             self.violation.get_or_insert(rule);
         }
     }
+}
+
+/// Whether an error tells nothing beyond the last one.
+fn says_the_same(last: Option<&Error>, error: &Error) -> bool {
+    last.is_some_and(|last| (last.code, &last.message) == (error.code, &error.message))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::{future::pending, time::Duration};
 use futures_util::poll;
 use tokio::time::{sleep, Instant};
 
-use super::fake::{config, rest, Answer, Bed, CREATE, DESTROY};
+use super::fake::{config, now, rest, Answer, Bed, CREATE, DESTROY};
 use crate::{error::Code, pool::PoolState};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -184,6 +184,20 @@ async fn a_removal_given_up_on_the_way_is_named() {
     let error = bed.pool.shutdown(SECOND).await.unwrap_err();
     assert!(error.message.contains("c0001"), "{error}");
     assert_eq!(error.cause.unwrap().code, Code::EngineError);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_waits_to_be_tried_again_is_tried_at_once() {
+    let bed = Bed::warm(config(1, 4)).await;
+    bed.engine.destroys([Answer::Fail(Code::EngineError); 7]);
+    drop(bed.pool.try_acquire().unwrap());
+    // The seventh has failed, and the pauses are seconds now.
+    while bed.pool.totals().errors < 7 {
+        now().await;
+    }
+    let start = Instant::now();
+    bed.pool.shutdown(SECOND).await.unwrap();
+    assert!(start.elapsed() <= DESTROY * 2, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
