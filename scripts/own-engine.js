@@ -7,7 +7,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 
 const { canInstall, ensureProgram } = require('./apt');
 const { SetupError, defer } = require('./cleanup');
-const { environment, findProgram } = require('./command');
+const { environment, findProgram, run } = require('./command');
 const { say } = require('./console');
 const { connect, installHint, ping } = require('./engine');
 const paths = require('./paths');
@@ -61,8 +61,9 @@ class OwnEngine {
    * Installs what is missing (saying so) and starts an engine.
    *
    * `options`: further keys of dockerd's `daemon.json`, for example `{ 'live-restore': true }`.
+   * `diskSize`: bytes of a storage of its own that is empty at first, and forgotten with the engine.
    */
-  static async start(options = {}) {
+  static async start(options = {}, { diskSize } = {}) {
     if (process.platform !== 'linux' || process.getuid() !== 0) {
       throw new SetupError(
         'An engine of our own can only be started on Linux and as root.',
@@ -81,7 +82,7 @@ class OwnEngine {
       engine.#madeFolders = absent;
       engine.stop = defer(engine.stop.bind(engine));
       try {
-        await engine.#prepare();
+        await engine.#prepare(diskSize);
         await engine.startDaemon();
         // What a run left that was killed.
         await engine.removeContainers();
@@ -131,7 +132,7 @@ class OwnEngine {
     return child;
   }
 
-  async #prepare() {
+  async #prepare(diskSize) {
     // Whatever is here was left by a run that was killed: we hold the lock.
     for (const name of fs.readdirSync(this.runtime)) {
       fs.rmSync(path.join(this.runtime, name), { recursive: true, force: true });
@@ -140,8 +141,19 @@ class OwnEngine {
     const inside = processes().find(({ parent }) => parent === this.#holder.pid);
     this.holderPid = inside.pid;
     this.namespace = inside.namespace;
+    if (diskSize !== undefined) await this.#mountDisk(diskSize);
     fs.writeFileSync(this.log, '');
     fs.writeFileSync(this.#configFile, JSON.stringify(this.#config(), null, 2));
+  }
+
+  /** Puts a file system of its own in the storage's place; it is gone with the namespace. */
+  async #mountDisk(size) {
+    const data = path.join(this.storage, 'data');
+    fs.mkdirSync(data, { recursive: true });
+    const mount = ['mount', '-t', 'tmpfs', '-o', `size=${size}`, 'none', data];
+    await run('nsenter', ['--target', String(this.holderPid), '--mount', ...mount]);
+    // As others see it, through the holder's root.
+    this.disk = path.join('/proc', String(this.holderPid), 'root', data);
   }
 
   get #configFile() {

@@ -26,6 +26,12 @@ function docker() {
 /** The pools of a test file; `afterEach(pools.close)` ends them all. */
 class Pools {
   #open = [];
+  #client;
+
+  /** `client`: gives one of the engine that the pools are on. */
+  constructor(client = docker) {
+    this.#client = client;
+  }
 
   /** A pool on the engine under test, with a label by which its containers are found. */
   make(options = {}) {
@@ -41,18 +47,24 @@ class Pools {
     return pool;
   }
 
+  /** Leaves a pool to the test that has ended it. */
+  forget(pool) {
+    this.#open = this.#open.filter((other) => other !== pool);
+  }
+
   close = async () => {
     const pools = this.#open.splice(0);
     await Promise.all(pools.map((pool) => pool.shutdown({ grace: 0 })));
-    const left = await Promise.all(pools.map((pool) => containersOf(pool)));
+    const client = this.#client();
+    const left = await Promise.all(pools.map((pool) => containersOf(pool, client)));
     expect(left.flat()).toEqual([]);
   };
 }
 
-/** What the engine lists of a pool. */
-function containersOf(pool) {
+/** What an engine lists of a pool; `client`: of that engine. */
+function containersOf(pool, client = docker()) {
   const filters = { label: [`test.pool=${pool.label}`] };
-  return docker().listContainers({ all: true, filters });
+  return client.listContainers({ all: true, filters });
 }
 
 /** Resolves when a pool has as many warm containers as it is to have, and nothing under way. */

@@ -1,0 +1,64 @@
+'use strict';
+
+const { connect } = require('../../scripts/engine');
+const { OwnEngine } = require('../../scripts/own-engine');
+const { Pools, containersOf, docker } = require('./engine');
+
+/** Where an engine of our own can be started: what needs one is left out elsewhere, and says so. */
+const canOwn = process.platform === 'linux' && process.getuid() === 0;
+
+/** `describe`, for what needs an engine of its own to stop, kill and freeze. */
+const describeOwn = canOwn
+  ? describe
+  : (name, tests) => describe.skip(`${name} (needs Linux and root)`, tests);
+
+/** Has the image the engine under test has. */
+async function copyImage(engine, image) {
+  const own = connect(engine);
+  const there = await own
+    .getImage(image)
+    .inspect()
+    .then(
+      () => true,
+      ({ statusCode }) => statusCode !== 404,
+    );
+  if (there) return;
+  const stream = await own.loadImage(await docker().getImage(image).get());
+  await new Promise((resolve, reject) => {
+    own.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/**
+ * An engine for all tests of a `describe`, to stop, kill and freeze; and pools on it. After each test
+ * it is up again, its pools are shut down, and nothing may be left on it.
+ *
+ * @param {object} options `daemon`: keys of its `daemon.json`; `image`; `diskSize`: of its storage, in bytes
+ */
+function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize } = {}) {
+  const bench = {
+    engine: null,
+    pools: new Pools(() => connect(bench.engine)),
+    pool: (options = {}) => bench.pools.make({ engine: bench.engine.host, image, ...options }),
+    docker: () => connect(bench.engine),
+    /** What the engine lists of a pool. */
+    containersOf: (pool) => containersOf(pool, bench.docker()),
+    /** Whatever became of it, dockerd runs and answers. */
+    async heal() {
+      bench.engine.signal('SIGCONT');
+      if (bench.engine.pid === null) await bench.engine.startDaemon();
+    },
+  };
+  beforeAll(async () => {
+    bench.engine = await OwnEngine.start(daemon, { diskSize });
+    await copyImage(bench.engine, image);
+  }, 180_000);
+  afterEach(async () => {
+    await bench.heal();
+    await bench.pools.close();
+  }, 60_000);
+  afterAll(() => bench.engine?.stop(), 60_000);
+  return bench;
+}
+
+module.exports = { describeOwn, useOwnEngine };
