@@ -1,47 +1,83 @@
 'use strict';
 
-// A process with a pool, for tests of what its end leaves behind. Arguments: what it does when its
-// pool is warm, and the label of its containers. Says `up` and then does it.
+// A process with a pool, which does what its parent tells it and tells what came of it. `children.js`
+// is the parent's side.
 
 const { ContainerPoolManager } = require('../../..');
 const { address } = require('../engine');
 
-const [, , ending, label] = process.argv;
+const EVENTS = ['created', 'acquired', 'destroyed', 'lost', 'engine', 'ready'];
 
-const pool = new ContainerPoolManager({
-  engine: address(),
-  image: 'python:3.9-slim',
-  poolSize: 2,
-  labels: { 'test.pool': label },
-  handleSignals: ending === 'handleSignals',
-});
+/** Nothing, once parent and child have parted. */
+function tell(message) {
+  if (process.connected) process.send(message);
+}
 
-const endings = {
-  // Nothing keeps it alive but what its parent does to it.
-  wait: () => setInterval(() => {}, 1000),
-  idle: () => {},
-  execute: async () => {
+let pool;
+/** Kept, so that no garbage collection ends their lease. */
+const leased = [];
+
+const DEEDS = {
+  make: (options) => {
+    pool = new ContainerPoolManager({ engine: address(), image: 'python:3.9-slim', ...options });
+    for (const name of EVENTS) {
+      pool.on(name, (...details) => tell({ event: [name, ...details] }));
+    }
+  },
+  initialize: () => pool.initialize(),
+  acquire: async () => {
     const container = await pool.acquire();
-    const { stdout } = await container.execute('import time\ntime.sleep(1)\nprint("done")');
-    console.log(stdout);
+    leased.push(container);
+    return container.id;
   },
-  running: async () => {
-    const container = await pool.acquire();
-    await container.execute('import time\ntime.sleep(600)');
+  /** Runs a script in the container acquired last; says `begun` in an event when it writes. */
+  execute: async (script) => {
+    const { stdout, reason } = await leased.at(-1).execute(script, {}, [], {
+      onStdout: () => tell({ event: ['begun'] }),
+    });
+    return { stdout, reason };
   },
-  exit: () => process.exit(3),
-  throw: () => {
-    throw new Error('uncaught');
+  run: async (script) => (await pool.run(script)).stdout,
+  /** Calls one after another, until it is killed. */
+  load: async () => {
+    for (let number = 0; ; number += 1) {
+      const { stdout } = await pool.run(`print(${number})`);
+      if (stdout !== String(number)) throw new Error(`asked for ${number}, got ${stdout}`);
+      tell({ event: ['ran', number] });
+    }
   },
-  handleSignals: () => setInterval(() => {}, 1000),
+  warm: () => pool.pool.map(({ id }) => id),
+  stats: () => pool.stats(),
+  shutdown: (options) => pool.shutdown(options),
+
+  // ---- ends ----
+
+  /** Lets go of the parent: from here on the process lives as long as its pool makes it. */
+  part: () => {
+    setImmediate(() => process.disconnect());
+  },
+  /** Runs a script and prints what it gave, with nobody to keep the process alive for it. */
+  partAndRun: (script) => {
+    DEEDS.part();
+    pool.run(script).then(({ stdout }) => console.log(stdout));
+  },
+  /** Ends by its own hand, the answer on its way or not. */
+  exit: (code) => process.exit(code),
+  throw: (message) => {
+    setImmediate(() => {
+      throw new Error(message);
+    });
+  },
+  reject: (message) => {
+    Promise.reject(new Error(message));
+  },
 };
 
-if (ending === 'warming') {
-  pool.initialize();
-  pool.on('created', () => console.log('up'));
-} else {
-  pool.initialize().then(() => {
-    console.log('up');
-    return endings[ending]();
-  });
-}
+process.on('message', async ({ number, what, args }) => {
+  try {
+    const value = await DEEDS[what](...args);
+    tell({ number, value });
+  } catch ({ code, message }) {
+    tell({ number, error: { code, message } });
+  }
+});

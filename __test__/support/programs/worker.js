@@ -1,6 +1,7 @@
 'use strict';
 
-// A worker thread with a pool, which tells its parent what a call gave, and then stays.
+// A worker thread with a pool, which tells its parent what a call gave, and then leaves off where
+// `workerData.stop` says: with a script running (`'executing'`), or in a warm-up (`'warming'`).
 
 const { parentPort, workerData } = require('node:worker_threads');
 
@@ -14,12 +15,23 @@ const pool = new ContainerPoolManager({
   labels: { 'test.pool': workerData.label },
 });
 
+const STOPS = {
+  executing: async () => {
+    const container = await pool.acquire();
+    container.execute('import time\nprint(1, flush=True)\ntime.sleep(600)', {}, [], {
+      onStdout: () => parentPort.postMessage('stopped'),
+    });
+  },
+  warming: () => {
+    pool.initialize();
+    parentPort.postMessage('stopped');
+  },
+};
+
 async function main() {
   const { stdout } = await pool.run('print("from a worker")');
   parentPort.postMessage(stdout);
-  const container = await pool.acquire();
-  container.execute('import time\ntime.sleep(600)').catch(() => {});
-  parentPort.postMessage('busy');
+  await STOPS[workerData.stop]();
   parentPort.on('message', () => {});
 }
 

@@ -1,0 +1,169 @@
+'use strict';
+
+// The Node process is killed with SIGKILL. Whatever it was at, its containers are gone within two
+// seconds, by their lifelines; one that had no process yet, and so no lifeline, is removed when the next
+// pool on this host begins (invariant 3).
+
+const { Pools, containersOf, docker, until } = require('../support/engine');
+const { Children } = require('../support/children');
+const { CALLS } = require('../support/fake-bench');
+const { EngineProxy } = require('../support/proxy');
+
+const { CREATE, START, ATTACH } = CALLS;
+
+/** What the page promises, ms. Under load the engine itself takes its time: so the measure is its own. */
+const PROMISED = 2000;
+
+const pools = new Pools();
+const children = new Children();
+let label;
+let options;
+beforeEach(() => {
+  label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+  options = { labels: { 'test.pool': label }, poolSize: 2 };
+});
+afterEach(async () => {
+  await children.end();
+  await pools.close();
+});
+
+const left = () => containersOf({ label });
+
+/** Begins a pool on this host, as the next process does. */
+async function sweep() {
+  const pool = pools.make({ poolSize: 0 });
+  const swept = [];
+  pool.on('engine', (detail) => swept.push(...detail.swept));
+  await pool.initialize();
+  return swept;
+}
+
+/** Kills the child; resolves when nothing of it runs, with the time that took. */
+async function kill(child) {
+  expect((await left()).length).toBeGreaterThan(0);
+  await child.kill('SIGKILL');
+  const began = performance.now();
+  await until(async () => (await left()).every(({ State }) => State === 'created'));
+  return performance.now() - began;
+}
+
+const SLEEP = 'import time\nprint("begun", flush=True)\ntime.sleep(600)';
+
+it.each([
+  [
+    'idle, with warm containers',
+    async (child) => {
+      await child.ask('initialize');
+    },
+  ],
+  [
+    'with a container on lease',
+    async (child) => {
+      await child.ask('initialize');
+      await child.ask('acquire');
+    },
+  ],
+  [
+    'while a script runs',
+    async (child) => {
+      await child.ask('acquire');
+      child.tell('execute', SLEEP);
+      await child.seen('begun');
+    },
+  ],
+  [
+    'while it warms up',
+    async (child) => {
+      child.tell('initialize');
+      await child.seen('created');
+    },
+  ],
+  [
+    'while it acquires on demand',
+    async (child) => {
+      child.tell('acquire');
+      await until(async () => (await left()).length > 0);
+    },
+  ],
+  [
+    'under load',
+    async (child) => {
+      for (let call = 0; call < 5; call += 1) child.tell('load');
+      await child.seen('ran');
+      await until(async () => (await left()).length > 0);
+    },
+  ],
+])('%s', async (_, begin) => {
+  const child = await children.start(options);
+  await begin(child);
+  expect(await kill(child)).toBeLessThan(PROMISED);
+  await sweep();
+  expect(await left()).toEqual([]);
+});
+
+describe('with a fault in the same moment', () => {
+  let proxy;
+  beforeEach(async () => {
+    proxy = await EngineProxy.start(process.env.SCIENTIST_POOL_TEST_ENGINE);
+  });
+  afterEach(() => proxy.close());
+
+  it.each([
+    ['created', CREATE, 'lose', 'created'],
+    ['attached to', ATTACH, 'hold', 'created'],
+    ['started', START, 'hold', 'created'],
+  ])('a container that was about to be %s is removed by the next pool', async (_, route, fault) => {
+    const child = await children.start(options, { engine: proxy.address });
+    let reached = false;
+    proxy.on(route, (call) => {
+      if (fault === 'lose') call.cut('answer', 0, 'stall');
+      reached = true;
+    });
+    child.tell('acquire');
+    await until(async () => reached && (await left()).length > 0);
+    await child.kill('SIGKILL');
+    const ids = (await left()).map(({ Id }) => Id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect((await sweep()).sort()).toEqual(ids.sort());
+    expect(await left()).toEqual([]);
+  });
+});
+
+describe('what the next pool leaves alone', () => {
+  /** A container with these labels, whose owner is another one than the labels of this process say. */
+  async function planted(labels) {
+    const { id } = await docker().createContainer({
+      Image: 'busybox:stable',
+      Labels: { 'test.pool': label, ...labels },
+    });
+    return id;
+  }
+
+  it('is all whose owner is not proven to be gone', async () => {
+    const child = await children.start({ ...options, poolSize: 1 });
+    await child.ask('initialize');
+    const [{ Id: living, Labels: theirs }] = await left();
+    await child.kill('SIGKILL');
+    await until(async () => (await left()).length === 0);
+    const own = Object.fromEntries(
+      Object.entries(theirs).filter(([name]) => name.startsWith('scientist-pool.')),
+    );
+    const alive = String(process.pid);
+    const keep = [
+      await planted({}),
+      await planted({ ...own, 'scientist-pool.host': 'another' }),
+      await planted({ ...own, 'scientist-pool.host': '' }),
+      await planted({ ...own, 'scientist-pool.pid': alive, 'scientist-pool.started': '' }),
+      await planted({ ...own, 'scientist-pool.pid': 'none' }),
+    ];
+    const remove = [
+      await planted(own),
+      // The same number, given to another process since.
+      await planted({ ...own, 'scientist-pool.pid': alive, 'scientist-pool.started': '1' }),
+    ];
+    expect((await sweep()).sort()).toEqual(remove.sort());
+    expect((await left()).map(({ Id }) => Id).sort()).toEqual(keep.sort());
+    expect(keep).not.toContain(living);
+    for (const id of keep) await docker().getContainer(id).remove();
+  });
+});

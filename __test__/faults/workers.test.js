@@ -1,0 +1,57 @@
+'use strict';
+
+// Worker threads load the package, call, and are terminated. Nothing crashes, no pool of another thread
+// is closed, and no container is left (invariants 3 and 5).
+
+const { once } = require('node:events');
+const { Worker } = require('node:worker_threads');
+
+const { Pools, containersOf, until } = require('../support/engine');
+const { program } = require('../support/children');
+
+const pools = new Pools();
+afterEach(pools.close);
+
+let label;
+beforeEach(() => {
+  label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+});
+
+const noneLeft = () => until(async () => (await containersOf({ label })).length === 0);
+
+/** A worker that has had an answer, and is where `stop` says. */
+async function working(stop) {
+  const worker = new Worker(program('worker'), { workerData: { label, stop } });
+  const [stdout] = await once(worker, 'message');
+  expect(stdout).toBe('from a worker');
+  await once(worker, 'message');
+  return worker;
+}
+
+it('twenty workers are terminated at once, in calls and warm-ups', async () => {
+  const stops = Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? 'executing' : 'warming'));
+  const workers = await Promise.all(stops.map(working));
+  expect((await containersOf({ label })).length).toBeGreaterThan(0);
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  await noneLeft();
+}, 120_000);
+
+it('the end of one is no concern of a pool in another thread', async () => {
+  const pool = pools.make({ poolSize: 1 });
+  const container = await pool.acquire();
+  const script =
+    'import os, time\nprint(1, flush=True)\nwhile not os.path.exists("/tmp/go"): time.sleep(0.01)\nprint("whole")';
+  let begun = false;
+  const call = container.execute(script, {}, [], {
+    onStdout: () => {
+      begun = true;
+    },
+  });
+  await until(() => begun);
+  const others = await Promise.all(['executing', 'warming'].map(working));
+  await Promise.all(others.map((worker) => worker.terminate()));
+  await noneLeft();
+  await container.execute(['touch', '/tmp/go']);
+  expect(await call).toMatchObject({ stdout: '1\nwhole', reason: 'exit' });
+  expect(await pool.run('print("still here")')).toMatchObject({ stdout: 'still here' });
+});
