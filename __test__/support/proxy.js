@@ -114,9 +114,9 @@ class EngineProxy {
     for (const link of this.#links) link.resume();
   }
 
-  /** Breaks every connection there is; new ones pass. */
-  reset() {
-    for (const link of this.#links) link.close();
+  /** Breaks every connection there is, or all but those that became streams; new ones pass. */
+  reset({ streams = true } = {}) {
+    for (const link of this.#links) if (streams || !link.isStream) link.close();
   }
 
   /** How many connections are open. */
@@ -172,6 +172,8 @@ class Link {
   #head = Buffer.alloc(0);
   /** Bytes of the current call's body to come; without end when its connection was upgraded. */
   #body = 0;
+  /** Whether it was upgraded to a stream. */
+  isStream = false;
   /** The current call; what the client sends is its, and what the engine sends is its answer. */
   #call = null;
 
@@ -255,9 +257,9 @@ class Link {
     const [, method, target] = /^(\S+) (\S+) HTTP\/1\.1\r\n/.exec(text);
     if (/\r\ntransfer-encoding:/i.test(text))
       throw new Error(`a body of no stated length: ${text}`);
-    const isUpgrade = /\r\nupgrade:/i.test(text);
+    this.isStream = /\r\nupgrade:/i.test(text);
     const length = Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0);
-    this.#body = isUpgrade ? Infinity : length;
+    this.#body = this.isStream ? Infinity : length;
     this.#call = new Call(this, method, target.replace(/^\/v\d+\.\d+(?=\/)/, ''));
     this.#call.request(head);
     this.#onCall(this.#call);

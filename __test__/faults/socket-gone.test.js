@@ -1,18 +1,63 @@
 'use strict';
 
+// There is no way to the engine: its socket is gone, closed to this user, or not where it is said to be.
+// Every call says so, with the address and what to do, and none hangs (invariant 4); when there is a
+// way again, the same pool finds it (6).
+
 const fs = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
 
+const { containersOf, settled, until } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
-const { until } = require('../support/until');
+const { useProxy } = require('../support/proxy-bench');
 
 const bench = useFakeEngine();
 const { PING } = CALLS;
 
-const unavailable = () => ({
+const unavailable = (address = bench.engine.address) => ({
   code: 'ENGINE_UNAVAILABLE',
-  message: expect.stringContaining(bench.engine.address),
+  message: expect.stringContaining(address),
+});
+
+describe('a socket that vanishes', () => {
+  const behind = useProxy();
+
+  it('is named by who needs the engine, and used again when it is back', async () => {
+    const { proxy } = behind;
+    const pool = behind.pool();
+    await pool.initialize();
+    const [first, second] = [await pool.acquire(), await pool.acquire()];
+    await settled(pool);
+    proxy.hide();
+    proxy.reset({ streams: false });
+    // Who has a container, or finds a warm one, needs no more than its stream.
+    expect(await first.execute('print("leased")')).toMatchObject({ stdout: 'leased' });
+    expect(await (await pool.acquire()).execute('print("warm")')).toMatchObject({ stdout: 'warm' });
+    await pool.acquire();
+    await expect(pool.acquire()).rejects.toMatchObject(unavailable(proxy.address));
+    await expect(second.destroy()).rejects.toMatchObject(unavailable(proxy.address));
+    proxy.show();
+    await settled(pool);
+    expect(await pool.run('print("back")')).toMatchObject({ stdout: 'back' });
+    await second.destroy();
+  });
+
+  it('with all its connections costs what was warm, and nothing else', async () => {
+    const { proxy } = behind;
+    const pool = behind.pool();
+    await pool.initialize();
+    proxy.hide();
+    proxy.reset();
+    await until(() => pool.stats().warm === 0);
+    await expect(pool.acquire({ timeout: 5000 })).rejects.toMatchObject(unavailable(proxy.address));
+    expect(pool.stats().state).toBe('degraded');
+    proxy.show();
+    await settled(pool);
+    expect(await pool.run('print("back")')).toMatchObject({ stdout: 'back' });
+    await until(() => pool.stats().state === 'healthy');
+    await until(async () => (await containersOf(pool)).length === 2);
+  });
 });
 
 describe('an engine that is not there', () => {
@@ -50,6 +95,19 @@ describe('an engine that is not there', () => {
     fs.rmSync(engine.socketPath);
   });
 });
+
+it.each(['unix:///nowhere/engine.sock', 'tcp://127.0.0.1:1'])(
+  'a DOCKER_HOST where no engine is (%s) is named, with what to do',
+  async (host) => {
+    const { stdout } = await runNode(`
+      process.env.DOCKER_HOST = ${JSON.stringify(host)};
+      const Pool = require('scientist-pool');
+      new Pool().acquire().catch(({ code, message }) => console.log(code, message));`);
+    expect(stdout).toContain('ENGINE_UNAVAILABLE');
+    expect(stdout).toContain(host);
+    expect(stdout).toContain('DOCKER_HOST');
+  },
+);
 
 it('an engine that takes no connection of this user is named, with what to do', async () => {
   const { engine } = bench;
