@@ -1,5 +1,8 @@
 'use strict';
 
+// The bytes of a container's stream are cut, late, or none that an engine would send. A call that has
+// not had all of them is lost or timed out, never a success (invariant 4), and its container is removed (3).
+
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 

@@ -1,5 +1,8 @@
 'use strict';
 
+// A pool is shut down at any moment, once or twice. Everybody is answered (invariant 4), in a bounded
+// time, and the engine lists nothing of the pool afterwards (5).
+
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 

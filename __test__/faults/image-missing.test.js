@@ -1,5 +1,8 @@
 'use strict';
 
+// The image is not there, or can't be had. All who wait get one error, with the image's name (invariant
+// 4); pulls of one image are one; the next try works. With real registries: `engine/pull.test.js`.
+
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 

@@ -1,5 +1,8 @@
 'use strict';
 
+// Containers are destroyed twice, together, during a call, after they are gone, and by an engine that
+// fails at it. It is one removal and a success, and none is forgotten (invariants 2 and 3).
+
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 

@@ -1,5 +1,8 @@
 'use strict';
 
+// A container starts and its interpreter does not come up. It is removed (invariant 3), its caller hears
+// why (4), and the next one is made.
+
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 
