@@ -53,12 +53,8 @@ describe('execute(script)', () => {
 
   it.each([
     ['a crash', 'import os\nos.abort()', { exitCode: 134, reason: 'signal', signal: 'SIGABRT' }],
-    ['a kill', 'import os\nos.kill(os.getpid(), 9)', { exitCode: 137, signal: 'SIGKILL' }],
     ['an uncaught error', '1/0', { exitCode: 1, reason: 'exit' }],
     ['a syntax error', 'def', { exitCode: 1, reason: 'exit' }],
-    ['too much memory', 'x = bytearray(1 << 30)', { exitCode: 137, reason: 'oom' }],
-    ['kill -9 1', 'import os\nos.kill(1, 9)\nprint(1)', { exitCode: 0, stdout: '1' }],
-    ['kill -9 -1', 'import os\nos.system("kill -9 -1")', { exitCode: 137, signal: 'SIGKILL' }],
   ])('%s is a result', async (_, script, expected) => {
     const container = await pool.acquire();
     await expect(container.execute(script, {}, [], { timeout: 20_000 })).resolves.toMatchObject(

@@ -1,10 +1,17 @@
 'use strict';
 
+// Calls one after another, and all at once. However many there have been, what the process and the engine
+// hold is as it was after the first of them (invariants 2, 3 and 6). `npm run soak` goes on for longer.
+
+const { Pools, containersOf, docker, settled } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
+const { runNode } = require('../support/node');
 const { until } = require('../support/until');
 
 const bench = useFakeEngine();
 const { PING, PULL } = CALLS;
+
+const MIB = 2 ** 20;
 
 it('a burst of 200 never has more than ten at once, and ends at two', async () => {
   const { engine } = bench;
@@ -25,23 +32,64 @@ it('a burst of 200 never has more than ten at once, and ends at two', async () =
   expect(pool.stats().totals.errors).toBe(0);
 });
 
-it('300 calls one after another leave nothing, and connections and containers stay few', async () => {
+it('3000 cycles leave memory, descriptors, threads, connections and containers as 1000 did', async () => {
   const { engine } = bench;
   engine.run = ({ script }) => ({ stdout: script });
-  const pool = bench.pool();
-  await pool.initialize();
-  let most = 0;
-  for (let number = 0; number < 300; number += 1) {
-    const { stdout } = await pool.run(String(number));
-    expect(stdout).toBe(String(number));
-    most = Math.max(most, engine.connections);
-  }
-  await until(() => pool.stats().warm === 2 && engine.containers.length === 2);
-  // One for each container, and those that are kept for the next calls.
-  expect(most).toBeLessThanOrEqual(engine.peak + 16);
-  expect(engine.peak).toBeLessThanOrEqual(8);
-  expect(engine.made).toBe(302);
+  // In a process of its own: in this one the fake engine keeps what it has been asked.
+  const { stdout, stderr } = await runNode(
+    `
+    const Pool = require('scientist-pool');
+    const { held } = require('./__test__/support/held');
+    const pool = new Pool({ engine: ${JSON.stringify(engine.address)} });
+    const cycle = async (number) => {
+      const { stdout } = await pool.run(String(number));
+      if (stdout !== String(number)) throw new Error(stdout);
+    };
+    (async () => {
+      await pool.initialize();
+      const cycles = async (from, to) => {
+        for (let number = from; number < to; number += 5) {
+          await Promise.all([0, 1, 2, 3, 4].map((more) => cycle(number + more)));
+        }
+      };
+      await cycles(0, 1000);
+      const before = held();
+      await cycles(1000, 4000);
+      const after = held();
+      console.log(JSON.stringify({ before, after, totals: pool.stats().totals }));
+      await pool.shutdown();
+    })();`,
+    { flags: ['--expose-gc'] },
+  );
+  expect(stderr).toBe('');
+  const { before, after, totals } = JSON.parse(stdout);
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 8);
+  expect(after.threads).toBeLessThanOrEqual(before.threads + 2);
+  expect(after.heap - before.heap).toBeLessThan(2 * MIB);
+  expect(after.native - before.native).toBeLessThan(16 * MIB);
+  expect(totals).toMatchObject({ lost: 0, errors: 0 });
+  expect(engine.ids).toEqual([]);
+  expect(engine.peak).toBeLessThanOrEqual(16);
   expect(engine.count(PULL)).toBe(0);
   expect(engine.count(PING)).toBeLessThanOrEqual(2);
-  expect(pool.stats().totals).toMatchObject({ created: 302, destroyed: 300, lost: 0, errors: 0 });
+}, 120_000);
+
+describe('on a real engine', () => {
+  const pools = new Pools();
+  afterEach(pools.close);
+
+  it('40 cycles leave no container, and nothing of one', async () => {
+    const pool = pools.make({ poolSize: 2 });
+    await pool.initialize();
+    for (let number = 0; number < 40; number += 1) {
+      expect(await pool.run(`print(${number})`)).toMatchObject({ stdout: String(number) });
+    }
+    await settled(pool);
+    expect(await containersOf(pool)).toHaveLength(2);
+    const { created, destroyed, lost } = pool.stats().totals;
+    expect({ lost, left: created - destroyed }).toEqual({ lost: 0, left: 2 });
+    await pool.shutdown();
+    const filters = { label: [`test.pool=${pool.label}`] };
+    expect((await docker().listVolumes({ filters })).Volumes ?? []).toEqual([]);
+  });
 });

@@ -1,8 +1,9 @@
 'use strict';
 
-// A script that writes without end costs neither memory nor the event loop's attention.
+// A script that writes without end costs neither memory nor the event loop's attention, and no other
+// call its time (invariant 4).
 
-const { Pools } = require('../support/engine');
+const { Pools, until } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -62,3 +63,29 @@ test('1 GiB is cut at the limit, in bounded memory', async () => {
   });
   expect(grown).toBeLessThan(64 * MIB);
 }, 180_000);
+
+test('no other call is held up: many come and go while one writes without end', async () => {
+  const pool = pools.make({ poolSize: 2 });
+  await pool.initialize();
+  const flood = new AbortController();
+  let seen = 0;
+  const flooding = pool
+    .run('import os\nwhile True: os.write(1, b"x" * 65536)', {
+      signal: flood.signal,
+      collect: false,
+      encoding: 'buffer',
+      onStdout: (chunk) => {
+        seen += chunk.length;
+      },
+    })
+    .catch((error) => error);
+  await until(() => seen > 0);
+  for (let number = 0; number < 10; number += 1) {
+    const before = seen;
+    const { stdout } = await pool.run(`print(${number})`, { timeout: 20_000 });
+    expect(stdout).toBe(String(number));
+    expect(seen).toBeGreaterThan(before);
+  }
+  flood.abort(new Error('enough'));
+  expect((await flooding).message).toBe('enough');
+}, 60_000);
