@@ -19,6 +19,9 @@ impl Lifeline {
     /// Hands the connection to `work`, which returns when it has ended.
     pub(super) fn of(work: impl Future<Output = ()> + Send + 'static) -> Self {
         let (death, lost) = watch::channel(false);
+        // On the heap, so that it is freed with its last poll: the task itself stays as long as its handle
+        // does, which is until JavaScript's garbage collector has come by.
+        let work = Box::pin(work);
         let task = tokio::spawn(async move {
             work.await;
             let _ = death.send(true);

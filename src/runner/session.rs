@@ -70,7 +70,9 @@ struct Request {
 
 /// A supervisor that is up. Dropping it closes the connection, which ends the container.
 pub struct Session {
-    requests: mpsc::Sender<Request>,
+    /// Boxed, as a channel sets aside room for 32 of what goes through it, from the first one until its
+    /// last handle is gone, which is when JavaScript's garbage collector has come by.
+    requests: mpsc::Sender<Box<Request>>,
     lifeline: Lifeline,
 }
 
@@ -105,7 +107,7 @@ impl Session {
         written: oneshot::Sender<Instant>,
     ) -> Result<End, SessionError> {
         let (ended, end) = oneshot::channel();
-        let request = Request { job, output, written, ended };
+        let request = Box::new(Request { job, output, written, ended });
         self.requests.send(request).await.map_err(|_| SessionError::Unsent)?;
         // One that has begun is answered.
         end.await.unwrap_or(Err(SessionError::Unsent))
@@ -136,12 +138,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         Self { reader, writer, demux: Demux::default(), buffer: vec![0; IDLE_BUFFER] }
     }
 
-    async fn serve(mut self, mut queue: mpsc::Receiver<Request>) {
+    async fn serve(mut self, mut queue: mpsc::Receiver<Box<Request>>) {
         loop {
             tokio::select! {
                 request = queue.recv() => match request {
                     Some(request) => {
-                        if !self.answer(request).await {
+                        if !self.answer(*request).await {
                             return;
                         }
                     }
