@@ -2,7 +2,6 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { PoolError } = require('../..');
 const { Pools, containersOf, until } = require('../support/engine');
 
 const pools = new Pools();
@@ -166,18 +165,6 @@ os._exit(7)`;
     await gone(container.id);
   });
 
-  it('rejects when the container is destroyed under it', async () => {
-    const container = await pool.acquire();
-    const call = container.execute('import time\ntime.sleep(60)');
-    const expected = expect(call).rejects.toMatchObject({
-      code: 'CONTAINER_TERMINATED',
-      containerId: container.id,
-    });
-    await container.destroy();
-    await expected;
-    await expect(call).rejects.toThrow(PoolError);
-  });
-
   it('rejects when the container ends under it for another reason', async () => {
     const container = await pool.acquire();
     const call = container.execute('import time\nprint(1, flush=True)\ntime.sleep(60)', {}, [], {
@@ -270,23 +257,5 @@ describe('executeCommand', () => {
       exitCode: 127,
       stderr: 'no-such-command: No such file or directory\n',
     });
-  });
-});
-
-describe('destroy', () => {
-  it('returns when the engine lists the container no more', async () => {
-    const container = await pool.acquire();
-    await container.destroy();
-    expect(container.status).toBe('TERMINATED');
-    const listed = (await containersOf(pool)).map(({ Id }) => Id);
-    expect(listed).not.toContain(container.id);
-  });
-
-  it('is idempotent, shares one removal, and takes gone already for success', async () => {
-    const container = await pool.acquire();
-    const { docker } = require('../support/engine');
-    await docker().getContainer(container.id).remove({ force: true });
-    await Promise.all([container.destroy(), container.destroy()]);
-    await container.destroy();
   });
 });

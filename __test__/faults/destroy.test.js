@@ -3,6 +3,8 @@
 // Containers are destroyed twice, together, during a call, after they are gone, and by an engine that
 // fails at it. It is one removal and a success, and none is forgotten (invariants 2 and 3).
 
+const { PoolError } = require('../..');
+const { Pools, containersOf, docker } = require('../support/engine');
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../support/until');
 
@@ -120,4 +122,73 @@ it('run has its answer before the removal is confirmed, and shutdown waits for t
   release();
   await shutdown;
   expect(engine.ids).toEqual([]);
+});
+
+it('a removal that is not answered ends with the time an engine has for a call, and goes on behind', async () => {
+  const { engine } = bench;
+  const pool = bench.pool({ poolSize: 0, engine: { host: engine.address, timeout: 200 } });
+  const container = await pool.acquire();
+  engine.containers[0].lifeline = false;
+  engine.on(REMOVE, () => {});
+  await expect(container.destroy()).rejects.toMatchObject({
+    code: 'ENGINE_UNAVAILABLE',
+    containerId: container.id,
+    timeout: 200,
+  });
+  expect(pool.stats().destroying).toBe(1);
+  engine.off(REMOVE);
+  await until(() => pool.stats().destroying === 0);
+  await container.destroy();
+  expect(engine.ids).toEqual([]);
+});
+
+describe('on a real engine, a destroy', () => {
+  const pools = new Pools();
+  let pool;
+  beforeEach(() => {
+    pool = pools.make({ poolSize: 1 });
+  });
+  afterEach(pools.close);
+
+  it('returns when the engine lists the container no more', async () => {
+    const container = await pool.acquire();
+    await container.destroy();
+    expect(container.status).toBe('TERMINATED');
+    const listed = (await containersOf(pool)).map(({ Id }) => Id);
+    expect(listed).not.toContain(container.id);
+  });
+
+  it('ten times at once is one, and once more is nothing', async () => {
+    const container = await pool.acquire();
+    await Promise.all(Array.from({ length: 10 }, () => container.destroy()));
+    await container.destroy();
+    expect(pool.stats().totals.destroyed).toBe(1);
+  });
+
+  it('of one that the engine has removed is a success', async () => {
+    const container = await pool.acquire();
+    await docker().getContainer(container.id).remove({ force: true });
+    await Promise.all([container.destroy(), container.destroy()]);
+    await container.destroy();
+  });
+
+  it('of one that the engine is removing is a success, when it is gone', async () => {
+    const container = await pool.acquire();
+    const theirs = docker().getContainer(container.id).remove({ force: true });
+    await container.destroy();
+    expect((await containersOf(pool)).map(({ Id }) => Id)).not.toContain(container.id);
+    await theirs.catch(({ statusCode }) => expect([404, 409]).toContain(statusCode));
+  });
+
+  it('ends a running call with CONTAINER_TERMINATED', async () => {
+    const container = await pool.acquire();
+    const call = container.execute('import time\ntime.sleep(600)');
+    const expected = expect(call).rejects.toMatchObject({
+      code: 'CONTAINER_TERMINATED',
+      containerId: container.id,
+    });
+    await container.destroy();
+    await expected;
+    await expect(call).rejects.toThrow(PoolError);
+  });
 });
