@@ -6,7 +6,7 @@ const path = require('node:path');
 const { PoolError } = require('../lib/errors');
 const { loadNative } = require('../lib/native');
 const { resolveOptions } = require('../lib/options');
-const { withEngine } = require('./engine');
+const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 
 const MiB = 1024 ** 2;
@@ -196,4 +196,4 @@ function line({ name, state, detail, fix }, colour) {
   return fix === undefined ? first : `${first}${' '.repeat(28)}fix: ${fix}\n`;
 }
 
-module.exports = { fault, options: {}, perform };
+module.exports = { fault, options: engineOptions, perform };

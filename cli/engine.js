@@ -2,6 +2,9 @@
 
 const { ContainerPoolManager } = require('..');
 
+/** The options of every command that contacts an engine. */
+const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };
+
 /**
  * Has a pool without warm containers contact its engine, and does something with it.
  *
@@ -26,4 +29,4 @@ async function withEngine(options, use) {
   }
 }
 
-module.exports = { withEngine };
+module.exports = { engineOptions, withEngine };

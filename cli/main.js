@@ -7,8 +7,9 @@ const { PoolError } = require('../lib/errors');
 const doctor = require('./doctor');
 const prune = require('./prune');
 const run = require('./run');
+const top = require('./top');
 
-const COMMANDS = { doctor, run, prune };
+const COMMANDS = { doctor, run, prune, top };
 
 /** What the shell gets for a command line that makes no sense, and for a fault of the pool or its engine. */
 const USAGE = 2;
@@ -20,12 +21,15 @@ const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened
   npx scientist-pool doctor               looks whether everything is as it should be
   npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
   npx scientist-pool prune                removes what dead processes have left on the engine
+  npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
 
 Every command takes:
-  --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
-  --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
   --json             prints one JSON value
   --help
+
+doctor, run and prune also take:
+  --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
+  --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
 
 run also takes:
   --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
@@ -38,8 +42,6 @@ The exit code of run is the script's. 125: the pool or the engine failed. 2: thi
 `;
 
 const COMMON = {
-  engine: { type: 'string' },
-  image: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 };

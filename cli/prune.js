@@ -1,6 +1,6 @@
 'use strict';
 
-const { withEngine } = require('./engine');
+const { engineOptions, withEngine } = require('./engine');
 
 function fault([extra]) {
   return extra === undefined ? undefined : `prune takes no ${extra}`;
@@ -20,4 +20,4 @@ async function perform({ values, pool: given, io }) {
   });
 }
 
-module.exports = { fault, options: {}, perform };
+module.exports = { fault, options: engineOptions, perform };

@@ -5,8 +5,10 @@ const { buffer } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('..');
 const { invalid } = require('../lib/errors');
+const { engineOptions } = require('./engine');
 
 const options = {
+  ...engineOptions,
   env: { type: 'string', multiple: true, default: [] },
   timeout: { type: 'string' },
   memory: { type: 'string' },

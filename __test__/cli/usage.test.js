@@ -22,6 +22,8 @@ test.each([
   [['frobnicate'], 'there is no command frobnicate'],
   [['doctor', 'who'], 'doctor takes no who'],
   [['prune', 'all'], 'prune takes no all'],
+  [['top', '1', '2'], 'top takes no 2'],
+  [['top', '--image', 'x'], "Unknown option '--image'"],
 ])('%j is wrong', async (args, said) => {
   const { stdout, stderr, code } = await cli(args);
   expect(stderr).toContain(said);

@@ -1,6 +1,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 
 const { Registry } = require('prom-client');
@@ -43,13 +44,16 @@ test('the metrics for Prometheus are those that there are', () => {
 });
 
 describe('the examples', () => {
+  // Where one of them has its socket.
+  const runtime = fs.mkdtempSync(path.join(os.tmpdir(), 'runtime-'));
+  afterAll(() => fs.rmSync(runtime, { recursive: true, force: true }));
   const examples = snippets.filter(({ title }) => title === HEADING);
 
-  test('there are three', () => expect(examples).toHaveLength(3));
+  test('there are four', () => expect(examples).toHaveLength(4));
 
   test.each(examples)('run without an error', async ({ source }) => {
     const engine = await FakeEngine.start();
-    const env = { DOCKER_HOST: engine.address };
+    const env = { DOCKER_HOST: engine.address, XDG_RUNTIME_DIR: runtime };
     const { stderr, code } = await runNode(source, { env });
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
     expect(engine.calls).toHaveLength(1);

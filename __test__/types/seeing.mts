@@ -6,6 +6,7 @@ import { metrics, trace } from '@opentelemetry/api';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { Registry } from 'prom-client';
 import Pool, { type TracingMessages } from 'scientist-pool';
+import { showPools } from 'scientist-pool/monitor';
 import { ScientistPoolInstrumentation } from 'scientist-pool/otel';
 import { registerPools } from 'scientist-pool/prometheus';
 
@@ -35,6 +36,9 @@ const remove: () => void = registerPools(
   { registry: new Registry(), prefix: 'x_' },
 );
 remove();
+
+const stop: () => Promise<void> = await showPools(() => ({ tools: pool }));
+await stop();
 
 // @ts-expect-error a pool has stats
 registerPools({ tools: {} });
