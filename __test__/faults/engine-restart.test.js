@@ -52,8 +52,8 @@ describe.each([false, true])('with live-restore %s', (liveRestore) => {
           const listed = (await bench.containersOf(pool)).map(({ Id }) => Id);
           return listed.every((id) => !before.includes(id) && id !== leased.id);
         });
-        // Some, not one for every try that was made.
-        expect(errors.length).toBeLessThan(40);
+        // In the engine's going down each call may fail in its own words; then the tries are all the same.
+        expect(errors.length).toBeLessThan(10);
       },
       90_000,
     );

@@ -6,7 +6,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 
-const { routeOf } = require('./fake-engine/routes');
+const { routeOf } = require('../../testing/routes');
 
 const HEAD_END = '\r\n\r\n';
 
@@ -71,7 +71,7 @@ class EngineProxy {
    * Has a handler take the calls of a route: after the first `skip` of them the next `times`. One that
    * does nothing keeps the call from the engine for good.
    *
-   * @param {string} route as in `fake-engine/routes.js`: `'POST /containers/:id/start'`
+   * @param {string} route as in `testing/routes.js`: `'POST /containers/:id/start'`
    * @param {(call: Call) => unknown} handler
    */
   on(route, handler, { skip = 0, times = Infinity } = {}) {
