@@ -6,7 +6,10 @@ use std::{
     collections::BTreeMap,
     io,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        atomic::{AtomicBool, Ordering::SeqCst},
+        Arc, Mutex,
+    },
     time::Duration,
 };
 
@@ -36,6 +39,8 @@ enum Answer {
     Old,
     /// Nothing, ever.
     Silence,
+    /// An answer's head, and then nothing.
+    Open,
     /// A switch of protocols, and then echo.
     Stream,
 }
@@ -145,6 +150,11 @@ async fn serve(
             }
             Answer::Lost => return Ok(()),
             Answer::Silence => std::future::pending().await,
+            Answer::Open => {
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                stream.write_all(head.as_bytes()).await?;
+                std::future::pending().await
+            }
             Answer::Stream => {
                 let head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
                 stream.write_all(head.as_bytes()).await?;
@@ -524,6 +534,30 @@ async fn when_the_event_stream_breaks_what_is_there_is_compared_with_what_should
     tokio::time::timeout(PATIENCE, attached.vitals.dead()).await.expect("its death is found");
     until(|| fake.count("DELETE /containers/5742a7") > 0).await;
     assert!(!docker.health().borrow().is_down(), "the engine itself is well");
+}
+
+#[tokio::test]
+async fn what_an_engine_that_hung_has_made_too_late_is_removed() {
+    let [hangs, has_hung] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (hanging, late) = (hangs.clone(), has_hung.clone());
+    let fake = Fake::new(move |request, _| match request {
+        _ if hanging.load(SeqCst) => Answer::Silence,
+        _ if request.starts_with("GET /events") => Answer::Open,
+        _ if request.starts_with("GET /containers/json") && late.load(SeqCst) => ok(
+            r#"[{"Id":"c0ffee","State":"running"},{"Id":"5742a7","Names":["/x"],"State":"created"}]"#,
+        ),
+        _ if request.starts_with("GET /containers/json") => ok(RUNS),
+        _ => well(request),
+    });
+    let docker = fake.docker();
+    let _held = docker.create(cat()).await.unwrap();
+    until(|| fake.count("GET /containers/json") == 1).await;
+    hangs.store(true, SeqCst);
+    docker.create(cat()).await.err().expect("no answer");
+    until(|| docker.health().borrow().is_down()).await;
+    has_hung.store(true, SeqCst);
+    hangs.store(false, SeqCst);
+    until(|| fake.count("DELETE /containers/5742a7") > 0).await;
 }
 
 #[tokio::test]

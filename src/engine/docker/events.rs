@@ -11,13 +11,18 @@ use std::{
 
 use tokio::time::{sleep, Instant};
 
-use super::{client::Client, fault::Fault, lines, remove::discard, roster::Happened};
+use super::{
+    super::Health, client::Client, fault::Fault, lines, remove::discard, roster::Happened,
+};
 use crate::backoff::delay;
 
 /// A stream that lasted this long was one; a shorter one counts as a failure to get one.
 const LASTING: Duration = Duration::from_secs(1);
 /// Until an engine that refuses to give one (as a proxy in front of it may) is asked again.
 const REFUSED: Duration = Duration::from_secs(60);
+
+/// How long an engine that is back may take over what it was asked for before.
+const LATE: Duration = Duration::from_secs(2);
 
 /// Listens until it is aborted, or the client is gone.
 pub(super) async fn listen(client: Weak<Client>) {
@@ -49,14 +54,36 @@ async fn attend(client: &Weak<Client>) -> Result<(), Fault> {
         resync(&client).await?;
         (body, client.roster().clone())
     };
-    lines::each(body, |line| {
+    let hearing = lines::each(body, |line| {
         // What can't be read is no event of a container.
         if let Ok(event) = serde_json::from_slice::<Happened>(line) {
             roster.hear(&event);
         }
         Ok(())
-    })
-    .await
+    });
+    tokio::select! {
+        ended = hearing => ended,
+        () = look_after_outages(client) => Ok(()),
+    }
+}
+
+/// An engine that hung, and does no more, has broken no stream. But it may carry out what was asked of it
+/// and given up meanwhile: a create above all. Returns when the client is gone.
+async fn look_after_outages(client: &Weak<Client>) {
+    let Some(mut health) = client.upgrade().map(|client| client.circuit().health()) else { return };
+    loop {
+        let back = async {
+            health.wait_for(Health::is_down).await?;
+            health.wait_for(|health| !health.is_down()).await.map(drop)
+        };
+        if back.await.is_err() {
+            return;
+        }
+        sleep(LATE).await;
+        let Some(client) = client.upgrade() else { return };
+        // One that fails says that the engine is gone again.
+        let _ = resync(&client).await;
+    }
 }
 
 async fn resync(client: &Arc<Client>) -> Result<(), Fault> {
