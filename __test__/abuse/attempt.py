@@ -2,7 +2,8 @@
 
 A probe is a file with a function `probe()` that tries one thing. If it gets through, it returns what it
 got, as text. If it is stopped, it raises: the error of the system that stopped it, or `Stopped`. `Absent`
-says that there is nothing here to be got at, protection or not. Whatever a probe makes, it undoes.
+says that there is nothing here to be got at, protection or not. A probe that may be killed for what it
+tries names the signals: `ENDED_BY = (9,)`. Whatever a probe makes, it undoes.
 """
 
 import ctypes

@@ -3,8 +3,10 @@
 `ATTEMPT` (the source of attempt.py) and `PROBES` (name: source) stand before this.
 """
 
+import ast
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -64,7 +66,8 @@ def run(name, source):
     if said is not None:
         return said
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    expected = "ENDED_BY = %d" % number in source
+    declared = re.search(r"^ENDED_BY = (.*)$", source, re.MULTILINE)
+    expected = declared is not None and number in ast.literal_eval(declared.group(1))
     return ["held" if expected else "error", "ended by signal %d" % number]
 
 

@@ -147,7 +147,7 @@ fn filter(
             "Podman takes no profile over its API: its own counts; to have ours, name docs/seccomp.json of this package as seccomp_profile in its containers.conf"
         }
         (Some(_), Seccomp::Strict) if version.is_some_and(|version| version < ERROR_NUMBERS) => {
-            "the engine is older than Docker 20.10.10: what is to look absent is refused with EPERM, on which programs of newer C libraries may fail, and 32-bit code can open sockets of any family"
+            "the engine is older than Docker 20.10.10: what is to look absent is refused with EPERM, on which programs of newer C libraries may fail"
         }
         (Some(profile), Seccomp::Engine) if profile == "unconfined" => {
             "the engine is set up to confine no container's system calls; use seccomp: 'strict'"

@@ -1,6 +1,6 @@
 """Fills twice the memory that it may have."""
 
-ENDED_BY = 9
+ENDED_BY = (9,)
 
 
 def probe():

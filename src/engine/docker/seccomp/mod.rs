@@ -38,7 +38,8 @@ struct Profile<'a> {
 #[serde(rename_all = "camelCase")]
 struct Processor {
     architecture: &'static str,
-    sub_architectures: &'static [&'static str],
+    /// None; the field must be there.
+    sub_architectures: [&'static str; 0],
 }
 
 #[derive(Serialize, Default, Clone)]
@@ -90,7 +91,7 @@ fn is_zero(value: &u64) -> bool {
 fn render(rules: &[Rule]) -> String {
     let processors = table::ARCHITECTURES
         .iter()
-        .map(|(architecture, sub_architectures)| Processor { architecture, sub_architectures });
+        .map(|architecture| Processor { architecture, sub_architectures: [] });
     let profile =
         Profile { default_action: REFUSE, arch_map: processors.collect(), syscalls: rules };
     // Serializing it can't fail: it has only strings, numbers and lists.
