@@ -54,11 +54,24 @@ const startedWith = (word) =>
     .filter(({ text }) => text.includes(word))
     .map(({ pid }) => `process ${pid}`);
 
+/** All folders in a folder. One that goes away meanwhile is not there. */
+function foldersBelow(folder) {
+  let entries;
+  try {
+    entries = fs.readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => path.join(folder, name))
+    .flatMap((below) => [below, ...foldersBelow(below)]);
+}
+
 /** What engine and kernel have of a container. */
 async function tracesOf(docker, id) {
   const listed = await docker.listContainers({ all: true, filters: { id: [id] } });
-  const groups = fs.readdirSync('/sys/fs/cgroup', { recursive: true });
-  const grouped = groups.some((folder) => folder.includes(id));
+  const grouped = foldersBelow('/sys/fs/cgroup').some((folder) => folder.includes(id));
   const mounted = readProcesses('mountinfo').some(({ text }) => text.includes(id));
   return [
     ...(listed.length > 0 ? ['a container'] : []),
