@@ -41,6 +41,8 @@ async function waitFor(condition, ms) {
 class OwnEngine {
   #holder;
   #daemon = null;
+  /** What brought the daemon into the namespaces, and waits for its end. */
+  #enter = null;
   #options;
   #madeFolders;
 
@@ -201,6 +203,7 @@ class OwnEngine {
       throw new SetupError(`dockerd did not come up. Its log, ${this.log}, ends:\n${tail}`, ' ');
     }
     this.#daemon = processes().find(({ parent }) => parent === enter.pid)?.pid ?? null;
+    this.#enter = enter.pid;
   }
 
   /** The process id of dockerd, as this process sees it; `null` while it is down. */
@@ -217,16 +220,27 @@ class OwnEngine {
   async stopDaemon(signal = 'SIGTERM') {
     if (!this.#daemon) return;
     const pid = this.#daemon;
-    const isGone = () => !processes().some((process) => process.pid === pid);
+    const ours = [pid, this.#enter];
+    const isGone = () => !processes().some((process) => ours.includes(process.pid));
     try {
       process.kill(pid, 'SIGCONT');
       process.kill(pid, signal);
     } catch {
       // gone already
     }
-    if (!(await waitFor(isGone, 15_000))) {
+    // nsenter stops itself when its child is stopped (util-linux, `continue_as_child`), and would then
+    // neither reap it nor end.
+    const goOn = () => {
+      try {
+        process.kill(this.#enter, 'SIGCONT');
+      } catch {
+        // ended already
+      }
+      return isGone();
+    };
+    if (!(await waitFor(goOn, 15_000))) {
       process.kill(pid, 'SIGKILL');
-      await waitFor(isGone, 5000);
+      await waitFor(goOn, 5000);
     }
     this.#daemon = null;
   }
