@@ -1,16 +1,25 @@
 //! What a job writes: kept up to a limit, counted in full, and passed on piece by piece if wanted.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    time::{sleep_until, Instant},
 };
 
 use super::demux::Stream;
 
 /// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB.
 const WINDOW: u32 = 16;
+
+/// How many bytes a second of one job are read for long, and how many at once beyond that. The engine
+/// copies every byte, outside of any container's limits: a flood read as fast as it comes would keep it
+/// from serving the jobs beside.
+const RATE: f64 = (64 << 20) as f64;
+const BURST: f64 = (16 << 20) as f64;
 
 /// A piece of output on its way to the caller.
 pub struct Chunk {
@@ -73,6 +82,8 @@ struct Streams {
     stdout: Collected,
     stderr: Collected,
     first_byte: Option<Instant>,
+    /// When all that came so far would have come at `RATE`.
+    paced: Option<Instant>,
     /// The call is over, whatever else the job may write.
     closed: bool,
 }
@@ -110,7 +121,10 @@ impl Output {
         if streams.closed {
             return Room::Left;
         }
-        streams.first_byte.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        streams.first_byte.get_or_insert(now);
+        let paced = streams.paced.map_or(now, |paced| paced.max(now));
+        streams.paced = Some(paced + Duration::from_secs_f64(bytes.len() as f64 / RATE));
         let collected = match stream {
             Stream::Stdout => &mut streams.stdout,
             Stream::Stderr => &mut streams.stderr,
@@ -134,8 +148,16 @@ impl Output {
         Room::Left
     }
 
-    /// Gives the pieces to the caller, as fast as it takes them.
+    /// Gives the pieces to the caller, as fast as it takes them, and holds back a job that floods.
     pub(super) async fn pass_on(&self, pieces: &mut Pieces) {
+        let paced = self.lock().paced;
+        let ahead = Duration::from_secs_f64(BURST / RATE);
+        // A sleep that is over takes a millisecond all the same.
+        if let Some(due) =
+            paced.and_then(|at| at.checked_sub(ahead)).filter(|due| *due > Instant::now())
+        {
+            sleep_until(due).await;
+        }
         if let Some(tap) = &self.tap {
             for (stream, bytes) in pieces.drain(..) {
                 tap.pass_on(stream, bytes).await;
@@ -193,6 +215,27 @@ mod tests {
         let (stdout, stderr) = output.take();
         assert_eq!((&stdout.bytes[..], stdout.total, stdout.truncated), (&b"abcd"[..], 6, true));
         assert_eq!((&stderr.bytes[..], stderr.total, stderr.truncated), (&b"wxyz"[..], 4, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_read_no_faster_than_its_rate_and_what_is_no_flood_at_once() {
+        let output = Output::new(Wanted { limit: None, collect: false }, None);
+        let piece = vec![b'x'; 64 * 1024];
+        let read = |bytes: f64| {
+            let (output, piece) = (&output, &piece);
+            async move {
+                for _ in 0..(bytes / piece.len() as f64) as usize {
+                    output.push(Stream::Stdout, piece, &mut Vec::new());
+                    output.pass_on(&mut Vec::new()).await;
+                }
+            }
+        };
+        let start = Instant::now();
+        read(BURST).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        read(RATE * 2.0).await;
+        let took = start.elapsed().as_secs_f64();
+        assert!((1.9..2.1).contains(&took), "{took}");
     }
 
     #[tokio::test]
