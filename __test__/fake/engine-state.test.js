@@ -39,7 +39,7 @@ it('when it is back, its pools refill by themselves, and the first call works', 
   const pool = bench.pool({ poolSize: 2 });
   await pool.initialize();
   await engine.vanish();
-  await until(() => pool.stats().engine.state === 'down');
+  await until(() => pool.stats().engine.state === 'down' && pool.stats().warm === 0);
   await engine.listen();
   expect(await pool.run('x')).toMatchObject({ exitCode: 0 });
   await until(() => pool.stats().warm === 2);

@@ -322,6 +322,11 @@ class Call {
     this.cut(direction, this.#directions[direction].bytes + bytes, how);
   }
 
+  /** Whether the engine has begun to answer, whatever became of that. */
+  get answered() {
+    return this.#directions.answer.bytes > 0;
+  }
+
   /** Bytes of the request, its head first; after an upgrade, of the stream. */
   request(bytes) {
     if (!this.#passes) this.#waiting.push(bytes);

@@ -5,6 +5,7 @@
 
 use std::{future::Future, io};
 
+use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
@@ -141,23 +142,27 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     async fn serve(mut self, mut queue: mpsc::Receiver<Box<Request>>) {
         loop {
             tokio::select! {
-                request = queue.recv() => match request {
-                    Some(request) => {
-                        if !self.answer(*request).await {
-                            return;
-                        }
+                request = queue.recv() => {
+                    let Some(request) = request else { return };
+                    // What has not been sent to a dead container can still go to another one.
+                    let read = self.reader.read(&mut self.buffer).now_or_never();
+                    if read.is_some_and(|read| !self.take_rest(read)) || !self.answer(*request).await {
+                        return;
                     }
-                    None => return,
-                },
-                // Between jobs there is only what earlier ones left behind, or the end.
+                }
                 read = self.reader.read(&mut self.buffer) => {
-                    let Ok(size @ 1..) = read else { return };
-                    if self.demux.feed(&self.buffer[..size], |_, _| {}).is_err() {
+                    if !self.take_rest(read) {
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Between jobs there is only what earlier ones left behind, or the end: then this is `false`.
+    fn take_rest(&mut self, read: io::Result<usize>) -> bool {
+        let Ok(size @ 1..) = read else { return false };
+        self.demux.feed(&self.buffer[..size], |_, _| {}).is_ok()
     }
 
     /// Runs one job; says whether the connection can run another.
