@@ -213,3 +213,42 @@ async fn panics_are_counted() {
     assert_eq!(bed.pool.stats().totals.panics, 2);
     assert_eq!(bed.counts(), [1, 0, 0, 0, 0]);
 }
+
+/// A pool of one whose containers have been dying young; the one it holds now lives.
+async fn troubled() -> Bed {
+    let bed = Bed::warm(config(1, 4)).await;
+    let mortal = Answer::Mortal(Duration::from_millis(1));
+    bed.engine.creates([mortal, mortal]);
+    drop(bed.pool.try_acquire().unwrap());
+    while bed.pool.totals().lost < 2 || bed.counts() != [1, 0, 0, 0, 0] {
+        now().await;
+    }
+    assert_eq!(bed.pool.state(), PoolState::Degraded);
+    bed
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_was_used_ends_the_trouble_with_those_that_died_young() {
+    let bed = troubled().await;
+    drop(bed.pool.try_acquire().unwrap().unwrap());
+    assert_eq!(bed.pool.state(), PoolState::Healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_died_in_use_does_not() {
+    let bed = troubled().await;
+    let acquired = bed.pool.try_acquire().unwrap().unwrap();
+    bed.engine.kill(acquired.lease.id());
+    now().await;
+    drop(acquired);
+    assert_eq!(bed.pool.state(), PoolState::Degraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_not_used_does_not_either_before_it_has_lasted() {
+    let bed = troubled().await;
+    bed.pool.ready()[0].destroy().await.unwrap();
+    assert_eq!(bed.pool.state(), PoolState::Degraded);
+    sleep(SECOND * 6).await;
+    assert_eq!(bed.pool.state(), PoolState::Healthy);
+}
