@@ -244,6 +244,9 @@ async fn the_end_of_the_connection_is_noticed_while_idle_and_in_a_job() {
     let (supervisor, session) = up().await;
     supervisor.connection.lock().await.shutdown().await.unwrap();
     timeout(PATIENCE, session.lost()).await.expect("noticed");
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let end = session.run(script("", &[], &[]), output, oneshot::channel().0).await;
+    assert_eq!(end, Err(SessionError::Unsent), "nothing of it can have run");
 
     let (supervisor, session) = up().await;
     let output = Output::new(Wanted { limit: None, collect: true }, None);
