@@ -343,6 +343,10 @@ async fn a_create_whose_answer_is_lost_is_found_by_its_name_and_not_made_twice()
             Answer::Lost
         }
         _ if request.starts_with("POST /containers/create") => refused(409, "name in use"),
+        // It has the name, and is still making the container.
+        _ if request.starts_with("GET /containers/scientist-pool-") && before < 2 => {
+            refused(404, "No such container")
+        }
         _ if request.starts_with("GET /containers/scientist-pool-") => {
             let labels = labels.lock().unwrap();
             ok(&format!(r#"{{"Id":"{ID}","Config":{{"Labels":{labels}}}}}"#))

@@ -1,12 +1,12 @@
 //! A container: what it is made as, and its way from create over attach to start.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bollard::{
     config::ContainerCreateBody,
     models::{HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits},
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
 use super::{
     super::{Attached, CreateError, Init, Vitals},
@@ -25,6 +25,8 @@ use crate::{
     error::{Code, Error},
 };
 
+/// Between two looks for a container whose name is taken already.
+const LOOKS_MS: [u64; 7] = [10, 20, 40, 80, 160, 320, 640];
 /// How many names are tried that somebody else has taken.
 const NAMES: usize = 3;
 
@@ -174,18 +176,22 @@ async fn make_named(
         Err(Fault::Unanswered(_)) => {}
         answered => return answered,
     }
-    match client.create_container(name, body).await {
-        Err(taken @ Fault::Refused { status: 409, .. }) => {
-            let (id, labels) = client.inspect_container(name).await?;
-            let ours = labels.get(owner::SESSION) == Some(&Owner::current().session);
-            if ours {
-                Ok(id)
-            } else {
-                Err(taken)
+    let taken = match client.create_container(name, body).await {
+        Err(taken @ Fault::Refused { status: 409, .. }) => taken,
+        answered => return answered,
+    };
+    // An engine takes the name before it makes the container, and knows none by it until then.
+    for pause in LOOKS_MS.map(Duration::from_millis) {
+        match client.inspect_container(name).await {
+            Err(fault) if fault.is_missing() => sleep(pause).await,
+            Err(fault) => return Err(fault),
+            Ok((id, labels)) => {
+                let ours = labels.get(owner::SESSION) == Some(&Owner::current().session);
+                return if ours { Ok(id) } else { Err(taken) };
             }
         }
-        answered => answered,
     }
+    Err(Fault::Unanswered("the engine has its name, and no such container".to_owned()))
 }
 
 /// Attaches first, so that nothing PID 1 says is missed, and starts.
