@@ -80,13 +80,11 @@ const SCENARIOS = [
       const program = path.join(__dirname, '../__test__/support/programs/holder.js');
       const env = { ...process.env, SCIENTIST_POOL_TEST_ENGINE: engine.host };
       const child = fork(program, [], { env });
-      const ask = async (what, ...args) => {
-        child.send({ number: what, what, args });
-        for (;;) {
-          const [message] = await once(child, 'message');
-          if (message.number === what) return;
-        }
-      };
+      const ask = (what, ...args) =>
+        new Promise((resolve) => {
+          child.on('message', ({ number }) => number === what && resolve());
+          child.send({ number: what, what, args });
+        });
       await ask('make', { labels: { 'bench.recovery': 'killed' } });
       await ask('initialize');
       const filters = { label: ['bench.recovery=killed'] };
