@@ -23,7 +23,7 @@ it('runs a script on a warm container, and settles at its size again', async () 
   expect(engine.count(CREATE)).toBe(3);
 });
 
-it('runs a second call beside the first through an exec', async () => {
+it('runs a second call beside the first, and a third, through an exec', async () => {
   const { engine } = bench;
   let end;
   engine.run = ({ path, stdin }) =>
@@ -37,6 +37,8 @@ it('runs a second call beside the first through an exec', async () => {
   await until(() => end);
   const second = await container.execute('second');
   expect(second).toMatchObject({ stdout: 'second', exitCode: 4, path: 'cold' });
+  const third = await container.execute('third');
+  expect(third).toMatchObject({ stdout: 'third', exitCode: 4, path: 'cold' });
   end({ stdout: 'one' });
   expect(await first).toMatchObject({ stdout: 'one', path: 'warm' });
 });

@@ -294,7 +294,7 @@ struct Turn<'a>(&'a AtomicBool);
 impl<'a> Turn<'a> {
     fn take(supervising: &'a AtomicBool) -> Option<Self> {
         let free = supervising.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
-        free.is_ok().then_some(Self(supervising))
+        free.ok().map(|_| Self(supervising))
     }
 }
 
