@@ -82,11 +82,26 @@ declare class ContainerPoolManager extends EventEmitter {
   /**
    * Acquires, executes and destroys in one call. Resolves as soon as the result is known; the removal
    * goes on behind it, and `shutdown()` waits for it. A container that dies before anything was sent to it
-   * is exchanged once.
+   * is exchanged once, unless a file came from a stream.
+   *
+   * With `files` it writes files first; with patterns in `collect` the result has the `files` that match
+   * after the end. The `timeout` counts for each of the three.
    *
    * @param script Python source.
-   * @throws what {@link acquire} and {@link ContainerPoolManager.Container.execute} throw.
+   * @throws what {@link acquire}, {@link ContainerPoolManager.Container.execute},
+   *   {@link ContainerPoolManager.Container.writeFiles} and
+   *   {@link ContainerPoolManager.Container.readFiles} throw.
    */
+  run<E extends ContainerPoolManager.Encoding = 'utf8'>(
+    script: string,
+    options: Omit<ContainerPoolManager.RunScriptOptions<E>, 'collect'> &
+      ContainerPoolManager.CollectFiles,
+  ): Promise<ContainerPoolManager.ExecuteResult<E> & ContainerPoolManager.CollectedFiles>;
+  run<E extends ContainerPoolManager.Encoding = 'utf8'>(
+    cmd: readonly string[],
+    options: Omit<ContainerPoolManager.RunCommandOptions<E>, 'collect'> &
+      ContainerPoolManager.CollectFiles,
+  ): Promise<ContainerPoolManager.ExecuteResult<E> & ContainerPoolManager.CollectedFiles>;
   run<E extends ContainerPoolManager.Encoding = 'utf8'>(
     script: string,
     options?: ContainerPoolManager.RunScriptOptions<E>,
@@ -186,7 +201,7 @@ declare namespace ContainerPoolManager {
     /** The engine's container id, in full. */
     readonly id: string;
 
-    /** `'BUSY'` from the first execute on. */
+    /** `'BUSY'` from the first execute, or the first file written or read, on. */
     readonly status: 'READY' | 'BUSY' | 'TERMINATED';
 
     /** When the pool will end it, in ms since the epoch; `null`: not by the clock. */
@@ -230,6 +245,60 @@ declare namespace ContainerPoolManager {
     ): Promise<ExecuteResult<E>>;
 
     /**
+     * Writes files below the working directory: before a call, between two, or beside one. Folders are
+     * made as needed. A file appears complete or not at all, and replaces one of its name; the files are
+     * written in order, and those before one that fails stay. Streams are passed on as they come, 4 MiB
+     * at a time. No link in the container is followed.
+     *
+     * @example
+     * ```js
+     * await container.writeFiles({
+     *   'data/in.csv': 'a,b\n1,2\n',
+     *   'photo.png': fs.createReadStream('photo.png'),
+     *   'tool.sh': { data: '#!/bin/sh\necho hello\n', mode: 0o755 },
+     * });
+     * ```
+     *
+     * @param files Path → content. Paths are relative, names with `/` between them, without `.` and `..`.
+     * @throws {PoolError} `INVALID_ARGUMENT`; `FILE_ERROR` with `path` and `errno`: it could not be
+     *   written, for want of space (`ENOSPC`, `EDQUOT`), beyond `ulimits.fsize` (`EFBIG`), or because the
+     *   image has no `python3`; `CONTAINER_TERMINATED`, also past `timeout`; `CONTAINER_LOST`;
+     *   `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`. With `signal`: the signal's reason. What a stream failed with.
+     */
+    writeFiles(files: Files, options?: FileOptions): Promise<void>;
+
+    /**
+     * What a file below the working directory holds, as a Buffer unless `encoding` says otherwise. No
+     * link is followed, and what is no regular file is not read.
+     *
+     * @param options `'utf8'` is short for `{ encoding: 'utf8' }`.
+     * @throws {PoolError} `FILE_NOT_FOUND`; `FILE_LIMIT`: it has more than `maxBytes`; `FILE_ERROR` with
+     *   `path` and `errno`; else as {@link writeFiles}.
+     */
+    readFile<E extends Encoding = 'buffer'>(
+      path: string,
+      options?: ReadFileOptions<E> | E,
+    ): Promise<Output<E>>;
+
+    /**
+     * The files below the working directory that a pattern, or one of several, matches: path → content,
+     * in an object without a prototype. `*` and `?` stand for characters of a name, `[a-z]` and `[!a-z]`
+     * for one of some or none of them, and `**` as a whole name for any number of folders, 64 at most. A
+     * name that begins with a dot is matched only where the pattern has that dot. Links, what is no
+     * regular file, names that are no UTF-8, and other mounts below a `**` are left out.
+     *
+     * The names are the scripts' choice. They never lead out of the folder they are put in; on Windows,
+     * look at them before you do so.
+     *
+     * @throws {PoolError} `FILE_LIMIT`: more than `maxFiles` match, they have more than `maxBytes`
+     *   together, or there are more than 100 000 names to look at; else as {@link readFile}.
+     */
+    readFiles<E extends Encoding = 'buffer'>(
+      glob: string | readonly string[],
+      options?: ReadFilesOptions<E>,
+    ): Promise<Record<string, Output<E>>>;
+
+    /**
      * Kills and removes the container; resolves when the engine confirms that it is gone. Idempotent,
      * and concurrent calls share one removal; one that is gone already is success. An execute under way
      * rejects with `CONTAINER_TERMINATED`. After a failure, another call tries again.
@@ -256,6 +325,10 @@ declare namespace ContainerPoolManager {
     readonly timeout?: number;
     /** The engine's HTTP status. */
     readonly statusCode?: number;
+    /** The file in the container. */
+    readonly path?: string;
+    /** What the system said of it, by name: `'ENOSPC'`. */
+    readonly errno?: string;
   }
 
   export interface PoolErrorDetails {
@@ -263,6 +336,8 @@ declare namespace ContainerPoolManager {
     containerId?: string;
     timeout?: number;
     statusCode?: number;
+    path?: string;
+    errno?: string;
     cause?: unknown;
   }
 
@@ -276,6 +351,9 @@ declare namespace ContainerPoolManager {
    * - `POOL_CLOSED`: the pool is shut down; `initialize()` opens it again.
    * - `CONTAINER_TERMINATED`: the container was destroyed: by its holder, a timeout, or a shutdown.
    * - `CONTAINER_LOST`: it ended, or its connection broke, without anybody here asking for it.
+   * - `FILE_NOT_FOUND`: there is no such file (`path`) in the container.
+   * - `FILE_LIMIT`: more files, or more bytes of them, than the call allows.
+   * - `FILE_ERROR`: a file (`path`) could not be written or read (`errno`).
    * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded.
    * - `INTERNAL_ERROR`: a fault of this package.
    */
@@ -290,6 +368,9 @@ declare namespace ContainerPoolManager {
     | 'POOL_CLOSED'
     | 'CONTAINER_TERMINATED'
     | 'CONTAINER_LOST'
+    | 'FILE_NOT_FOUND'
+    | 'FILE_LIMIT'
+    | 'FILE_ERROR'
     | 'BINDING_UNAVAILABLE'
     | 'INTERNAL_ERROR';
 
@@ -572,7 +653,52 @@ declare namespace ContainerPoolManager {
     Tty?: false;
   }
 
+  /** What a file is to hold: text (as UTF-8), bytes, or a stream of these, such as a `Readable`. */
+  export type FileContent = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+
+  /** Path → content, with permissions if they are not to be 0o644. */
+  export type Files = Readonly<
+    Record<string, FileContent | { readonly data: FileContent; readonly mode?: number }>
+  >;
+
+  /** The options of calls about files. A timeout or an abort ends the container. */
+  export interface FileOptions {
+    /** Wall clock, ms, a stream's own time included; 0: no limit. @defaultValue the pool's `execTimeout` */
+    timeout?: number;
+    /** Ends the container and rejects with the signal's reason, an already aborted one too. */
+    signal?: AbortSignal;
+  }
+
+  export interface ReadFileOptions<E extends Encoding = 'buffer'> extends FileOptions {
+    /** The most bytes, of all files together; more is `FILE_LIMIT`. @defaultValue 64 MiB */
+    maxBytes?: Bytes;
+    /** @defaultValue 'buffer' */
+    encoding?: E;
+  }
+
+  export interface ReadFilesOptions<E extends Encoding = 'buffer'> extends ReadFileOptions<E> {
+    /** The most files; more is `FILE_LIMIT`. @defaultValue 1000 */
+    maxFiles?: number;
+  }
+
+  /** For `run`: the files to be in its result. */
+  export interface CollectFiles {
+    /** One pattern or several, as {@link Container.readFiles} takes them. */
+    collect: string | readonly string[];
+  }
+
+  /** What `run` collected. */
+  export interface CollectedFiles {
+    /**
+     * Path → content, within the default limits of {@link Container.readFiles}. Empty where the call ended
+     * the container: by its timeout, its output or its CPU time.
+     */
+    files: Record<string, Buffer>;
+  }
+
   interface RunOptions {
+    /** Written before the call, as {@link Container.writeFiles} does it. */
+    files?: Files;
     /** The longest to wait for a container, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
     acquireTimeout?: number;
   }

@@ -1,22 +1,9 @@
 'use strict';
 
 const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
-const { bytes, flag, millis, oneOf, whole, words } = require('./kinds');
+const { canRepeat, readFileSet, readPatterns } = require('./files');
+const { abortSignal, bytes, flag, millis, oneOf, whole, words } = require('./kinds');
 const { checkNames, isRecord } = require('./names');
-
-/** An AbortSignal of whichever realm or polyfill. */
-const abortSignal = {
-  read(value, path) {
-    const fits =
-      typeof value === 'object' &&
-      value !== null &&
-      typeof value.aborted === 'boolean' &&
-      typeof value.addEventListener === 'function' &&
-      typeof value.removeEventListener === 'function';
-    if (fits) return value;
-    throw wrong(path, 'an AbortSignal', value);
-  },
-};
 
 const callback = {
   read(value, path) {
@@ -232,10 +219,27 @@ function readCommandCall(cmd, options = {}, settings) {
   return makeCall({ argv, args: [], env }, readOptions(rest, COMMAND_OPTIONS), false, settings);
 }
 
-/** `run(scriptOrCmd, options)`: the call, and how long to wait for a container. */
+/** What `run` writes before the call (`entries`), and collects after it (`patterns`); each may be `undefined`. */
+function readRunFiles({ files, collect }) {
+  const wanted = typeof collect === 'string' || Array.isArray(collect);
+  return {
+    entries: files === undefined ? undefined : readFileSet(files),
+    patterns: wanted ? readPatterns(collect, 'collect') : undefined,
+  };
+}
+
+/** `run(scriptOrCmd, options)`: the call, how long to wait for a container, and the files around it. */
 function readRun(what, options = {}, settings) {
   if (!isRecord(options)) throw wrongType('options', 'an object', options);
-  const { acquireTimeout, ...rest } = options;
+  const { acquireTimeout, files, ...rest } = options;
+  const around = readRunFiles(options);
+  if (around.patterns !== undefined) delete rest.collect;
+  const repeatable = around.entries === undefined || canRepeat(around.entries);
+  const { call, timeout } = readRunCall(what, acquireTimeout, rest, settings);
+  return { call, timeout, around, repeatable };
+}
+
+function readRunCall(what, acquireTimeout, rest, settings) {
   const timeout =
     acquireTimeout === undefined
       ? settings.acquireTimeout

@@ -5,6 +5,16 @@ const { setImmediate: nextTurn } = require('node:timers/promises');
 const { readCommandCall, readScriptCall } = require('./call');
 const { trace } = require('./diagnostics');
 const { callSite, failure, panic } = require('./errors');
+const {
+  MAX_BYTES,
+  MAX_FILES,
+  Transfer,
+  decoded,
+  fileSet,
+  readReadFile,
+  readReadFiles,
+  readWriteFiles,
+} = require('./files');
 const { loadNative } = require('./native');
 const { Delivery, makeResult } = require('./output');
 const { securityOf } = require('./security');
@@ -14,13 +24,21 @@ const { securityOf } = require('./security');
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
 
 /** A result as others may see it. */
-function withoutOutput({ stdout, stderr, ...rest }) {
+function withoutOutput({ stdout, stderr, files, ...rest }) {
   return rest;
+}
+
+/** Whether what ended a call ended its container with it, and its files. */
+function endedContainer({ reason, signal }) {
+  // Beyond a soft limit of the CPU time the kernel sends another signal, to the process alone.
+  return (
+    reason === 'timeout' || reason === 'output_limit' || (reason === 'cpu' && signal === 'SIGKILL')
+  );
 }
 
 // What the pool does to its containers and their users can't; set from inside the class.
 let handOver;
-let perform;
+let performWithFiles;
 
 /** A container of a pool. `index.d.ts` is its documentation. */
 class Container {
@@ -67,6 +85,32 @@ class Container {
     return this.#perform(readCommandCall(cmd, options, this.#owner.settings), 0, site);
   }
 
+  async writeFiles(files, options) {
+    const site = callSite();
+    const call = readWriteFiles(files, options);
+    await this.#transfer(call, site, (transfer) => transfer.write(call.entries));
+  }
+
+  async readFile(path, options) {
+    const site = callSite();
+    const call = readReadFile(path, options);
+    const data = await this.#transfer(call, site, (transfer) => transfer.read(call));
+    return decoded(data, call.encoding);
+  }
+
+  async readFiles(glob, options) {
+    const site = callSite();
+    const call = readReadFiles(glob, options);
+    const files = await this.#transfer(call, site, (transfer) => transfer.readAll(call));
+    return fileSet(files, call.encoding);
+  }
+
+  /** Does what a call about files asks for; one without a `timeout` of its own has the pool's. */
+  #transfer({ timeout = this.#owner.settings.execTimeout, signal }, site, work) {
+    const end = () => this.#owner.removeBehind(this);
+    return new Transfer(this.#native, { timeout, signal }, end, site).perform(work);
+  }
+
   async destroy() {
     const site = callSite();
     // Who calls while a removal is under way, or after it, shares it: nothing more happens.
@@ -107,6 +151,23 @@ class Container {
       () => this.#carryOut(call, waited, site),
       withoutOutput,
     );
+  }
+
+  /** Runs one call with files written before it, or collected after it, or both. */
+  async #performWithFiles(call, { entries, patterns }, waited, site) {
+    const { signal, job } = call;
+    const bounds = { timeout: job.timeoutMs, signal };
+    if (entries !== undefined) {
+      await this.#transfer(bounds, site, (transfer) => transfer.write(entries));
+    }
+    const result = await this.#perform(call, waited, site);
+    if (patterns === undefined) return result;
+    const found = endedContainer(result)
+      ? []
+      : await this.#transfer(bounds, site, (transfer) =>
+          transfer.readAll({ patterns, maxFiles: MAX_FILES, maxBytes: MAX_BYTES }),
+        );
+    return { ...result, files: fileSet(found, 'buffer') };
   }
 
   #described() {
@@ -159,8 +220,9 @@ class Container {
       container.#native = native;
       return container;
     };
-    perform = (container, call, waited, site) => container.#perform(call, waited, site);
+    performWithFiles = (container, call, around, waited, site) =>
+      container.#performWithFiles(call, around, waited, site);
   }
 }
 
-module.exports = { ASYNC_DISPOSE, Container, handOver, perform };
+module.exports = { ASYNC_DISPOSE, Container, handOver, performWithFiles };

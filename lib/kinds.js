@@ -70,6 +70,20 @@ function bytes(least, { none = false } = {}) {
   return { read, parse };
 }
 
+/** An AbortSignal of whichever realm or polyfill. */
+const abortSignal = {
+  read(value, path) {
+    const fits =
+      typeof value === 'object' &&
+      value !== null &&
+      typeof value.aborted === 'boolean' &&
+      typeof value.addEventListener === 'function' &&
+      typeof value.removeEventListener === 'function';
+    if (fits) return value;
+    throw wrong(path, 'an AbortSignal', value);
+  },
+};
+
 const flag = {
   read(value, path) {
     if (typeof value === 'boolean') return value;
@@ -310,6 +324,7 @@ const moduleNames = listOf(
 
 module.exports = {
   MiB,
+  abortSignal,
   bytes,
   capabilities,
   engineAddress,

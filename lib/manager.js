@@ -3,7 +3,7 @@
 const { EventEmitter } = require('node:events');
 
 const { readAcquire, readRun, readShutdown } = require('./call');
-const { ASYNC_DISPOSE, Container, handOver, perform } = require('./container');
+const { ASYNC_DISPOSE, Container, handOver, performWithFiles } = require('./container');
 const { Background, trace } = require('./diagnostics');
 const { PoolError, callSite, failure, fromRecord, invalid, isUnsent, panic } = require('./errors');
 const { LeakDetector } = require('./leaks');
@@ -175,16 +175,17 @@ class ContainerPoolManager extends EventEmitter {
 
   async run(what, options) {
     const site = callSite();
-    const { call, timeout } = readRun(what, options, this.#settings);
+    const { call, timeout, around, repeatable } = readRun(what, options, this.#settings);
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       const container = await this.#lease(timeout, call.signal, site);
       try {
-        return await perform(container, call, performance.now() - began, site);
+        const waited = performance.now() - began;
+        return await performWithFiles(container, call, around, waited, site);
       } catch (error) {
         // It died on its way here, with nothing sent to it: another one may do. Once, as two in a row
         // are no coincidence.
-        if (attempt > 1 || !isUnsent(error)) throw error;
+        if (attempt > 1 || !repeatable || !isUnsent(error)) throw error;
       } finally {
         this.#removeBehind(container);
       }

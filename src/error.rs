@@ -23,6 +23,20 @@ pub enum Code {
     ContainerTerminated,
     /// The container ended, or its connection broke, without anybody here asking for it.
     ContainerLost,
+    /// There is no such file in the container.
+    FileNotFound,
+    /// More files, or more bytes of them, than the call allows.
+    FileLimit,
+    /// A file could not be written or read.
+    FileError,
+}
+
+impl Code {
+    /// Whether a call that ended so leaves its container as good as before.
+    pub fn spares_container(self) -> bool {
+        use Code::{FileError, FileLimit, FileNotFound, InvalidArgument};
+        matches!(self, InvalidArgument | FileNotFound | FileLimit | FileError)
+    }
 }
 
 /// An error with a stable code, a message that says what to do next, and the fields that matter.
@@ -43,12 +57,26 @@ pub struct Error {
     /// The engine's HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
+    /// What it is about, of errors about files. Boxed: few errors are, and every result has room for one.
+    #[serde(flatten)]
+    pub file: Option<Box<FileFault>>,
     /// The call ended before anything of it reached the container: it can be made again elsewhere.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
     /// The error beneath this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<Error>>,
+}
+
+/// The file that an error is about.
+#[derive(Clone, Serialize)]
+pub struct FileFault {
+    /// In the container, as the caller named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the system said of it, by name: `ENOSPC`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -62,6 +90,7 @@ impl Error {
             container_id: None,
             timeout: None,
             status_code: None,
+            file: None,
             unsent: false,
             cause: None,
         }
@@ -84,6 +113,11 @@ impl Error {
 
     pub fn status(mut self, status: u16) -> Self {
         self.status_code = Some(status);
+        self
+    }
+
+    pub fn file(mut self, path: Option<String>, errno: Option<String>) -> Self {
+        self.file = Some(Box::new(FileFault { path, errno }));
         self
     }
 

@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
+const { serveFiles } = require('./files');
 const { frame } = require('./frames');
 const { Supervisor } = require('./supervisor');
 
@@ -13,6 +14,8 @@ class FakeContainer {
   state = 'created';
   /** Whether it ends with its stdin, as one does whose PID 1 still reads. */
   lifeline = true;
+  /** Path below the working directory → content. */
+  files = new Map();
   #engine;
   #socket = null;
 
@@ -32,6 +35,7 @@ class FakeContainer {
     const supervisor = new Supervisor(
       (boot, answer) => this.#answer(this.#engine.boot({ ...boot, container: this }), answer),
       (job, answer) => this.#answer(this.#engine.perform({ ...job, ...this.#streams() }), answer),
+      (request, answer) => this.write(answer(serveFiles(request, this.files))),
     );
     const isSupervised = this.config.Entrypoint[0] === 'python3';
     const feed = (chunk) => {

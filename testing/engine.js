@@ -165,6 +165,9 @@ class FakeEngine {
       const outcome = readOutcome(await (reply === undefined ? this.run(job) : reply.to(job)));
       // Who waits for it keeps the process alive; it does not.
       if (outcome.delay > 0) await sleep(outcome.delay, undefined, { ref: false });
+      for (const [path, content] of Object.entries(outcome.files)) {
+        job.container.files.set(path, Buffer.from(content));
+      }
       return outcome;
     } catch (error) {
       // A test's own fault, told where the test will see it: in the result of the call.

@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
+const { isHelper, serveFiles } = require('./files');
 const { frame, output } = require('./frames');
 
 /** A process that the engine itself starts in a container. */
@@ -29,6 +30,12 @@ class FakeExec {
   }
 
   async #run(socket, stdin) {
+    if (isHelper(this.#config.Cmd)) {
+      socket.end(output({ stdout: serveFiles(stdin, this.#container.files) }));
+      this.running = false;
+      this.exitCode = 0;
+      return;
+    }
     const { Cmd: argv, Env = [], WorkingDir: cwd = '' } = this.#config;
     const env = Object.fromEntries(Env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
     const container = this.#container;

@@ -185,6 +185,8 @@ export interface Outcome {
   reason?: 'exit' | 'signal' | 'oom' | 'timeout' | 'lost';
   /** ms until then. @defaultValue 0 */
   delay?: number;
+  /** What it leaves in its working directory: path → content. @defaultValue none */
+  files?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 /** Gives what a job comes to. A promise that never settles is a job that never ends. */
@@ -221,6 +223,8 @@ export interface FakeContainer {
   /** What the engine was asked to make it from: the body of Docker's `ContainerCreate`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly state: 'created' | 'running' | 'gone';
+  /** The files below its working directory, path → content. A test may change them. */
+  readonly files: Map<string, string | Uint8Array>;
   /** Ends it from outside, as `docker kill` would: its pool finds it lost. */
   die(): void;
 }

@@ -2,7 +2,17 @@
 
 const { signalNumber } = require('../lib/signal-names');
 
-const FIELDS = ['stdout', 'stderr', 'exitCode', 'signal', 'reason', 'delay', 'raw', 'cutAt'];
+const FIELDS = [
+  'stdout',
+  'stderr',
+  'exitCode',
+  'signal',
+  'reason',
+  'delay',
+  'files',
+  'raw',
+  'cutAt',
+];
 const REASONS = ['exit', 'signal', 'oom', 'timeout', 'lost'];
 
 /** The one that the kernel sends where memory has run out. */
@@ -21,7 +31,7 @@ function readOutcome(outcome) {
       throw new TypeError(`an outcome has no '${name}'; it has ${FIELDS.join(', ')}`);
     }
   }
-  const { stdout = '', stderr = '', exitCode = 0, delay = 0, raw, cutAt } = outcome;
+  const { stdout = '', stderr = '', exitCode = 0, delay = 0, files = {}, raw, cutAt } = outcome;
   const signal = typeof outcome.signal === 'string' ? numberOf(outcome.signal) : outcome.signal;
   const { reason = signal === undefined ? 'exit' : 'signal' } = outcome;
   if (!REASONS.includes(reason)) {
@@ -35,6 +45,7 @@ function readOutcome(outcome) {
     signal: killed,
     reason,
     delay,
+    files,
     raw: raw ?? Buffer.alloc(0),
     cutAt,
   };

@@ -1,36 +1,7 @@
 'use strict';
 
+const { Fields } = require('./fields');
 const { frame, output } = require('./frames');
-
-/** Reads the strings and lists of a payload; the head of `src/runner/supervisor.py` defines them. */
-class Fields {
-  #payload;
-  #position = 0;
-
-  constructor(payload) {
-    this.#payload = payload;
-  }
-
-  bytes(size) {
-    this.#position += size;
-    return this.#payload.subarray(this.#position - size, this.#position);
-  }
-
-  string() {
-    return this.bytes(this.bytes(4).readUInt32LE()).toString();
-  }
-
-  list() {
-    return Array.from({ length: this.bytes(4).readUInt32LE() }, () => this.string());
-  }
-
-  /** Names and values in turn. */
-  mapping() {
-    const flat = this.list();
-    const pairs = flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]]] : []));
-    return Object.fromEntries(pairs);
-  }
-}
 
 /** What answers a boot or a job, on both streams. */
 function trailer(nonce, kind, value) {
@@ -52,6 +23,13 @@ function answerTo(nonce, outcome) {
   return Buffer.concat([raw, output(outcome), trailers[reason]?.() ?? Buffer.alloc(0)]);
 }
 
+/** What a job's frame says by its mode; of files it is the helper's source. */
+const META = {
+  S: (fields) => ({ env: fields.mapping(), args: fields.list() }),
+  C: (fields) => ({ argv: fields.list(), env: fields.mapping(), cwd: fields.string() }),
+  F: () => ({}),
+};
+
 /**
  * PID 1 of a container, at the level of its protocol: takes the boot and the jobs from stdin, and has
  * its container decide what comes of them.
@@ -62,15 +40,18 @@ class Supervisor {
   #job = null;
   #onBoot;
   #onJob;
+  #onFiles;
 
   /**
    * @param {(boot: { preload: string[] }, answer: (outcome: { failed?: string }) => Buffer) => void} onBoot
    * @param {(job: object, answer: (outcome: object) => Buffer) => void} onJob
+   * @param {(request: Buffer, answer: (stdout: Buffer) => Buffer) => void} onFiles
    * `answer` gives the bytes for the attached stream.
    */
-  constructor(onBoot, onJob) {
+  constructor(onBoot, onJob, onFiles) {
     this.#onBoot = onBoot;
     this.#onJob = onJob;
+    this.#onFiles = onFiles;
   }
 
   /** Takes the next bytes of stdin. */
@@ -119,18 +100,19 @@ class Supervisor {
 
   #begin(fields) {
     const nonce = Buffer.from(fields.bytes(16));
-    const script = fields.bytes(1).toString() === 'S';
-    const what = script
-      ? { env: fields.mapping(), args: fields.list() }
-      : { argv: fields.list(), env: fields.mapping(), cwd: fields.string() };
-    this.#job = { nonce, script, what, stdin: [] };
+    const mode = fields.bytes(1).toString();
+    this.#job = { nonce, mode, what: META[mode](fields), stdin: [] };
   }
 
   #end() {
-    const { nonce, script, what, stdin } = this.#job;
+    const { nonce, mode, what, stdin } = this.#job;
     this.#job = null;
     const bytes = Buffer.concat(stdin);
-    const job = script ? { ...what, script: bytes.toString() } : { ...what, stdin: bytes };
+    if (mode === 'F') {
+      this.#onFiles(bytes, (stdout) => Buffer.concat([output({ stdout }), trailer(nonce, 'E', 0)]));
+      return;
+    }
+    const job = mode === 'S' ? { ...what, script: bytes.toString() } : { ...what, stdin: bytes };
     this.#onJob({ ...job, path: 'supervisor' }, (outcome) => answerTo(nonce, outcome));
   }
 }

@@ -1,7 +1,10 @@
 //! The supervisor and the session together, on this machine's `python3`: no container, so that each
 //! behaviour is tested where it is cheap. What only a container has is tested through the package.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+#[path = "supervisor/files.rs"]
+mod files;
+
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use scientist_pool::runner::{
@@ -47,10 +50,19 @@ async fn boot(
     preload: &[&str],
     env: &[(&str, &str)],
 ) -> (Supervisor, Result<Session, SessionError>) {
+    boot_in(Path::new("."), preload, env).await
+}
+
+async fn boot_in(
+    folder: &Path,
+    preload: &[&str],
+    env: &[(&str, &str)],
+) -> (Supervisor, Result<Session, SessionError>) {
     let argv = init();
     let mut process = Command::new(&argv[0])
         .args(&argv[1..])
         .envs(env.iter().copied())
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -95,6 +95,30 @@ function createNativeDouble() {
       return Promise.race([work(), stopped.then(() => this.#terminated())]);
     }
 
+    writeFiles(pieces, _timeoutMs, line) {
+      return this.#transfer(line, () => double.written(pieces));
+    }
+
+    discardFile(path, temporary, _timeoutMs, line) {
+      return this.#transfer(line, () => double.discarded(path, temporary));
+    }
+
+    readFile(path, maxBytes, timeoutMs, line) {
+      return this.#transfer(line, () => double.read(path, maxBytes, timeoutMs));
+    }
+
+    readFiles(patterns, maxFiles, maxBytes, _timeoutMs, line) {
+      return this.#transfer(line, () => double.readAll(patterns, maxFiles, maxBytes));
+    }
+
+    /** Resolves as the native side does, also where it is ended meanwhile. */
+    async #transfer(line, work) {
+      if (this.status === 'TERMINATED') return this.#terminated();
+      this.status = 'BUSY';
+      const stopped = Promise.race([this.ended, line.fired]);
+      return Promise.race([work(), stopped.then(() => this.#terminated())]);
+    }
+
     async destroy() {
       this.destroys += 1;
       this.status = 'TERMINATED';
@@ -188,12 +212,18 @@ function createNativeDouble() {
     NativeCall,
     NativeContainer,
     NativePool,
+    globFault: (pattern) =>
+      pattern.includes('{') ? failureJson('INVALID_ARGUMENT', `${pattern}: no braces`) : null,
     // What a test may put in place: each answers as the native side would, `null` being success.
     program: async () => outcome(),
     warmUp: async () => null,
     lease: async () => null,
     removal: async () => null,
     closing: async () => null,
+    written: async () => null,
+    discarded: async () => null,
+    read: async () => Buffer.alloc(0),
+    readAll: async () => [],
     /** What the engine does not honour. */
     unhonoured: [],
   });

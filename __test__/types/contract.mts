@@ -79,6 +79,43 @@ same<typeof five.stdout, Buffer>();
 same<typeof five.timings.firstByte, number | null>();
 await shutdown({ grace: 0 });
 
+// Files.
+await container.writeFiles({
+  a: 'text',
+  b: Buffer.alloc(1),
+  c: new Uint8Array(1),
+  d: {
+    data: (async function* () {
+      yield 'x';
+    })(),
+    mode: 0o755,
+  },
+  e: process.stdin,
+});
+same<Awaited<ReturnType<typeof container.readFile<'buffer'>>>, Buffer>();
+const asBuffer = await container.readFile('a');
+same<typeof asBuffer, Buffer>();
+const asText = await container.readFile('a', 'utf8');
+same<typeof asText, string>();
+const asTextToo = await container.readFile('a', { encoding: 'utf8', maxBytes: '1m', timeout: 1 });
+same<typeof asTextToo, string>();
+const several = await container.readFiles(['**/*.csv', 'a'], { maxFiles: 1 });
+same<typeof several, Record<string, Buffer>>();
+const collected = await run('1', { files: { a: 'x' }, collect: 'out/*' });
+same<typeof collected.files, Record<string, Buffer>>();
+same<typeof collected.stdout, string>();
+const binary = await run(['true'], { collect: ['a', 'b'], encoding: 'buffer' });
+same<typeof binary.files, Record<string, Buffer>>();
+same<typeof binary.stdout, Buffer>();
+// @ts-expect-error no patterns: no files
+(await run('1', { collect: false })).files;
+// @ts-expect-error only `run` collects files
+container.execute('', {}, [], { collect: 'a' });
+// @ts-expect-error
+container.writeFiles({ a: 1 });
+// @ts-expect-error
+container.writeFiles({ a: { data: 'x', mode: '755' } });
+
 // Chunks come in the encoding asked for.
 await container.execute('1', {}, [], { onStdout: (chunk) => chunk.trim(), timeout: 5 });
 await container.execute('1', {}, [], { onStdout: async (chunk) => chunk satisfies string });

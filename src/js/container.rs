@@ -30,6 +30,10 @@ impl NativeContainer {
     pub(super) fn new(sandbox: Sandbox<Docker>, waited_ms: f64) -> Self {
         Self { sandbox: Arc::new(sandbox), waited_ms }
     }
+
+    pub(super) fn sandbox(&self) -> Arc<Sandbox<Docker>> {
+        self.sandbox.clone()
+    }
 }
 
 #[napi]

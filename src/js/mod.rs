@@ -8,6 +8,7 @@
 mod call;
 mod container;
 mod failure;
+mod files;
 mod panic;
 mod pool;
 mod promise;

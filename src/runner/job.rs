@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::trailer::Nonce;
+use super::{files::HELPER, trailer::Nonce};
 
 /// The longest piece of stdin in one frame; the supervisor holds a frame until it is whole.
 const DATA_FRAME: usize = 64 * 1024;
@@ -14,6 +14,8 @@ pub enum Work {
     Script { source: Bytes, args: Vec<String> },
     /// A program, started for this job.
     Command(Command),
+    /// A request to the helper for files (`files.rs`).
+    Files(Bytes),
 }
 
 /// A program with its arguments, its working directory (`None`: the container's) and all of its stdin.
@@ -25,7 +27,8 @@ pub struct Command {
 }
 
 impl Work {
-    /// The same work as a program of its own: for a script, a new interpreter that reads it.
+    /// The same work as a program of its own: for a script, a new interpreter that reads it; for files,
+    /// one that runs the helper.
     pub fn into_command(self) -> Command {
         match self {
             Self::Script { source, args } => {
@@ -34,6 +37,10 @@ impl Work {
                 Command { argv, cwd: None, stdin: source }
             }
             Self::Command(command) => command,
+            Self::Files(request) => {
+                let argv = ["python3", "-I", "-S", "-c", HELPER].map(String::from).to_vec();
+                Command { argv, cwd: None, stdin: request }
+            }
         }
     }
 }
@@ -58,6 +65,7 @@ impl Job {
                 let cwd = cwd.as_deref().unwrap_or_default();
                 (b'C', Fields::default().list(argv).list(flat(&self.env)).string(cwd), stdin)
             }
+            Work::Files(request) => (b'F', Fields::default().raw(HELPER.as_bytes()), request),
         };
         let mut frames = Vec::with_capacity(meta.0.len() + stdin.len() + 64);
         frame(&mut frames, b'J', &[nonce.bytes(), &[mode], &meta.0]);
@@ -106,16 +114,29 @@ fn length(out: &mut Vec<u8>, length: usize) {
 
 /// The strings and lists of a payload.
 #[derive(Default)]
-struct Fields(Vec<u8>);
+pub(super) struct Fields(pub(super) Vec<u8>);
 
 impl Fields {
-    fn string(mut self, value: &str) -> Self {
+    pub(super) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(super) fn number(self, value: u32) -> Self {
+        self.raw(&value.to_le_bytes())
+    }
+
+    pub(super) fn long(self, value: u64) -> Self {
+        self.raw(&value.to_le_bytes())
+    }
+
+    pub(super) fn string(mut self, value: &str) -> Self {
         length(&mut self.0, value.len());
         self.0.extend_from_slice(value.as_bytes());
         self
     }
 
-    fn list<S: AsRef<str>>(mut self, values: impl AsRef<[S]>) -> Self {
+    pub(super) fn list<S: AsRef<str>>(mut self, values: impl AsRef<[S]>) -> Self {
         length(&mut self.0, values.as_ref().len());
         values.as_ref().iter().fold(self, |fields, value| fields.string(value.as_ref()))
     }

@@ -3,10 +3,12 @@
 //! Warm: PID 1 is a supervisor (`supervisor.py`) that holds a parked `python3 -` (`spare.py`); a job
 //! goes to it over the attached stream ([`session`]), and its end comes back as a [`trailer`] behind
 //! the output. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
-//! job while one runs.
+//! job while one runs. Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
 
 pub mod demux;
 pub mod exec;
+pub mod files;
+pub mod glob;
 pub mod job;
 pub mod lifeline;
 pub mod output;

@@ -18,6 +18,7 @@ four bytes of length and its bytes; a list is four bytes of count and its string
     S  script   meta goes as it is to the spare interpreter: env (list: name, value, ...), args
                 (list); the script's source follows as the job's stdin
     C  command  meta is argv (list), env (list: name, value, ...), cwd (string, may be empty)
+    F  files    meta is the source of `files.py`, which a fork of this process runs
 
 A trailer answers boot and every job, on stdout and on stderr, after all that the job's process
 wrote there: the nonce, one byte of kind, four bytes of value (little-endian).
@@ -41,6 +42,11 @@ CHUNK = 1 << 16
 # Input is left in the pipe while this much waits for a job that does not read.
 STDIN_BACKLOG = 1 << 18
 PR_SET_DUMPABLE = 4
+
+
+def interpret_source(argv, env):
+    """Goes on as that Python program. Compiled here, not before the fork: that takes memory."""
+    exec(compile(argv[0], "<files>", "exec"), {})
 
 
 def mapping(names_and_values):
@@ -205,9 +211,13 @@ class Supervisor:
             meta = fields.rest()
             self.job.feed(little(len(meta), 4) + meta)
         else:
-            argv, env, cwd = fields.list(), mapping(fields.list()), fields.string()
+            if mode == b"F":
+                task = [fields.rest()], {}, b"", interpret_source
+            else:
+                task = fields.list(), mapping(fields.list()), fields.string(), execute
+            argv, env, cwd, become = task
             theirs, ours = posix.pipe()
-            pid = start(argv, {**self.environment, **env}, cwd, theirs)
+            pid = start(argv, {**self.environment, **env}, cwd, theirs, (), become)
             posix.close(theirs)
             self.job = Job(nonce, pid, ours)
 

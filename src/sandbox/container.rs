@@ -138,11 +138,19 @@ impl<E: Engine> Container<E> {
         self.used.store(true, Ordering::Release);
         let Call { job, deadline, cpu_time, wanted, tap, cancel } = call;
         check_size(&job)?;
+        let is_files = matches!(job.work, Work::Files(_));
+        if is_files && matches!(self.init, Init::Idle(_)) {
+            let message =
+                "Files can't be written or read: the image has no python3 that could do it.";
+            return Err(Error::new(Code::FileError, message).container(&self.id));
+        }
 
         let output = Output::new(wanted, tap);
         let (written, mut on_written) = oneshot::channel();
         let (path, work) = self.dispatch(job, output.clone(), written);
-        self.paths.count(path);
+        if !is_files {
+            self.paths.count(path);
+        }
         let expired = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(called + deadline).await,
@@ -308,6 +316,7 @@ fn check_size(job: &Job) -> Result<()> {
     let (what, size) = match &job.work {
         Work::Script { source, .. } => ("script", source.len()),
         Work::Command(Command { stdin, .. }) => ("stdin", stdin.len()),
+        Work::Files(request) => ("files", request.len()),
     };
     let env: usize = job.env.iter().map(|(name, value)| name.len() + value.len()).sum();
     for (what, size) in [(what, size), ("env", env)] {

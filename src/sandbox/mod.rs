@@ -5,6 +5,7 @@
 
 mod call;
 mod container;
+mod files;
 mod provider;
 // The module's main noun, and its smallest part.
 #[allow(clippy::module_inception)]
@@ -12,5 +13,6 @@ mod sandbox;
 
 pub use call::{Call, Outcome, Path, Reason, Timings};
 pub use container::{Container, Paths, Status};
+pub use files::Bounds;
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;

@@ -60,7 +60,7 @@ impl<E: Engine> Sandbox<E> {
         let result = self.member.execute(call).await;
         let unusable = match &result {
             Ok(outcome) => outcome.ends_container(),
-            Err(error) => error.code != Code::InvalidArgument,
+            Err(error) => !error.code.spares_container(),
         };
         if unusable {
             self.member.terminate();

@@ -1,0 +1,443 @@
+'use strict';
+
+const { randomBytes } = require('node:crypto');
+
+const {
+  atSite,
+  failure,
+  fromRecord,
+  invalid,
+  panic,
+  PoolError,
+  show,
+  typeOf,
+  wrong,
+} = require('./errors');
+const { abortSignal, bytes, millis, MiB, oneOf, whole } = require('./kinds');
+const { checkNames, isRecord } = require('./names');
+const { loadNative } = require('./native');
+
+/** What one read of files gives at most unless the call says otherwise. */
+const MAX_BYTES = 64 * MiB;
+const MAX_FILES = 1000;
+
+/** Bytes that go into the container at once: of a stream no more than that is in memory. */
+const BATCH = 4 * MiB;
+/** Files that go at once. */
+const BATCH_FILES = 1000;
+
+const DEFAULT_MODE = 0o644;
+
+/** Bytes of a name (`NAME_MAX` of Linux), and of a path as far as the helper takes it. */
+const MAX_NAME = 255;
+const MAX_PATH = 4000;
+
+const LIMITS = { timeout: millis({ none: true }), signal: abortSignal };
+const READ_OPTIONS = { ...LIMITS, maxBytes: bytes(0), encoding: oneOf('utf8', 'buffer') };
+const READ_MANY_OPTIONS = { ...READ_OPTIONS, maxFiles: whole(0, 1_000_000) };
+const ENTRY_KEYS = ['data', 'mode'];
+const mode = whole(0, 0o777, { unit: 'permissions such as 0o755' });
+
+/** Throws unless a path stays below the folder it is relative to, whatever stands there. */
+function checkPath(path, where) {
+  const fault = pathFault(path);
+  if (fault !== undefined) {
+    throw invalid(
+      `${where} must be a relative path of names with '/' between them; got ${show(path)}: ${fault}`,
+    );
+  }
+  return path;
+}
+
+function pathFault(path) {
+  if (path === '') return 'it is empty';
+  if (path.includes('\0')) return 'it has a NUL in it';
+  if (path.startsWith('/')) return 'it is absolute';
+  if (Buffer.byteLength(path) > MAX_PATH) return `it has more than ${MAX_PATH} bytes`;
+  // A lone half of a surrogate pair would be written as another character.
+  if (!path.isWellFormed()) return 'it is no well-formed text';
+  for (const name of path.split('/')) {
+    if (name === '') return 'a name in it is empty';
+    if (name === '.' || name === '..') return `'${name}' may not be in it`;
+    if (Buffer.byteLength(name) > MAX_NAME) return `a name in it has more than ${MAX_NAME} bytes`;
+  }
+  return undefined;
+}
+
+function isStream(value) {
+  return typeof value === 'object' && typeof value?.[Symbol.asyncIterator] === 'function';
+}
+
+/** Text or bytes as a Buffer over the same memory; `undefined` if it is neither. */
+function asBytes(value) {
+  if (typeof value === 'string') return Buffer.from(value);
+  if (ArrayBuffer.isView(value) && value.BYTES_PER_ELEMENT === 1) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return undefined;
+}
+
+/** One file to write: `{ path, bytes | stream, mode }`. */
+function readEntry(path, value) {
+  const where = `files[${show(path)}]`;
+  checkPath(path, where);
+  let data = value;
+  let permissions = DEFAULT_MODE;
+  if (isRecord(value) && !isStream(value)) {
+    checkNames(value, where, ENTRY_KEYS);
+    data = value.data;
+    if (value.mode !== undefined) permissions = mode.read(value.mode, `${where}.mode`);
+  }
+  if (isStream(data)) {
+    // A Node stream that fails before its turn has come is told then; unheard it would end the process.
+    data.on?.('error', () => undefined);
+    return { path, stream: data, mode: permissions };
+  }
+  const content = asBytes(data);
+  if (content === undefined) {
+    throw invalid(
+      `${where} must be a string, a Buffer, a Uint8Array, a stream of these, or { data, mode }; got ${typeOf(data)}`,
+    );
+  }
+  return { path, bytes: content, mode: permissions };
+}
+
+/** The files of `writeFiles`, and of `run`. */
+function readFileSet(files) {
+  if (!isRecord(files)) {
+    throw invalid(`files must be an object of paths and contents; got ${typeOf(files)}`);
+  }
+  return Object.keys(files).map((path) => readEntry(path, files[path]));
+}
+
+/** The patterns of `readFiles`, and of `run`. */
+function readPatterns(patterns, where) {
+  const list = Array.isArray(patterns) ? Array.from(patterns) : [patterns];
+  list.forEach((pattern, index) => {
+    const which = Array.isArray(patterns) ? `${where}[${index}]` : where;
+    if (typeof pattern !== 'string') throw wrong(which, 'a pattern such as "out/*.csv"', pattern);
+    checkPath(pattern, which);
+    const fault = loadNative().globFault(pattern);
+    if (fault !== null) {
+      const { message } = fromRecord(JSON.parse(fault));
+      throw invalid(`${which}: ${message}`);
+    }
+  });
+  return list;
+}
+
+function readOptions(options, table) {
+  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  checkNames(options, 'options', Object.keys(table));
+  const read = {};
+  for (const name of Object.keys(options)) {
+    if (options[name] !== undefined) read[name] = table[name].read(options[name], name);
+  }
+  return read;
+}
+
+/** The arguments of `writeFiles`. */
+function readWriteFiles(files, options = {}) {
+  return { entries: readFileSet(files), ...readOptions(options, LIMITS) };
+}
+
+/** The arguments of `readFile`. */
+function readReadFile(path, options = {}) {
+  if (typeof path !== 'string') throw wrong('path', 'a string', path);
+  checkPath(path, 'path');
+  const given = typeof options === 'string' ? { encoding: options } : options;
+  return { path, maxBytes: MAX_BYTES, encoding: 'buffer', ...readOptions(given, READ_OPTIONS) };
+}
+
+/** The arguments of `readFiles`. */
+function readReadFiles(patterns, options = {}) {
+  const defaults = { maxBytes: MAX_BYTES, maxFiles: MAX_FILES, encoding: 'buffer' };
+  return {
+    patterns: readPatterns(patterns, 'glob'),
+    ...defaults,
+    ...readOptions(options, READ_MANY_OPTIONS),
+  };
+}
+
+/** Whether files can be written once more: those that come from a stream can't. */
+function canRepeat(entries) {
+  return entries.every(({ stream }) => stream === undefined);
+}
+
+/**
+ * One call about files: its deadline, its signal, and the native side's line to it.
+ *
+ * `native`: the native container. `end`: ends the container behind the call, which is what an abort and
+ * a timeout do.
+ */
+class Transfer {
+  #native;
+  #end;
+  #site;
+  #signal;
+  #timeout;
+  #deadline;
+  #line = new (loadNative().NativeCall)();
+  /** `{ error }` once the call is given up on. An object, since a signal's reason can be anything. */
+  #over = null;
+  /** Ends the wait for a stream. */
+  #interrupt = null;
+
+  constructor(native, { timeout, signal }, end, site) {
+    this.#native = native;
+    this.#end = end;
+    this.#site = site;
+    this.#signal = signal;
+    this.#timeout = timeout;
+    this.#deadline = timeout > 0 ? performance.now() + timeout : Infinity;
+  }
+
+  #giveUp(error) {
+    this.#over ??= { error };
+    this.#line.cancel();
+    this.#interrupt?.(error);
+  }
+
+  /** Does the work, within the bounds of the call. */
+  async perform(work) {
+    const signal = this.#signal;
+    if (signal?.aborted) {
+      this.#end();
+      throw signal.reason;
+    }
+    const onAbort = () => this.#giveUp(signal.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const value = await work(this);
+      if (this.#over === null) return value;
+    } catch (error) {
+      if (this.#over === null) throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    this.#end();
+    throw this.#over.error;
+  }
+
+  /** ms until the deadline, as the native side takes it: 0 is none. */
+  get #left() {
+    if (this.#deadline === Infinity) return 0;
+    return Math.max(1, Math.ceil(this.#deadline - performance.now()));
+  }
+
+  /** The value of one native call. */
+  async #settle(promise) {
+    let value;
+    try {
+      value = await promise;
+    } catch (cause) {
+      throw panic(cause, this.#site);
+    }
+    if (typeof value !== 'string') return value;
+    const error = failure(value, this.#site);
+    // The native side knows what was left of it.
+    if (error.timeout !== undefined) error.timeout = this.#timeout;
+    throw error;
+  }
+
+  async write(entries) {
+    const batch = new Batch((pieces) =>
+      this.#settle(this.#native.writeFiles(pieces, this.#left, this.#line)),
+    );
+    try {
+      for (const entry of entries) {
+        if (entry.stream === undefined) await this.#writeBytes(entry, batch);
+        else await this.#writeStream(entry, batch);
+      }
+      await batch.send();
+    } catch (error) {
+      // Those that were not read to their end, or not at all, hold what they hold no longer.
+      for (const { stream } of entries) stream?.destroy?.();
+      throw error;
+    }
+  }
+
+  async #writeBytes(entry, batch) {
+    const file = new Upload(entry, batch);
+    try {
+      await file.push(entry.bytes);
+      await file.complete();
+    } catch (error) {
+      await this.#discard(file, error);
+    }
+  }
+
+  async #writeStream(entry, batch) {
+    const file = new Upload(entry, batch);
+    const source = entry.stream[Symbol.asyncIterator]();
+    const timer = this.#deadline === Infinity ? undefined : this.#expire();
+    try {
+      for (;;) {
+        const { done, value } = await this.#patiently(source.next());
+        if (done) break;
+        const chunk = asBytes(value);
+        if (chunk === undefined) {
+          throw invalid(
+            `files[${show(entry.path)}]: a chunk of a stream must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`,
+          );
+        }
+        await file.push(chunk);
+      }
+      await file.complete();
+    } catch (error) {
+      // Not waited for: it may be what never answers.
+      Promise.resolve(source.return?.()).catch(() => undefined);
+      await this.#discard(file, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Gives the call up at its deadline: the native side only sees to that while it has something to do. */
+  #expire() {
+    const message =
+      'The files were not written in time, and the container was ended: a stream did not come to its end; raise timeout.';
+    return setTimeout(() => {
+      const details = { timeout: this.#timeout };
+      const error = new PoolError('CONTAINER_TERMINATED', message, details);
+      this.#giveUp(atSite(error, this.#site));
+    }, this.#left);
+  }
+
+  /** What a source gives next, unless the call is given up on before. */
+  #patiently(promise) {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      Promise.resolve(promise).then(resolve, reject);
+    });
+  }
+
+  /** Takes away what there is of an incomplete file, and throws why it is one. */
+  async #discard({ path, temporary, begun }, error) {
+    if (begun) {
+      // The failure is told in any case; one that ended the container leaves nothing to take away.
+      const gone = this.#native.discardFile(path, temporary, this.#left, this.#line);
+      await gone.catch(() => undefined);
+    }
+    throw error;
+  }
+
+  read({ path, maxBytes }) {
+    return this.#settle(this.#native.readFile(path, maxBytes, this.#left, this.#line));
+  }
+
+  readAll({ patterns, maxFiles, maxBytes }) {
+    return this.#settle(
+      this.#native.readFiles(patterns, maxFiles, maxBytes, this.#left, this.#line),
+    );
+  }
+}
+
+/** Pieces of files that go into the container together. */
+class Batch {
+  #send;
+  #pieces = [];
+  #size = 0;
+
+  /** `send`: gets the pieces, resolves when they are written. */
+  constructor(send) {
+    this.#send = send;
+  }
+
+  get room() {
+    return BATCH - this.#size;
+  }
+
+  async add(piece) {
+    this.#pieces.push(piece);
+    this.#size += piece.data.length;
+    if (this.#size >= BATCH || this.#pieces.length >= BATCH_FILES) await this.send();
+  }
+
+  async send() {
+    if (this.#pieces.length === 0) return;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#size = 0;
+    await this.#send(pieces);
+  }
+}
+
+/** A file on its way: cut into pieces wherever a batch is full. */
+class Upload {
+  path;
+  /** Stands in its folder until it is complete. No pattern without a dot of its own matches it. */
+  temporary = `.${randomBytes(12).toString('hex')}`;
+  #mode;
+  #batch;
+  #offset = 0;
+  #chunks = [];
+  #size = 0;
+
+  constructor({ path, mode }, batch) {
+    this.path = path;
+    this.#mode = mode;
+    this.#batch = batch;
+  }
+
+  /** Whether a piece of it may be in the container. */
+  get begun() {
+    return this.#offset > 0;
+  }
+
+  async push(chunk) {
+    let rest = chunk;
+    while (this.#size + rest.length > this.#batch.room) {
+      const size = this.#batch.room - this.#size;
+      this.#keep(rest.subarray(0, size));
+      rest = rest.subarray(size);
+      await this.#pass(undefined);
+    }
+    this.#keep(rest);
+  }
+
+  complete() {
+    return this.#pass(this.#mode);
+  }
+
+  #keep(chunk) {
+    if (chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+  }
+
+  async #pass(mode) {
+    const data = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    const { path, temporary } = this;
+    const piece = { path, temporary, offset: this.#offset, data, mode };
+    this.#chunks = [];
+    this.#size = 0;
+    this.#offset += data.length;
+    await this.#batch.add(piece);
+  }
+}
+
+/** Files as a result has them: an object without a prototype, for a file may have any name. */
+function fileSet(files, encoding) {
+  const set = Object.create(null);
+  for (const { path, data } of files) set[path] = decoded(data, encoding);
+  return set;
+}
+
+function decoded(data, encoding) {
+  return encoding === 'utf8' ? data.toString('utf8') : data;
+}
+
+module.exports = {
+  MAX_BYTES,
+  MAX_FILES,
+  Transfer,
+  canRepeat,
+  decoded,
+  fileSet,
+  readFileSet,
+  readPatterns,
+  readReadFile,
+  readReadFiles,
+  readWriteFiles,
+};
