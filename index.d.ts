@@ -49,11 +49,14 @@ declare class ContainerPoolManager extends EventEmitter {
   readonly pool: ContainerPoolManager.Container[];
 
   /**
-   * How many READY containers the pool keeps. Assigning makes the pool grow or shrink to it.
+   * How many READY containers the pool keeps: the target of this moment where it follows demand.
+   * Assigning a number makes the pool grow or shrink to it, assigning a range has it follow demand.
    *
-   * @throws {PoolError} `INVALID_ARGUMENT`: not a whole number from 0 to 10 000, or more than `max`.
+   * @throws {PoolError} `INVALID_ARGUMENT`: not a whole number from 0 to 10 000 or a range of such, or
+   *   more than `max`.
    */
-  poolSize: number;
+  get poolSize(): number;
+  set poolSize(size: number | ContainerPoolManager.PoolSizeRange);
 
   /** Whether an {@link initialize} is under way. */
   readonly isInitializing: boolean;
@@ -377,6 +380,14 @@ declare namespace ContainerPoolManager {
   /** A number of bytes, or text as docker spells it: `'128m'`, `'1.5g'`, `'64KiB'` (units of 1024). */
   export type Bytes = number | `${number}${string}`;
 
+  /** How many warm containers are kept READY, as demand calls for. */
+  export interface PoolSizeRange {
+    /** When nobody calls. 0 to 10 000. */
+    min: number;
+    /** However many call. From `min` to 10 000, and not more than the option `max` of the pool. */
+    max: number;
+  }
+
   /**
    * The options of a pool. Each is taken from here, else from its environment variable (one that is
    * empty counts as not set), else it is the default. `null` is an error where it isn't documented.
@@ -384,8 +395,11 @@ declare namespace ContainerPoolManager {
    * Times are whole milliseconds, at most 2 147 483 647. Where 0 means no limit, `Infinity` does too.
    */
   export interface PoolOptions {
-    /** How many warm containers are kept READY, 0 to 10 000. `CONTAINER_POOL_SIZE`. @defaultValue 2 */
-    poolSize?: number;
+    /**
+     * How many warm containers are kept READY, 0 to 10 000: a number, or a range in which it follows
+     * demand (docs/demand.md says how). `CONTAINER_POOL_SIZE`: `2`, or `2-20`. @defaultValue 2
+     */
+    poolSize?: number | PoolSizeRange;
     /**
      * The most containers in all: warm, leased, starting and ending. `Infinity`: no limit.
      * `CONTAINER_POOL_MAX`. A default `poolSize` gives way to it; a greater one is an error.
@@ -874,8 +888,10 @@ declare namespace ContainerPoolManager {
     destroying: number;
     /** Callers in line. */
     waiting: number;
-    /** The target for `warm`. */
+    /** The target for `warm`, as of this moment. */
     poolSize: number;
+    /** Within what it follows demand; `min` and `max` are equal where it is fixed. */
+    poolSizeRange: PoolSizeRange;
     /** `null` while it isn't known: before the engine has told its memory. */
     max: number | null;
     state: PoolState;

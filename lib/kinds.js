@@ -30,6 +30,26 @@ function whole(least, most, { unit = '', none = false } = {}) {
     if (fits(value)) return value;
     throw wrong(path, expected, text);
   };
+  return { expected, fits, read, parse };
+}
+
+/** A range of whole numbers, `{ min, max }`. One number stands for both, and is the form of equal ones. */
+function rangeOf(one) {
+  const normal = ({ min, max }) => (min === max ? min : { min, max });
+  const read = (value, path) => {
+    if (!isRecord(value)) return one.read(value, path);
+    checkNames(value, path, ['min', 'max']);
+    const min = one.read(value.min, `${path}.min`);
+    const max = one.read(value.max, `${path}.max`);
+    if (min > max) throw wrong(`${path}.min`, `at most ${path}.max, which is ${max}`, min);
+    return normal({ min, max });
+  };
+  const parse = (text, path) => {
+    const [, min, max = min] = /^([0-9]+)(?:-([0-9]+))?$/.exec(text) ?? [];
+    const range = { min: Number(min), max: Number(max) };
+    if (one.fits(range.min) && one.fits(range.max) && range.min <= range.max) return normal(range);
+    throw wrong(path, `${one.expected}, or two such as 2-20`, text);
+  };
   return { read, parse };
 }
 
@@ -338,6 +358,7 @@ module.exports = {
   networkName,
   oneOf,
   orNull,
+  rangeOf,
   runtimeName,
   seccompProfile,
   ulimits,

@@ -55,7 +55,6 @@ class ContainerPoolManager extends EventEmitter {
 
   #settings;
   #native;
-  #poolSize;
   #owner;
   #leaks;
   #background;
@@ -75,7 +74,6 @@ class ContainerPoolManager extends EventEmitter {
   constructor(options) {
     super();
     this.#settings = resolveOptions(options);
-    this.#poolSize = this.#settings.poolSize;
     this.#background = new Background(this.#settings.image);
     this.#owner = {
       settings: this.#settings,
@@ -101,13 +99,12 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   get poolSize() {
-    return this.#poolSize;
+    return this.#native.poolSize();
   }
 
   set poolSize(value) {
-    const poolSize = readPoolSize(value, this.#settings);
-    this.#native.resize(poolSize);
-    this.#poolSize = poolSize;
+    const { min, max } = readPoolSize(value, this.#settings);
+    this.#native.resize(min, max);
   }
 
   get isInitializing() {

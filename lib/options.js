@@ -6,7 +6,7 @@ const { invalid, show } = require('./errors');
 const kinds = require('./kinds');
 const { checkNames } = require('./names');
 
-const { MiB, bytes, flag, millis, orNull, whole } = kinds;
+const { MiB, bytes, flag, millis, orNull, rangeOf, whole } = kinds;
 
 /** How the native side spells "no limit" where it has no word of its own for it. */
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -23,6 +23,11 @@ function encodeUlimits(ulimits) {
   );
 }
 
+/** A pool size as two bounds. */
+function boundsOf(poolSize) {
+  return typeof poolSize === 'number' ? { min: poolSize, max: poolSize } : poolSize;
+}
+
 /**
  * Every option, once. For each:
  *
@@ -37,10 +42,11 @@ function encodeUlimits(ulimits) {
  */
 const OPTIONS = {
   poolSize: {
-    kind: whole(0, 10_000, { unit: 'containers' }),
+    kind: rangeOf(whole(0, 10_000, { unit: 'containers' })),
     default: 2,
     env: 'CONTAINER_POOL_SIZE',
     to: 'pool.poolSize',
+    encode: boundsOf,
   },
   max: {
     kind: whole(1, ALL, { unit: 'containers', none: true }),
@@ -276,16 +282,18 @@ function resolveOptions(options = {}, env = process.env) {
 }
 
 function checkPoolSize(poolSize, max) {
-  if (max !== null && poolSize > max) {
-    throw invalid(`poolSize must be at most max, which is ${max}; got ${poolSize}`);
+  const most = boundsOf(poolSize).max;
+  if (max !== null && most > max) {
+    const path = typeof poolSize === 'number' ? 'poolSize' : 'poolSize.max';
+    throw invalid(`${path} must be at most max, which is ${max}; got ${most}`);
   }
 }
 
-/** A new target for a pool with these settings, checked. */
+/** A new size for a pool with these settings, checked, as two bounds. */
 function readPoolSize(value, settings) {
   const poolSize = OPTIONS.poolSize.kind.read(value, 'poolSize');
   checkPoolSize(poolSize, settings.max);
-  return poolSize;
+  return boundsOf(poolSize);
 }
 
 /** The settings as the native side reads them: the `Config` of `src/config.rs`, as JSON text. */

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything one pool is made from.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Config {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolConfig {
     /// How many warm containers the pool keeps ready.
-    pub pool_size: usize,
+    pub pool_size: PoolSize,
     /// The most containers in all (warm, creating, leased, destroying);
     /// `None`: what three quarters of the engine's memory allow.
     pub max: Option<usize>,
@@ -38,6 +38,27 @@ pub struct PoolConfig {
     /// The longest one create may take until the container is ready.
     #[serde(rename = "createTimeoutMs", deserialize_with = "millis")]
     pub create_timeout: Duration,
+}
+
+/// How many warm containers a pool keeps ready: as many as demand calls for, within these bounds. Equal
+/// bounds are a fixed number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSize {
+    pub min: usize,
+    /// At least `min`.
+    pub max: usize,
+}
+
+impl PoolSize {
+    /// Always so many.
+    pub fn fixed(size: usize) -> Self {
+        Self { min: size, max: size }
+    }
+
+    pub fn is_fixed(self) -> bool {
+        self.min == self.max
+    }
 }
 
 /// What a container is and may do.

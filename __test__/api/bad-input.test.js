@@ -12,7 +12,24 @@ const hex = (length) => 'a'.repeat(length);
 
 /** Option → values that are wrong for it. `null` and a symbol are tried on every option. */
 const WRONG_OPTIONS = {
-  poolSize: [-1, 1.5, '2', NaN, Infinity, 10_001, true, {}, [2], 2n],
+  poolSize: [
+    -1,
+    1.5,
+    '2',
+    NaN,
+    Infinity,
+    10_001,
+    true,
+    {},
+    [2],
+    2n,
+    { min: 1 },
+    { max: 1 },
+    { min: 3, max: 2 },
+    { min: 0, max: 10_001 },
+    { min: '1', max: 2 },
+    { min: 1, max: 2, step: 1 },
+  ],
   max: [0, -1, 1.5, '4', NaN, -Infinity, true, {}],
   maxWaiting: [-1, 1.5, '4', NaN, true],
   acquireTimeout: [-1, 1.5, '30s', '100', NaN, 2 ** 31, new Date(0)],
@@ -140,7 +157,24 @@ const TAKES_NULL = ['user'];
 
 /** Environment variable → texts that are wrong for it. */
 const WRONG_VARIABLES = {
-  CONTAINER_POOL_SIZE: ['abc', '-1', '1.5', '2 ', ' 2', '0x2', '1e1', 'null', 'NaN', 'Infinity'],
+  CONTAINER_POOL_SIZE: [
+    '2-',
+    '-2',
+    '3-2',
+    '1-10001',
+    '1-2-3',
+    '1 - 2',
+    'abc',
+    '-1',
+    '1.5',
+    '2 ',
+    ' 2',
+    '0x2',
+    '1e1',
+    'null',
+    'NaN',
+    'Infinity',
+  ],
   CONTAINER_POOL_IMAGE: ['Python', 'a b', ':latest', ' '],
   CONTAINER_MEMORY: ['abc', '-1', '1', '1.5', '128 elephants', 'Infinity'],
   CONTAINER_PIDS_LIMIT: ['abc', '0', '-1', '1.5', '1e3'],
@@ -216,6 +250,20 @@ describe('a wrong option', () => {
   test('a poolSize beyond max is refused', () => {
     const error = thrownBy(() => new ContainerPoolManager({ poolSize: 5, max: 4 }));
     expect(error).toEqual(invalidNaming('poolSize must be at most max, which is 4; got 5'));
+  });
+
+  test.each([
+    [{ min: 1, max: 5 }, 'poolSize.max must be at most max, which is 4; got 5'],
+    [{ min: 3, max: 2 }, 'poolSize.min must be at most poolSize.max, which is 2; got 3'],
+    [
+      { min: -1, max: 2 },
+      'poolSize.min must be a whole number from 0 to 10000 (containers); got -1',
+    ],
+    [{ min: 1 }, 'poolSize.max must be a whole number from 0 to 10000 (containers); got undefined'],
+    [{ min: 1, max: 2, mx: 3 }, 'poolSize.mx is no option; did you mean max?'],
+  ])('poolSize: %j is refused, and what is wrong with it named', (poolSize, message) => {
+    const error = thrownBy(() => new ContainerPoolManager({ poolSize, max: 4 }));
+    expect(error).toEqual(invalidNaming(message));
   });
 });
 

@@ -255,11 +255,22 @@ describe('poolSize', () => {
     const pool = new ContainerPoolManager({ max: 5 });
     pool.poolSize = 5;
     expect(pool.poolSize).toBe(5);
-    expect(nativePool().resizes).toEqual([5]);
+    expect(nativePool().resizes).toEqual([{ min: 5, max: 5 }]);
     expect(() => {
       pool.poolSize = 6;
     }).toThrow('at most max');
     expect(pool.poolSize).toBe(5);
+  });
+
+  test('can be set to a range in which it follows demand, and reads as the target', () => {
+    const pool = new ContainerPoolManager({ max: 20 });
+    pool.poolSize = { min: 1, max: 20 };
+    expect(nativePool().resizes).toEqual([{ min: 1, max: 20 }]);
+    expect(pool.poolSize).toBe(1);
+    expect(() => {
+      pool.poolSize = { min: 1, max: 21 };
+    }).toThrow('poolSize.max must be at most max, which is 20; got 21');
+    expect(nativePool().resizes).toHaveLength(1);
   });
 });
 

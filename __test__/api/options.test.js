@@ -39,7 +39,7 @@ function configOf(options) {
 test('the defaults are those of the contract, as the native side reads them', () => {
   expect(configOf()).toEqual({
     pool: {
-      poolSize: 2,
+      poolSize: { min: 2, max: 2 },
       max: null,
       maxWaiting: null,
       createConcurrency: 3,
@@ -108,8 +108,10 @@ test.each([
   [{ cpuQuota: Infinity }, 'container', { cpuQuota: 0 }],
   [{ max: 7 }, 'pool', { max: 7 }],
   [{ max: Infinity }, 'pool', { max: Number.MAX_SAFE_INTEGER }],
-  [{ max: 1 }, 'pool', { max: 1, poolSize: 1 }],
-  [{ poolSize: 0 }, 'pool', { poolSize: 0 }],
+  [{ max: 1 }, 'pool', { max: 1, poolSize: { min: 1, max: 1 } }],
+  [{ poolSize: 0 }, 'pool', { poolSize: { min: 0, max: 0 } }],
+  [{ poolSize: { min: 0, max: 20 } }, 'pool', { poolSize: { min: 0, max: 20 } }],
+  [{ poolSize: { min: 3, max: 3 } }, 'pool', { poolSize: { min: 3, max: 3 } }],
   [{ maxWaiting: 0 }, 'pool', { maxWaiting: 0 }],
   [{ maxWaiting: Infinity }, 'pool', { maxWaiting: null }],
   [{ maxLifetime: Infinity, maxIdle: 5 }, 'pool', { maxLifetimeMs: 0, maxIdleMs: 5 }],
@@ -149,7 +151,7 @@ test.each([
     'engine',
     { host: 'unix:///x.sock', certPath: '/c', tlsVerify: false, timeoutMs: 5 },
   ],
-  [{ poolSize: undefined, engine: undefined }, 'pool', { poolSize: 2 }],
+  [{ poolSize: undefined, engine: undefined }, 'pool', { poolSize: { min: 2, max: 2 } }],
 ])('%j becomes %s %j', (options, group, fields) => {
   expect(configOf(options)[group]).toMatchObject(fields);
   for (const [name, value] of Object.entries(fields)) {
@@ -195,7 +197,7 @@ test('environment variables set what the old service read from them', () => {
   process.env.DOCKER_CERT_PATH = '/certs';
   process.env.DOCKER_TLS_VERIFY = '1';
   expect(configOf()).toMatchObject({
-    pool: { poolSize: 5, max: 9 },
+    pool: { poolSize: { min: 5, max: 5 }, max: 9 },
     container: { image: 'python:3.12', memory: 256 * MiB, pidsLimit: 64, cpuQuota: 25_000 },
     engine: { host: 'tcp://engine:2376', certPath: '/certs', tlsVerify: true },
   });
@@ -203,14 +205,19 @@ test('environment variables set what the old service read from them', () => {
 
 test('they are read when the pool is made, not when the package is loaded', () => {
   process.env.CONTAINER_POOL_SIZE = '3';
-  expect(configOf().pool.poolSize).toBe(3);
+  expect(configOf().pool.poolSize).toEqual({ min: 3, max: 3 });
   process.env.CONTAINER_POOL_SIZE = '4';
-  expect(configOf().pool.poolSize).toBe(4);
+  expect(configOf().pool.poolSize).toEqual({ min: 4, max: 4 });
+});
+
+test('CONTAINER_POOL_SIZE may be a range', () => {
+  process.env.CONTAINER_POOL_SIZE = '2-20';
+  expect(configOf().pool.poolSize).toEqual({ min: 2, max: 20 });
 });
 
 test('an option goes before its environment variable, even a wrong one', () => {
   process.env.CONTAINER_POOL_SIZE = 'abc';
-  expect(configOf({ poolSize: 1 }).pool.poolSize).toBe(1);
+  expect(configOf({ poolSize: 1 }).pool.poolSize).toEqual({ min: 1, max: 1 });
 });
 
 test('an environment variable that is empty counts as not set', () => {
@@ -218,7 +225,7 @@ test('an environment variable that is empty counts as not set', () => {
   process.env.DOCKER_HOST = '';
   process.env.DOCKER_TLS_VERIFY = '';
   expect(configOf()).toMatchObject({
-    pool: { poolSize: 2 },
+    pool: { poolSize: { min: 2, max: 2 } },
     engine: { host: null, tlsVerify: null },
   });
 });

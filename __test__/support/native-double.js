@@ -146,6 +146,7 @@ function createNativeDouble() {
     constructor(configJson, onEvent) {
       double.pools.push(this);
       this.config = JSON.parse(configJson);
+      this.size = this.config.pool.poolSize;
       this.onEvent = onEvent;
       if (double.refusal) throw new Error(double.refusal);
     }
@@ -153,7 +154,7 @@ function createNativeDouble() {
     async initialize() {
       this.initializations += 1;
       const answer = await double.warmUp(this);
-      while (answer === null && this.warm.length < this.config.pool.poolSize) {
+      while (answer === null && this.warm.length < this.size.min) {
         this.warm.push(new NativeContainer(this));
       }
       return answer;
@@ -177,8 +178,13 @@ function createNativeDouble() {
       return stopped ? Promise.race([lease, stopped]) : lease;
     }
 
-    resize(poolSize) {
-      this.resizes.push(poolSize);
+    poolSize() {
+      return this.size.min;
+    }
+
+    resize(min, max) {
+      this.size = { min, max };
+      this.resizes.push(this.size);
     }
 
     ready() {

@@ -32,6 +32,8 @@ same<ReturnType<typeof pool.acquire>, Promise<Container>>();
 same<typeof pool.pool, Container[]>();
 same<ReturnType<typeof pool.stats>, PoolStats>();
 pool.poolSize = 3;
+pool.poolSize = { min: 2, max: 20 };
+same<typeof pool.poolSize, number>();
 // @ts-expect-error read-only
 pool.image = 'x';
 // @ts-expect-error read-only
@@ -158,6 +160,8 @@ const wrong: PoolOptions[] = [
   // @ts-expect-error
   { poolSize: null },
   // @ts-expect-error
+  { poolSize: { min: 2 } },
+  // @ts-expect-error
   { poolsize: 2 },
   // @ts-expect-error
   { pull: 'sometimes' },
@@ -172,6 +176,7 @@ const wrong: PoolOptions[] = [
 ];
 same<typeof wrong, PoolOptions[]>();
 const right: PoolOptions = {
+  poolSize: { min: 0, max: 20 },
   max: Infinity,
   user: null,
   tmpfs: { '/tmp': false, '/scratch': 'size=1m' },

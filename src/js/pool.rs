@@ -23,7 +23,7 @@ use super::{
     runtime,
 };
 use crate::{
-    config::Config,
+    config::{Config, PoolSize},
     engine::{
         docker::{Clients, Docker},
         security::Unhonoured,
@@ -178,9 +178,16 @@ impl NativePool {
         })
     }
 
+    /// The target for the warm containers, as of now.
     #[napi(catch_unwind)]
-    pub fn resize(&self, pool_size: u32) {
-        self.pool.resize(pool_size as usize);
+    pub fn pool_size(&self) -> u32 {
+        u32::try_from(self.pool.pool_size()).unwrap_or(u32::MAX)
+    }
+
+    /// Has the target follow demand from `min` to `max`; equal ones fix it.
+    #[napi(catch_unwind)]
+    pub fn resize(&self, min: u32, max: u32) {
+        self.pool.resize(PoolSize { min: min as usize, max: max as usize });
     }
 
     /// The warm containers, oldest first.

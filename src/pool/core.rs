@@ -156,6 +156,13 @@ impl<P: Provider> Core<P> {
                     }
                 });
             }
+            Effect::Glance(at) => {
+                let core = self.clone();
+                self.runtime.spawn(async move {
+                    sleep_until(at).await;
+                    core.step(|state, _| state.glance());
+                });
+            }
             Effect::Serve(waiter, slot) => {
                 if let Err(Ok(slot)) = waiter.send(Ok(slot)) {
                     self.step(|state, effects| state.give_back(&slot, effects));

@@ -15,7 +15,10 @@ use super::{
     state::Opening,
     stats::Stats,
 };
-use crate::{config::PoolConfig, error::Result};
+use crate::{
+    config::{PoolConfig, PoolSize},
+    error::Result,
+};
 
 /// A pool of items of one provider. Cheap to clone; all clones are the same pool.
 ///
@@ -103,8 +106,9 @@ impl<P: Provider> Pool<P> {
         acquire::try_acquire(self.core(), Instant::now())
     }
 
-    /// Sets the target; the pool grows or shrinks to it in the background.
-    pub fn resize(&self, pool_size: usize) {
+    /// Sets the target, or the range in which it follows demand; the pool grows or shrinks to it in the
+    /// background.
+    pub fn resize(&self, pool_size: PoolSize) {
         self.core().step(|state, _| state.resize(pool_size));
     }
 
@@ -130,6 +134,7 @@ impl<P: Provider> Pool<P> {
             destroying: state.destroying(),
             waiting: state.waiting(),
             pool_size: state.pool_size(),
+            pool_size_range: state.pool_size_range(),
             max: state.max(),
             state: state.pool_state(),
             initializing: state.initializing(),

@@ -23,6 +23,7 @@ mod acquire;
 mod backoff;
 mod core;
 mod create;
+mod demand;
 mod drain;
 mod events;
 mod failure;

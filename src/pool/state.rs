@@ -54,6 +54,7 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
+    demand::{Demand, Seen},
     events::{During, Event, PoolState},
     failure,
     line::{Line, Ticket},
@@ -63,7 +64,7 @@ use super::{
 };
 use crate::{
     backoff::delay,
-    config::PoolConfig,
+    config::{PoolConfig, PoolSize},
     error::{Code, Error, Result},
 };
 
@@ -85,6 +86,8 @@ pub(super) enum Effect<I> {
     Create(CreatePermit),
     /// Step again at that time.
     Alarm(Instant),
+    /// Look at the demand again at that time.
+    Glance(Instant),
     /// Look after a new item.
     Watch(Arc<Slot<I>>),
     Serve(Waiter<I>, Arc<Slot<I>>),
@@ -174,6 +177,10 @@ pub(super) enum Opening {
 pub(super) struct State<I> {
     config: PoolConfig,
     target: usize,
+    /// Sets the target; `None`: it is fixed.
+    demand: Option<Demand>,
+    /// A glance at the demand is on its way.
+    glancing: bool,
     /// `None`: not known yet, or no bound.
     max: Option<usize>,
     phase: Phase,
@@ -188,6 +195,8 @@ pub(super) struct State<I> {
     creating: usize,
     leased: usize,
     destroying: usize,
+    /// Leases, ever.
+    handed: u64,
     next_key: u64,
     next_serial: u64,
     backoff: Backoff,
@@ -215,7 +224,9 @@ pub(super) struct State<I> {
 impl<I: Pooled> State<I> {
     pub fn new(config: PoolConfig, rng: StdRng) -> Self {
         Self {
-            target: config.pool_size,
+            target: config.pool_size.min,
+            demand: following(config.pool_size),
+            glancing: false,
             max: config.max,
             phase: Phase::New,
             prepared: false,
@@ -227,6 +238,7 @@ impl<I: Pooled> State<I> {
             creating: 0,
             leased: 0,
             destroying: 0,
+            handed: 0,
             next_key: 0,
             next_serial: 0,
             backoff: Backoff::default(),
@@ -274,8 +286,14 @@ impl<I: Pooled> State<I> {
         self.line.len()
     }
 
+    /// The target as of now.
     pub fn pool_size(&self) -> usize {
         self.target
+    }
+
+    /// What the target may be.
+    pub fn pool_size_range(&self) -> PoolSize {
+        self.demand.as_ref().map_or(PoolSize::fixed(self.target), Demand::bounds)
     }
 
     pub fn max(&self) -> Option<usize> {
@@ -622,11 +640,17 @@ impl<I: Pooled> State<I> {
         Opening::UnderWay(waiting)
     }
 
-    pub fn resize(&mut self, pool_size: usize) {
-        if let Some(warm_up) = &mut self.warm_up {
-            warm_up.remaining = (warm_up.remaining + pool_size).saturating_sub(self.target);
+    /// Between two ranges the demand so far is kept in mind.
+    pub fn resize(&mut self, pool_size: PoolSize) {
+        let before = self.target;
+        match &mut self.demand {
+            Some(demand) if !pool_size.is_fixed() => demand.rebound(pool_size),
+            demand => *demand = following(pool_size),
         }
-        self.target = pool_size;
+        self.target = self.demand.as_ref().map_or(pool_size.min, Demand::target);
+        if let Some(warm_up) = &mut self.warm_up {
+            warm_up.remaining = (warm_up.remaining + self.target).saturating_sub(before);
+        }
     }
 
     /// Closes the pool. `Some`: this call began it, and its caller has to see it through
@@ -726,6 +750,11 @@ impl<I: Pooled> State<I> {
         self.backoff.hurry();
     }
 
+    /// It is time for a glance at the demand.
+    pub fn glance(&mut self) {
+        self.glancing = false;
+    }
+
     /// Decides what the pool lacks, or has too much of. Follows every step.
     pub fn settle(&mut self, now: Instant, effects: &mut Effects<I>) {
         while !self.line.is_empty() {
@@ -734,6 +763,7 @@ impl<I: Pooled> State<I> {
                 effects.push(Effect::Serve(waiter, slot));
             }
         }
+        self.follow(now, effects);
         self.trim(effects);
         if matches!(self.phase, Phase::Open) {
             self.provide(now, effects);
@@ -746,6 +776,28 @@ impl<I: Pooled> State<I> {
         }
         #[cfg(test)]
         self.check();
+    }
+
+    /// Sets the target to what the demand calls for.
+    fn follow(&mut self, now: Instant, effects: &mut Effects<I>) {
+        let missing = self.target().saturating_sub(self.warm.len());
+        let Some(demand) = self.demand.as_mut().filter(|_| matches!(self.phase, Phase::Open))
+        else {
+            return;
+        };
+        let seen = Seen {
+            handed: self.handed,
+            made: self.totals.created,
+            waiting: self.line.len(),
+            missing,
+            failing: missing > 0 && self.backoff.degraded(),
+        };
+        demand.look(now, seen);
+        self.target = demand.target();
+        if let Some(due) = demand.due().filter(|_| !self.glancing) {
+            self.glancing = true;
+            effects.push(Effect::Glance(due));
+        }
     }
 
     /// Ends warm items beyond the target, and the old ones that stand in the way of their successors.
@@ -917,7 +969,11 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) -> Arc<Slot<I>> {
         self.totals.created += 1;
-        let ms = now.saturating_duration_since(permit.issued).as_secs_f64() * 1000.0;
+        let took = now.saturating_duration_since(permit.issued);
+        if let Some(demand) = &mut self.demand {
+            demand.warmed(took);
+        }
+        let ms = took.as_secs_f64() * 1000.0;
         effects.push(Effect::Emit(Event::Created { id: item.id().into(), ms }));
         let key = self.next_key;
         self.next_key += 1;
@@ -985,7 +1041,10 @@ impl<I: Pooled> State<I> {
             Stage::Warm => {
                 self.warm.insert(key);
             }
-            Stage::Leased => self.leased += 1,
+            Stage::Leased => {
+                self.leased += 1;
+                self.handed += 1;
+            }
             Stage::Destroying => {
                 self.destroying += 1;
                 member.slot.removal.send_replace(Removal::UnderWay);
@@ -1034,6 +1093,9 @@ impl<I: Pooled> State<I> {
         let count = |stage: Stage| count[stage as usize];
         let idle = self.line.is_empty() && self.warm.is_empty() && self.warm_up.is_none();
         let closing = matches!(self.phase, Phase::Closing(_));
+        let open = matches!(self.phase, Phase::Open);
+        let range = self.pool_size_range();
+        let unwatched = open && self.target > range.min && !self.glancing;
         let rules = [
             ("warm", count(Stage::Warm) == self.warm.len()),
             ("leased", count(Stage::Leased) == self.leased),
@@ -1045,12 +1107,19 @@ impl<I: Pooled> State<I> {
             ("more warm than the target", self.warm.len() <= self.target()),
             ("in line beside a warm one", self.line.is_empty() || self.warm.is_empty()),
             ("too many creates", self.creating <= self.config.create_concurrency.max(1)),
-            ("not open and not idle", matches!(self.phase, Phase::Open) || idle),
+            ("not open and not idle", open || idle),
+            ("a target out of its range", (range.min..=range.max).contains(&self.target)),
+            ("a target that nothing brings back to its minimum", !unwatched),
         ];
         if let Some((rule, _)) = rules.iter().find(|(_, holds)| !holds) {
             self.violation.get_or_insert(rule);
         }
     }
+}
+
+/// What a size has to keep in mind; nothing if it is fixed.
+fn following(pool_size: PoolSize) -> Option<Demand> {
+    (!pool_size.is_fixed()).then(|| Demand::new(pool_size))
 }
 
 /// Whether an error tells nothing beyond the last one.

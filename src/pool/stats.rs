@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{events::PoolState, latency::Percentiles};
+use crate::config::PoolSize;
 
 /// A snapshot, taken in one instant.
 #[derive(Debug, Clone, Serialize)]
@@ -18,8 +19,10 @@ pub struct Stats {
     pub destroying: usize,
     /// Callers in line.
     pub waiting: usize,
-    /// The target for `warm`.
+    /// The target for `warm`, as of now.
     pub pool_size: usize,
+    /// Within what bounds it follows demand; equal ones if it is fixed.
+    pub pool_size_range: PoolSize,
     /// The bound on warm + creating + leased + destroying; `None` while it isn't known, or when
     /// there is none.
     pub max: Option<usize>,

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::fake::{config, now, rest, Answer, Bed, CREATE, DESTROY};
 use crate::{
-    config::PoolConfig,
+    config::{PoolConfig, PoolSize},
     error::Code,
     pool::{Event, Stage},
 };
@@ -287,7 +287,7 @@ async fn a_caller_whose_container_died_on_its_way_takes_the_warm_one_there_is_by
     bed.engine.creates([Answer::After(CREATE), Answer::Never]);
     let mut waiting = Box::pin(bed.pool.acquire(None, pending()));
     assert!(poll!(&mut waiting).is_pending());
-    bed.pool.resize(2);
+    bed.pool.resize(PoolSize::fixed(2));
     drop(taken);
     bed.engine.recover();
     sleep(CREATE * 4).await;

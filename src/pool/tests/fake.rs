@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    config::PoolConfig,
+    config::{PoolConfig, PoolSize},
     error::{Code, Error, Result},
     pool::{Event, Pool, Pooled, Prepared, Provider},
 };
@@ -257,7 +257,7 @@ pub struct Bed {
 
 pub fn config(pool_size: usize, max: usize) -> PoolConfig {
     PoolConfig {
-        pool_size,
+        pool_size: PoolSize::fixed(pool_size),
         max: Some(max),
         max_waiting: None,
         create_concurrency: 2,

@@ -1,6 +1,7 @@
 //! The pool on an engine in memory, under paused time.
 
 mod acquire;
+mod demand;
 mod failures;
 pub(super) mod fake;
 mod initialize;

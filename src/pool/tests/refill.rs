@@ -8,7 +8,7 @@ use tokio::time::{sleep, Instant};
 
 use super::fake::{config, now, rest, Answer, Bed, CREATE};
 use crate::{
-    config::PoolConfig,
+    config::{PoolConfig, PoolSize},
     pool::{Event, PoolState},
 };
 
@@ -42,7 +42,7 @@ async fn after_a_storm_of_acquires_the_pool_settles_at_its_size() {
 #[tokio::test(start_paused = true)]
 async fn the_pool_grows_to_a_new_size() {
     let bed = Bed::warm(config(1, 10)).await;
-    bed.pool.resize(4);
+    bed.pool.resize(PoolSize::fixed(4));
     rest().await;
     assert_eq!(bed.counts(), [4, 0, 0, 0, 0]);
 }
@@ -50,7 +50,7 @@ async fn the_pool_grows_to_a_new_size() {
 #[tokio::test(start_paused = true)]
 async fn the_pool_shrinks_to_a_new_size() {
     let bed = Bed::warm(config(4, 10)).await;
-    bed.pool.resize(1);
+    bed.pool.resize(PoolSize::fixed(1));
     assert_eq!(bed.counts(), [1, 0, 0, 3, 0]);
     rest().await;
     assert_eq!(bed.engine.live().len(), 1);
@@ -66,7 +66,7 @@ async fn what_is_being_made_when_the_pool_shrinks_is_destroyed() {
     });
     sleep(CREATE + CREATE / 2).await;
     assert_eq!(bed.counts(), [0, 2, 0, 0, 0]);
-    bed.pool.resize(0);
+    bed.pool.resize(PoolSize::fixed(0));
     warming.await.unwrap().unwrap();
     rest().await;
     assert_eq!(bed.counts(), [0; 5]);
@@ -76,7 +76,7 @@ async fn what_is_being_made_when_the_pool_shrinks_is_destroyed() {
 #[tokio::test(start_paused = true)]
 async fn resizing_opens_nothing() {
     let bed = Bed::new(config(1, 10));
-    bed.pool.resize(3);
+    bed.pool.resize(PoolSize::fixed(3));
     rest().await;
     assert_eq!(bed.engine.asked(), 0);
 }

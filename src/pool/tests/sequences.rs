@@ -6,7 +6,8 @@
 //! 3. Every container ends removed, or its removal is reported as given up.
 //! 4. Every call settles by its deadline, and nobody in line is overtaken by a later comer.
 //! 5. After a shutdown the engine has nothing of this pool.
-//! 6. With no faults and no load the pool holds exactly its size, and never more is warm.
+//! 6. With no faults and no load the pool holds exactly its size, and never more is warm; a size that
+//!    follows demand is then at its minimum.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +27,7 @@ use tokio::{
 
 use super::fake::{config, now, Answer, Bed, Fake};
 use crate::{
-    config::PoolConfig,
+    config::{PoolConfig, PoolSize},
     error::Code,
     pool::{Acquired, During, Event, PoolState},
 };
@@ -54,7 +55,7 @@ enum Op {
     Creates(Answer),
     Destroys(Answer),
     Recover,
-    Resize(usize),
+    Resize(PoolSize),
     Initialize,
     Shutdown(u64),
     Yield,
@@ -100,7 +101,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => created().prop_map(Op::Creates),
         2 => answer().prop_map(Op::Destroys),
         1 => Just(Op::Recover),
-        1 => (0_usize..5).prop_map(Op::Resize),
+        1 => pool_size().prop_map(Op::Resize),
         2 => Just(Op::Initialize),
         1 => prop::sample::select(vec![0, 100, 10_000]).prop_map(Op::Shutdown),
         2 => Just(Op::Yield),
@@ -109,9 +110,14 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn pool_size() -> impl Strategy<Value = PoolSize> {
+    (0_usize..5, prop_oneof![Just(0), 1_usize..5])
+        .prop_map(|(min, more)| PoolSize { min, max: min + more })
+}
+
 fn pool_config() -> impl Strategy<Value = PoolConfig> {
     (
-        0_usize..4,
+        pool_size(),
         1_usize..5,
         prop::option::weighted(0.2, 0_usize..3),
         1_usize..4,
@@ -123,7 +129,8 @@ fn pool_config() -> impl Strategy<Value = PoolConfig> {
             create_concurrency: creates,
             destroy_concurrency: destroys,
             max_idle,
-            ..config(pool_size, max)
+            pool_size,
+            ..config(0, max)
         })
 }
 
@@ -489,6 +496,18 @@ impl Run {
         })
     }
 
+    /// Without demand the size falls to its minimum.
+    async fn is_at_its_minimum(&self) -> Check {
+        let min = self.bed.pool.stats().pool_size_range.min;
+        let until = Instant::now() + CALM;
+        while Instant::now() < until && self.bed.pool.pool_size() > min {
+            sleep(Duration::from_secs(1)).await;
+        }
+        must(self.bed.pool.pool_size() == min, || {
+            format!("at rest the size is {}, not {min}", self.bed.pool.pool_size())
+        })
+    }
+
     async fn play_all(mut self, ops: Vec<Op>) -> Check {
         for op in ops {
             self.play(op).await?;
@@ -503,6 +522,7 @@ impl Run {
             .await
             .map_err(|_| "initialize never settled".to_owned())?
             .map_err(|error| format!("initialize: {error:?}"))?;
+        self.is_at_its_minimum().await?;
         self.is_exactly_full().await?;
         timeout(CALM, self.bed.pool.shutdown(Duration::ZERO))
             .await
