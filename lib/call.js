@@ -2,8 +2,8 @@
 
 const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
 const { canRepeat, readFileSet, readPatterns } = require('./files');
-const { abortSignal, bytes, flag, millis, oneOf, whole, words } = require('./kinds');
-const { checkNames, isRecord } = require('./names');
+const { abortSignal, bytes, flag, millis, oneOf, readTable, whole, words } = require('./kinds');
+const { isRecord } = require('./names');
 
 const callback = {
   read(value, path) {
@@ -54,12 +54,7 @@ const DOCKER_KEYS = {
 /** Reads `options` by a table of kinds; what isn't given is absent from the answer. */
 function readOptions(options, table, path = 'options') {
   if (!isRecord(options)) throw wrongType(path, 'an object', options);
-  checkNames(options, path, Object.keys(table));
-  const read = {};
-  for (const name of Object.keys(options)) {
-    if (options[name] !== undefined) read[name] = table[name].read(options[name], name);
-  }
-  return read;
+  return readTable(options, table, path);
 }
 
 const ACQUIRE_OPTIONS = { timeout: CALL_OPTIONS.timeout, signal: abortSignal };

@@ -13,7 +13,7 @@ const {
   typeOf,
   wrong,
 } = require('./errors');
-const { abortSignal, bytes, millis, MiB, oneOf, whole } = require('./kinds');
+const { abortSignal, bytes, millis, MiB, oneOf, readTable, whole } = require('./kinds');
 const { checkNames, isRecord } = require('./names');
 const { loadNative } = require('./native');
 
@@ -128,12 +128,7 @@ function readPatterns(patterns, where) {
 
 function readOptions(options, table) {
   if (!isRecord(options)) throw wrong('options', 'an object', options);
-  checkNames(options, 'options', Object.keys(table));
-  const read = {};
-  for (const name of Object.keys(options)) {
-    if (options[name] !== undefined) read[name] = table[name].read(options[name], name);
-  }
-  return read;
+  return readTable(options, table, 'options');
 }
 
 /** The arguments of `writeFiles`. */

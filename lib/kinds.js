@@ -342,6 +342,16 @@ const moduleNames = listOf(
   "an array of module names such as ['numpy']",
 );
 
+/** Reads a record of options by a table of kinds; what isn't given is absent from the answer. */
+function readTable(options, table, path) {
+  checkNames(options, path, Object.keys(table));
+  const read = {};
+  for (const name of Object.keys(options)) {
+    if (options[name] !== undefined) read[name] = table[name].read(options[name], name);
+  }
+  return read;
+}
+
 module.exports = {
   MiB,
   abortSignal,
@@ -359,6 +369,7 @@ module.exports = {
   oneOf,
   orNull,
   rangeOf,
+  readTable,
   runtimeName,
   seccompProfile,
   ulimits,
