@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::UNIX_EPOCH};
 
 use napi::{
-    bindgen_prelude::{Either, FnArgs, Function, Object},
+    bindgen_prelude::{FnArgs, Function, Object},
     Env, Result,
 };
 use napi_derive::napi;
@@ -72,10 +72,7 @@ impl NativeContainer {
         let call = job.into_call(line, on_chunk)?;
         let sandbox = self.sandbox.clone();
         promise(env, async move {
-            match sandbox.execute(call).await {
-                Ok(outcome) => Either::A(NativeOutcome::from(outcome)),
-                Err(error) => Either::B(failure::text(&error)),
-            }
+            failure::or_value(sandbox.execute(call).await.map(NativeOutcome::from))
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use napi::{
-    bindgen_prelude::{Buffer, Either, Object},
+    bindgen_prelude::{Buffer, Object},
     Env, Result,
 };
 use napi_derive::napi;
@@ -100,10 +100,8 @@ impl NativeContainer {
         let sandbox = self.sandbox();
         let bounds = bounds(timeout_ms, line);
         promise(env, async move {
-            match sandbox.read_file(path, max_bytes as u64, bounds).await {
-                Ok(data) => Either::A(Buffer::from(data)),
-                Err(error) => Either::B(failure::text(&error)),
-            }
+            let data = sandbox.read_file(path, max_bytes as u64, bounds).await;
+            failure::or_value(data.map(Buffer::from))
         })
     }
 
@@ -123,15 +121,10 @@ impl NativeContainer {
         promise(env, async move {
             let max_files = max_files as usize;
             let files = sandbox.read_files(&patterns, max_files, max_bytes as u64, bounds).await;
-            match files {
-                Ok(files) => Either::A(
-                    files
-                        .into_iter()
-                        .map(|(path, data)| NativeFile { path, data: data.into() })
-                        .collect::<Vec<_>>(),
-                ),
-                Err(error) => Either::B(failure::text(&error)),
-            }
+            failure::or_value(files.map(|files| {
+                let native = |(path, data): (_, Vec<u8>)| NativeFile { path, data: data.into() };
+                files.into_iter().map(native).collect::<Vec<_>>()
+            }))
         })
     }
 }

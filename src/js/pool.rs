@@ -171,10 +171,7 @@ impl NativePool {
         let cancel = line.map(NativeCall::token).unwrap_or_default();
         let deadline = (timeout_ms > 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         promise(env, async move {
-            match pool.acquire(deadline, cancel.cancelled()).await {
-                Ok(acquired) => Either::A(hold(acquired)),
-                Err(error) => Either::B(failure::text(&error)),
-            }
+            failure::or_value(pool.acquire(deadline, cancel.cancelled()).await.map(hold))
         })
     }
 

@@ -76,8 +76,8 @@ impl<E: Engine> Sandbox<E> {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument`: no pattern ([`Glob`]). `FileLimit`: there are more of them, they have more bytes together, or there is too much to look
-    /// at; else as [`Sandbox::write_files`].
+    /// `InvalidArgument`: no pattern ([`Glob`]). `FileLimit`: there are more of them, they have more
+    /// bytes together, or there is too much to look at; else as [`Sandbox::write_files`].
     pub async fn read_files(
         &self,
         patterns: &[String],
@@ -195,13 +195,10 @@ impl<E: Engine> Sandbox<E> {
             }
             Fault::Excess { of, .. } => {
                 let message = match of {
-                    Excess::Bytes if done == "listed" => {
-                        format!("There are too many files in {shown}; narrow the pattern.")
-                    }
-                    Excess::Bytes => {
+                    Excess::Bytes if done != "listed" => {
                         format!("{shown} goes beyond the bytes that may be read; raise maxBytes.")
                     }
-                    Excess::Entries => {
+                    Excess::Bytes | Excess::Entries => {
                         format!("There are too many files in {shown}; narrow the pattern.")
                     }
                     Excess::Depth => format!(
