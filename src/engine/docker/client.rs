@@ -13,15 +13,14 @@ use std::{
 
 use bollard::{
     config::{ContainerCreateBody, ExecConfig},
-    models::{ExecInspectResponse, SystemInfo},
-    query_parameters::{
-        CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
-        StartContainerOptions,
-    },
+    query_parameters::{CreateContainerOptions, RemoveContainerOptions, StartContainerOptions},
 };
 use bytes::Bytes;
 use hyper::{body::Incoming, Method, Response};
-use serde::{de::DeserializeOwned, Deserialize};
+use serde::{
+    de::{DeserializeOwned, IgnoredAny},
+    Deserialize,
+};
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use super::{
@@ -29,6 +28,7 @@ use super::{
     circuit::{Circuit, PROBE_TIMEOUT},
     events,
     fault::Fault,
+    info::Info,
     owner::{self, Owner},
     roster::Roster,
     transport::{whole, ApiVersion, Transport},
@@ -101,6 +101,9 @@ pub(super) struct Client {
     listening: std::sync::Mutex<Option<AbortHandle>>,
 }
 
+// Answers are read here, into no more than is used: the types bollard has for them are large, and so is
+// the code that reads them.
+
 /// A container, as a list shows it. bollard's own type refuses states it does not know, and with one
 /// of them the whole list.
 #[derive(Deserialize)]
@@ -125,6 +128,21 @@ impl Listed {
         // The last two are Podman's.
         matches!(self.state.as_str(), "exited" | "dead" | "removing" | "stopped" | "stopping")
     }
+}
+
+/// A container, as a look at it shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    #[serde(default)]
+    config: InspectedConfig,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedConfig {
+    labels: Option<HashMap<String, String>>,
 }
 
 impl Client {
@@ -253,12 +271,15 @@ impl Client {
         result
     }
 
-    pub(super) async fn info(&self) -> Result<SystemInfo, Fault> {
-        self.call("engine info", self.timeout, self.bollard.info()).await
+    pub(super) async fn info(&self) -> Result<Info, Fault> {
+        self.call("engine info", self.timeout, self.link.transport.json("/info")).await
     }
 
+    /// Whether the image is there: if not, the fault is one that [`Fault::is_missing`].
     pub(super) async fn inspect_image(&self, image: &str) -> Result<(), Fault> {
-        self.call("inspect image", self.timeout, self.bollard.inspect_image(image)).await.map(drop)
+        let path = format!("/images/{image}/json");
+        let call = self.link.transport.json::<IgnoredAny>(&path);
+        self.call("inspect image", self.timeout, call).await.map(drop)
     }
 
     /// Begins a pull; the answer's body tells how it goes. Without a deadline: the caller has one.
@@ -305,10 +326,10 @@ impl Client {
         &self,
         name: &str,
     ) -> Result<(String, HashMap<String, String>), Fault> {
-        let call = self.bollard.inspect_container(name, None::<InspectContainerOptions>);
+        let path = format!("/containers/{name}/json");
+        let call = self.link.transport.json::<Inspected>(&path);
         let found = self.call("inspect container", self.timeout, call).await?;
-        let id = found.id.ok_or_else(|| Fault::Garbled("a container without an id".to_owned()))?;
-        Ok((id, found.config.and_then(|config| config.labels).unwrap_or_default()))
+        Ok((found.id, found.config.labels.unwrap_or_default()))
     }
 
     /// What a container has used until now. An engine before API 1.41 takes a second for it.
@@ -365,8 +386,9 @@ impl Client {
         self.call("start exec", self.timeout, self.link.transport.upgrade(&path, body)).await
     }
 
-    pub(super) async fn inspect_exec(&self, exec_id: &str) -> Result<ExecInspectResponse, Fault> {
-        self.call("inspect exec", self.timeout, self.bollard.inspect_exec(exec_id)).await
+    pub(super) async fn inspect_exec<T: DeserializeOwned>(&self, id: &str) -> Result<T, Fault> {
+        let path = format!("/exec/{id}/json");
+        self.call("inspect exec", self.timeout, self.link.transport.json(&path)).await
     }
 }
 

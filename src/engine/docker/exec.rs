@@ -1,6 +1,7 @@
 //! Commands in a running container, run by the engine.
 
 use bollard::config::ExecConfig;
+use serde::Deserialize;
 
 use super::{
     super::{ExecSpec, ExecStatus, ExecStream},
@@ -8,6 +9,14 @@ use super::{
     fault::Fault,
 };
 use crate::error::{Code, Error, Result};
+
+/// As much as is read of what the engine says of an exec.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    running: Option<bool>,
+    exit_code: Option<i64>,
+}
 
 /// Creates and starts an exec. Its stdin is the caller's to write and to shut down: written here, more
 /// of it than fits the buffers on the way would wait for a process that waits for its output to be read.
@@ -35,7 +44,7 @@ pub(super) async fn exec(client: &Client, id: &str, spec: ExecSpec) -> Result<Ex
 
 /// How an exec stands.
 pub(super) async fn status(client: &Client, exec_id: &str) -> Result<ExecStatus> {
-    let exec = client
+    let exec: Inspected = client
         .inspect_exec(exec_id)
         .await
         .map_err(|fault| lost_or(client, "inspect exec", fault))?;

@@ -1,9 +1,8 @@
 //! What an engine honours of the options, by what it says of itself.
 
-use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum};
-
 use super::{
     super::security::{Isolation, Protection, Unhonoured},
+    info::Info,
     seccomp,
 };
 use crate::config::{ContainerConfig, Seccomp};
@@ -35,7 +34,7 @@ impl Honours {
         }
     }
 
-    pub(super) fn of(info: &SystemInfo, config: &ContainerConfig, is_podman: bool) -> Self {
+    pub(super) fn of(info: &Info, config: &ContainerConfig, is_podman: bool) -> Self {
         let isolation = isolation(info);
         let version = info.server_version.as_deref().and_then(version);
         let takes_profiles = !is_podman && isolation.seccomp.is_some();
@@ -65,7 +64,7 @@ impl Honours {
 }
 
 /// From `SecurityOptions`: `name=seccomp,profile=default`, `name=rootless` …
-fn isolation(info: &SystemInfo) -> Isolation {
+fn isolation(info: &Info) -> Isolation {
     let options: Vec<Vec<(&str, &str)>> = info
         .security_options
         .iter()
@@ -83,14 +82,14 @@ fn isolation(info: &SystemInfo) -> Isolation {
         seccomp,
         apparmor: find("apparmor").is_some(),
         selinux: find("selinux").is_some(),
-        cgroup_version: info.cgroup_version.map(|version| version.to_string()),
+        cgroup_version: info.cgroup_version.clone().filter(|version| !version.is_empty()),
         default_runtime: info.default_runtime.clone().filter(|name| !name.is_empty()),
     }
 }
 
 /// The limits that the engine can't set. What it says nothing of it is taken to have.
-fn limits(info: &SystemInfo, config: &ContainerConfig) -> Vec<Unhonoured> {
-    let no_cgroups = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::NONE);
+fn limits(info: &Info, config: &ContainerConfig) -> Vec<Unhonoured> {
+    let no_cgroups = info.cgroup_driver.as_deref() == Some("none");
     let lacks = |has: Option<bool>| no_cgroups || has == Some(false);
     let remedy = if no_cgroups {
         "the engine has no control groups to itself (rootless without cgroup v2 and systemd)"
@@ -189,8 +188,8 @@ mod tests {
     }
 
     /// An engine that has everything.
-    fn able() -> SystemInfo {
-        SystemInfo {
+    fn able() -> Info {
+        Info {
             server_version: Some("27.3.1".into()),
             memory_limit: Some(true),
             swap_limit: Some(true),
@@ -201,7 +200,7 @@ mod tests {
                 "name=apparmor".into(),
                 "name=seccomp,profile=builtin".into(),
             ]),
-            ..SystemInfo::default()
+            ..Info::default()
         }
     }
 
@@ -220,7 +219,7 @@ mod tests {
     #[test]
     fn each_missing_limit_is_reported_by_name() {
         use Protection::{Apparmor, Cpu, Memory, Pids, Swap};
-        let info = SystemInfo {
+        let info = Info {
             memory_limit: Some(false),
             swap_limit: Some(false),
             pids_limit: Some(false),
@@ -234,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_asked_for_is_not_missed() {
-        let info = SystemInfo {
+        let info = Info {
             swap_limit: Some(false),
             pids_limit: Some(false),
             cpu_cfs_quota: Some(false),
@@ -248,8 +247,8 @@ mod tests {
     #[test]
     fn rootless_without_control_groups_has_no_limits() {
         use Protection::{Cpu, Memory, Pids, Swap};
-        let info = SystemInfo {
-            cgroup_driver: Some(SystemInfoCgroupDriverEnum::NONE),
+        let info = Info {
+            cgroup_driver: Some("none".into()),
             security_options: Some(vec![
                 "name=apparmor".into(),
                 "name=seccomp,profile=builtin".into(),
@@ -264,7 +263,7 @@ mod tests {
 
     #[test]
     fn an_engine_without_seccomp_is_given_no_profile() {
-        let info = SystemInfo { security_options: Some(vec!["name=selinux".into()]), ..able() };
+        let info = Info { security_options: Some(vec!["name=selinux".into()]), ..able() };
         let honours = Honours::of(&info, &config(Seccomp::Strict), false);
         assert_eq!(names(&honours), [Protection::Seccomp]);
         assert_eq!(honours.seccomp(&Seccomp::Strict), None);
@@ -279,7 +278,7 @@ mod tests {
 
     #[test]
     fn an_old_engine_gets_rules_without_error_numbers() {
-        let info = SystemInfo { server_version: Some("20.10.7".into()), ..able() };
+        let info = Info { server_version: Some("20.10.7".into()), ..able() };
         let honours = Honours::of(&info, &config(Seccomp::Strict), false);
         assert_eq!(names(&honours), [Protection::Seccomp]);
         assert!(honours.strict.is_some_and(|profile| !profile.contains("errnoRet")));
@@ -293,7 +292,7 @@ mod tests {
             ("25.0.0-rc.1", "builtin", false),
             ("27.3.1", "unconfined", true),
         ] {
-            let info = SystemInfo {
+            let info = Info {
                 server_version: Some(version.into()),
                 security_options: Some(vec![
                     "name=apparmor".into(),

@@ -6,7 +6,8 @@
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
 //! - [`reference`], `image`, `pull`, `credentials`: the image.
-//! - `honours`, `seccomp`: what the engine gives of the protections asked for; the system call filter.
+//! - `info`: what the engine says of itself; `honours`, `seccomp`: what it gives of the protections
+//!   asked for; the system call filter.
 //! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
 //! - `usage`: what it has used.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
@@ -23,6 +24,7 @@ mod exec;
 mod fault;
 mod honours;
 mod image;
+mod info;
 mod lines;
 mod owner;
 mod pull;
