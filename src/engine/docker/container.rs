@@ -138,7 +138,8 @@ async fn make(
         let name = owner.next_name();
         unfinished.container = Some((name.clone(), false));
         unfinished.expected = Some(client.roster().expect(&name));
-        let fault = match make_named(client, &name, body(kind, init, owner, is_podman)).await {
+        let body = || body(kind, init, owner, is_podman);
+        let fault = match make_named(client, &name, body).await {
             Ok(id) => {
                 unfinished.container = Some((id.clone(), true));
                 return Ok(id);
@@ -170,13 +171,13 @@ async fn make(
 async fn make_named(
     client: &Client,
     name: &str,
-    body: ContainerCreateBody,
+    body: impl Fn() -> ContainerCreateBody,
 ) -> Result<String, Fault> {
-    match client.create_container(name, body.clone()).await {
+    match client.create_container(name, body()).await {
         Err(Fault::Unanswered(_)) => {}
         answered => return answered,
     }
-    let taken = match client.create_container(name, body).await {
+    let taken = match client.create_container(name, body()).await {
         Err(taken @ Fault::Refused { status: 409, .. }) => taken,
         answered => return answered,
     };

@@ -1,0 +1,18 @@
+'use strict';
+
+// What a user downloads and a process maps. A build for debugging (`napi build` without --release) is not
+// what is shipped, and fails here: `npm run build`.
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const { ROOT } = require('../support/installed');
+
+const MIB = 2 ** 20;
+
+test("this machine's binary has at most 4 MiB", () => {
+  const binaries = fs.readdirSync(ROOT).filter((name) => name.endsWith('.node'));
+  expect(binaries).toHaveLength(1);
+  const { size } = fs.statSync(path.join(ROOT, binaries[0]));
+  expect(size).toBeLessThanOrEqual(4 * MIB);
+});
