@@ -1,12 +1,8 @@
 'use strict';
 
-const { setTimeout: pause } = require('node:timers/promises');
-
 const { DockerodePool } = require('./baseline');
 const { FloorContainer } = require('./floor');
-
-const POLL_MS = 5;
-const SETTLE_TIMEOUT_MS = 120_000;
+const { until } = require('./until');
 
 /** The names of what is compared, in the order in which it is shown. */
 const SIDES = ['baseline', 'scientist-pool', 'floor'];
@@ -146,16 +142,6 @@ class FloorPool {
         )
         .finally(() => (this.#creating -= 1));
     }
-  }
-}
-
-async function until(what, condition) {
-  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
-  while (!condition()) {
-    if (performance.now() > deadline) {
-      throw new Error(`Waited ${SETTLE_TIMEOUT_MS / 1000} s in vain while ${what}`);
-    }
-    await pause(POLL_MS);
   }
 }
 

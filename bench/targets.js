@@ -39,7 +39,41 @@ function executeTargets(metric, what) {
   ];
 }
 
-/** What the package is to reach, as ratios and differences that hold on any machine. */
+/** One figure of ours by itself, as it is. */
+function own(what, scenario, metric, side, statistic, limit) {
+  return {
+    what,
+    samples: pick(scenario, metric, side),
+    estimate: (samples) => ({ value: statistic(samples), interval: null }),
+    limit,
+  };
+}
+
+const COST_TARGETS = [
+  own("require('scientist-pool'), p50, ms", 'cost', 'require', 'fresh', median, atMost(10)),
+  own('warm acquire, p50, µs', 'cost', 'acquire', 'fake engine', median, atMost(100)),
+  own('memory of a warm container, KiB', 'cost', 'memory', 'fake engine', median, atMost(64)),
+  own('threads of 198 warm containers', 'cost', 'threads', 'fake engine', median, atMost(0)),
+  own('idle with 200 warm, % of a core', 'cost', 'idle', 'fake engine', median, atMost(0.5)),
+  ...['join', 'leave', 'serve'].map((metric) => ({
+    what: `to ${metric} a line of 10000 / of 1000`,
+    samples: pick('cost', metric, '10000 in line', '1000 in line'),
+    estimate: medianRatio,
+    limit: atMost(1.5),
+  })),
+  ...[OURS, `${OURS}, onStdout`].map((side) =>
+    own(
+      `20 writers: delay of the event loop, ${side}, p99, ms`,
+      'writers',
+      'p99',
+      side,
+      median,
+      atMost(10),
+    ),
+  ),
+];
+
+/** What the package is to reach: ratios and differences that hold on any machine, and its own cost. */
 const TARGETS = [
   ...executeTargets('hello', 'execute print("hello")'),
   ...executeTargets('toolCall', 'execute tool call'),
@@ -79,6 +113,7 @@ const TARGETS = [
     estimate: (beside, alone) => ({ value: p99(beside) / p99(alone), interval: null }),
     limit: atMost(2),
   })),
+  ...COST_TARGETS,
 ];
 
 /**

@@ -1,6 +1,11 @@
 'use strict';
 
-// What the package takes of the process it is in, as far as that can be counted.
+// What the package takes of the process it is in, as far as that can be counted; `npm run bench` measures
+// what it can't, in its scenario `cost`.
+
+const { execFile } = require('node:child_process');
+const path = require('node:path');
+const { promisify } = require('node:util');
 
 const { useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
@@ -44,4 +49,15 @@ it('a result that is held counts as memory for the garbage collector', async () 
   const [counted, held] = stdout.split(' ').map(Number);
   expect(held).toBe(8 * MIB);
   expect(counted).toBeGreaterThanOrEqual(held);
+});
+
+it('a warm container costs at most 64 KiB of memory, and no thread', async () => {
+  // In a process of its own, for the engine is in this one.
+  const program = path.join(__dirname, '../../bench/cost/warm.js');
+  const options = JSON.stringify({ engine: bench.engine.address, poolSize: 200 });
+  const args = ['--expose-gc', program, options, '1'];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const { memory, threads } = JSON.parse(stdout);
+  expect(threads).toBe(0);
+  expect(memory).toBeLessThanOrEqual(64);
 });

@@ -8,4 +8,6 @@ module.exports = [
   require('./sequence'),
   require('./storm'),
   require('./neighbour'),
+  require('./cost'),
+  require('./writers'),
 ];

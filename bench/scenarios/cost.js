@@ -1,0 +1,111 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const path = require('node:path');
+const { createInterface } = require('node:readline');
+
+const WARM = 200;
+/** As many as any engine has room for. */
+const WARM_ON_REAL = 20;
+const IDLE_MS = 5000;
+const LINES = [1000, 10_000];
+/** Fresh processes are cheap, and no two start alike. */
+const LOADS = 5;
+
+const lineOf = (length) => `${length} in line`;
+
+module.exports = {
+  name: 'cost',
+  method: `What the package itself costs, in processes of their own on a fake engine in another one. Loading:
+    ${LOADS} fresh processes a round. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
+    nothing happens; then each is acquired. The same with ${WARM_ON_REAL} on the real engine. Line: a pool of one
+    that is taken, and so many in line: the processor time of the whole process for each of 200 that
+    join, leave from all over the line, or are served (a container removed and made included).`,
+  rounds: { full: 5, quick: 1 },
+  warmUp: 0,
+  seconds: 120,
+  needs: 'scientist-pool',
+  metrics: {
+    require: "require('scientist-pool')",
+    binding: 'the native binding, loaded with the first pool',
+    acquire: { title: 'acquire, warm', unit: 'µs' },
+    memory: { title: 'resident memory of one warm container', unit: 'KiB' },
+    threads: { title: 'threads of all of them, beyond those of 2', unit: '' },
+    idle: { title: 'processor time with nothing to do', unit: '% of a core' },
+    join: { title: 'joining a line', unit: 'µs of CPU' },
+    leave: { title: 'leaving it', unit: 'µs of CPU' },
+    serve: { title: 'being served', unit: 'µs of CPU' },
+  },
+
+  async run({ rounds, record, image, labels, signal }) {
+    const fake = spawnProgram('engine', [], signal);
+    try {
+      const address = await fake.answer;
+      const warm = (options) => run('warm', [JSON.stringify(options), IDLE_MS], signal);
+      for await (const round of rounds()) {
+        for (let load = 0; load < LOADS; load += 1) {
+          const times = await run('load', [], signal);
+          for (const metric of ['require', 'binding'])
+            record(round, metric, 'fresh', times[metric]);
+        }
+        const sides = [
+          ['fake engine', { engine: address, poolSize: WARM }],
+          ['real engine', { image, labels, poolSize: WARM_ON_REAL }],
+        ];
+        for (const [side, options] of sides) {
+          const { acquire, ...figures } = await warm(options);
+          for (const us of acquire) record(round, 'acquire', side, us);
+          for (const [metric, value] of Object.entries(figures)) record(round, metric, side, value);
+        }
+        for (const figures of await run('line', [address, LINES.join()], signal)) {
+          const { length, ...times } = figures;
+          for (const [metric, us] of Object.entries(times)) {
+            record(round, metric, lineOf(length), us);
+          }
+        }
+      }
+    } finally {
+      await fake.end();
+    }
+  },
+};
+
+/** Runs a program of `bench/cost` to its end; gives what it tells. */
+async function run(name, args, signal) {
+  const program = spawnProgram(name, args, signal);
+  try {
+    return await program.answer;
+  } finally {
+    await program.end();
+  }
+}
+
+/** Starts one. Its answer is the first line that it writes; it ends by itself, or with its stdin. */
+function spawnProgram(name, args, signal) {
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', path.join(__dirname, '../cost', name), ...args.map(String)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      signal,
+    },
+  );
+  const closed = once(child, 'close');
+  const answer = Promise.race([
+    once(createInterface(child.stdout), 'line').then(([line]) => JSON.parse(line)),
+    closed.then(([code]) => {
+      throw new Error(`bench/cost/${name}.js ended with ${code} and told nothing`);
+    }),
+  ]);
+  // Whoever started it sees both; a stopped measurement looks at neither.
+  answer.catch(() => {});
+  closed.catch(() => {});
+  return {
+    answer,
+    end() {
+      child.stdin.end();
+      return closed;
+    },
+  };
+}
