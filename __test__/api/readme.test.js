@@ -29,6 +29,17 @@ function named(heading) {
   return rows(section(heading)).flatMap((row) => codes(Object.values(row)[0]));
 }
 
+test('the sections come in the order in which a user needs them', () => {
+  expect(text.match(/^## .*$/gm).map((heading) => heading.slice(3))).toEqual([
+    'What a result costs, beside dockerode',
+    ...['Install', 'Fifteen lines that work', 'Requirements'],
+    ...['Options', 'Options of a call', 'Results', 'Errors', 'Lifecycle and cleaning up'],
+    ...['How a script runs', 'Seeing what happens', 'The command line'],
+    ...['jest', 'Testing without Docker', 'Security', 'Troubleshooting'],
+    ...['Migration from a dockerode pool', 'Two commands from a clean clone', 'License'],
+  ]);
+});
+
 describe('the tables of options', () => {
   const table = rows(section('## Options')).filter(({ option }) => option !== undefined);
   const rowOf = Object.fromEntries(table.map((row) => [codes(row.option)[0], row]));
