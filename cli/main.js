@@ -20,7 +20,7 @@ const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened
 
   npx scientist-pool doctor               looks whether everything is as it should be
   npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
-  npx scientist-pool prune                removes what dead processes have left on the engine
+  npx scientist-pool prune                shows what dead processes have left on the engine, and removes it
   npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
 
 Every command takes:
@@ -37,6 +37,10 @@ run also takes:
   --memory SIZE      such as 256m
   --network NAME     one of the engine's networks; default: none
   --cwd FOLDER       its working directory; default: /tmp
+
+prune also takes:
+  --yes, -y          removes without asking. Where there is no terminal to ask on, nothing is removed without it
+  --dry-run          removes nothing, and does not ask
 
 The exit code of run is the script's. 125: the pool or the engine failed. 2: this command line was wrong.
 `;
@@ -63,7 +67,7 @@ function parse(argv) {
   }
   const { values, positionals } = parsed;
   if (values.help) return null;
-  const fault = command.fault(positionals);
+  const fault = command.fault(positionals, values);
   if (fault !== undefined) throw new UsageError(fault);
   return { command, values, positionals };
 }

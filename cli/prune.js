@@ -1,23 +1,98 @@
 'use strict';
 
-const { engineOptions, withEngine } = require('./engine');
+const os = require('node:os');
+const readline = require('node:readline/promises');
 
-function fault([extra]) {
+const { ContainerPoolManager } = require('..');
+const { findOrphans } = require('../lib/manager');
+const { engineOptions, withEngine } = require('./engine');
+const { paint } = require('./paint');
+const { layOut } = require('./table');
+
+const options = {
+  ...engineOptions,
+  yes: { type: 'boolean', short: 'y', default: false },
+  'dry-run': { type: 'boolean', default: false },
+};
+
+function fault([extra], { yes, 'dry-run': dry }) {
+  if (yes && dry) return '--yes and --dry-run exclude each other';
   return extra === undefined ? undefined : `prune takes no ${extra}`;
 }
 
-/** What every pool does when it first contacts its engine, and nothing else. */
-async function perform({ values, pool: given, io }) {
-  return withEngine({ ...given, pull: 'never' }, ({ engine, swept }) => {
-    if (values.json) {
-      io.stdout.write(`${JSON.stringify({ engine: engine.address, removed: swept })}\n`);
-    } else {
-      for (const id of swept) io.stdout.write(`${id}\n`);
-      const what = swept.length === 1 ? '1 container' : `${swept.length} containers`;
-      io.stderr.write(`removed ${what} of processes that are gone from ${engine.address}\n`);
-    }
-    return 0;
-  });
+/** The containers that dead processes have left, and the engine's address. */
+async function look(given) {
+  const pool = new ContainerPoolManager({ ...given, poolSize: 0 });
+  try {
+    const found = await findOrphans(pool);
+    const host = os.hostname();
+    const orphans = found.map(({ id, image, created, pid }) => ({
+      ...{ id, image, created: new Date(created * 1000).toISOString(), pid, host },
+    }));
+    return { engine: pool.stats().engine.address, orphans };
+  } finally {
+    await pool.shutdown({ grace: 0 });
+  }
 }
 
-module.exports = { fault, options: engineOptions, perform };
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['min', 60],
+  ['s', 1],
+];
+
+/** How long ago, in the largest unit that is not 0. */
+function age(created) {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(created)) / 1000));
+  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
+function table(orphans, colour) {
+  const rows = orphans.map(({ id, image, created, pid, host }) => [
+    ...[id.slice(0, 12), image, age(created), `${pid}`, host],
+  ]);
+  const [head, ...body] = layOut([['container', 'image', 'age', 'process', 'host'], ...rows]);
+  return `${[colour('bold', head), ...body].join('\n')}\n`;
+}
+
+const count = (containers) =>
+  containers.length === 1 ? '1 container' : `${containers.length} containers`;
+
+/** Whether they are to be removed. Without a terminal nobody can be asked, and only `--yes` is a yes. */
+async function confirm(orphans, values, io) {
+  if (values['dry-run']) return false;
+  if (values.yes) return true;
+  if (values.json || !io.stdin.isTTY || !io.stdout.isTTY) return false;
+  const terminal = readline.createInterface({ input: io.stdin, output: io.stdout });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`Remove ${count(orphans)}? [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+async function perform({ values, pool, io }) {
+  const given = { ...pool, pull: 'never' };
+  const { engine, orphans } = await look(given);
+  if (!values.json && orphans.length > 0) io.stdout.write(table(orphans, paint(io)));
+  const wanted = orphans.length > 0 && (await confirm(orphans, values, io));
+  // What every pool does when it first contacts its engine, and nothing else.
+  const removed = wanted ? await withEngine(given, ({ swept }) => swept) : [];
+  const left = orphans.filter(({ id }) => !removed.includes(id));
+  if (values.json) {
+    io.stdout.write(`${JSON.stringify({ engine, orphans, removed })}\n`);
+  } else if (orphans.length === 0) {
+    io.stderr.write(`no containers of processes that are gone on ${engine}\n`);
+  } else if (wanted) {
+    io.stderr.write(`removed ${count(removed)} of processes that are gone from ${engine}\n`);
+  } else {
+    io.stderr.write('removed nothing; prune --yes removes them\n');
+  }
+  if (!wanted || left.length === 0) return 0;
+  io.stderr.write(`${count(left)} could not be removed: ${left.map(({ id }) => id).join(', ')}\n`);
+  return 1;
+}
+
+module.exports = { fault, options, perform };

@@ -8,6 +8,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { PoolError } = require('../lib/errors');
 const places = require('../monitor/places');
 const { paint } = require('./paint');
+const { layOut } = require('./table');
 
 /** ms between two looks. */
 const PACE = 1000;
@@ -73,15 +74,7 @@ function table({ pid, pools }, colour) {
   const rows = Object.entries(pools).map(([name, stats]) =>
     names.map((column) => String(COLUMNS[column](stats, name))),
   );
-  const widths = names.map((name, at) =>
-    Math.max(name.length, ...rows.map((row) => row[at].length)),
-  );
-  const pad = (row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]))
-      .join('  ')
-      .trimEnd();
-  const [head, ...body] = [names, ...rows].map(pad);
+  const [head, ...body] = layOut([names, ...rows]);
   return `process ${pid}\n${[colour('bold', head), ...body].join('\n')}\n`;
 }
 

@@ -15,6 +15,8 @@ const processSignals = require('./process-signals');
 
 /** A live container of a pool by its id; `undefined` if there is none. */
 let findContainer;
+/** What dead processes have left on a pool's engine; contacts it, and removes nothing. */
+let findOrphans;
 /** Takes an event of the native side. */
 let onEvent;
 
@@ -283,6 +285,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   static {
+    findOrphans = (pool) => settled(pool.#native.orphans(), callSite());
     onEvent = (pool, json) => pool.#onEvent(json);
     findContainer = (pool, id) => {
       const native = #native in pool ? pool.#native.find(id) : null;
@@ -328,4 +331,4 @@ function refusal(cause) {
   }
 }
 
-module.exports = { ContainerPoolManager, findContainer };
+module.exports = { ContainerPoolManager, findContainer, findOrphans };

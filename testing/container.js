@@ -10,6 +10,8 @@ const { Supervisor } = require('./supervisor');
 class FakeContainer {
   /** In full, as engines give it. */
   id = randomBytes(32).toString('hex');
+  /** In whole s since the epoch, as engines list it. */
+  created = Math.floor(Date.now() / 1000);
   /** `'created'`, `'running'`, `'gone'`. */
   state = 'created';
   /** Whether it ends with its stdin, as one does whose PID 1 still reads. */

@@ -61,9 +61,11 @@ const ROUTES = {
         return name in labels && (value === undefined || labels[name] === value);
       }),
     );
-    const body = matching.map(({ id, name, labels, state }) => ({
+    const body = matching.map(({ id, name, config, created, labels, state }) => ({
       Id: id,
       Names: [`/${name}`],
+      Image: config.Image ?? '',
+      Created: created,
       Labels: labels,
       State: state,
     }));

@@ -24,6 +24,17 @@ use crate::error::{Error, Result};
 /// The engine's full id of a container.
 pub type ContainerId = String;
 
+/// A container whose owner is provably gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    pub id: ContainerId,
+    pub image: String,
+    /// When it was made, in s since the epoch.
+    pub created: i64,
+    /// The process that made it, on this host.
+    pub pid: u32,
+}
+
 /// One step of a pull, as the engine reports it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -27,7 +27,7 @@ use crate::{
     engine::{
         docker::{Clients, Docker},
         security::Unhonoured,
-        Engine, EngineInfo, Health, PullProgress,
+        Engine, EngineInfo, Health, Orphan, PullProgress,
     },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Paths, Sandbox, Sandboxes},
@@ -50,6 +50,22 @@ enum EngineEvent<'a> {
     Engine { engine: &'a EngineInfo, swept: Vec<String> },
     /// The engine stands differently now.
     EngineState(Health),
+}
+
+/// A container whose owner is provably gone.
+#[napi(object)]
+pub struct NativeOrphan {
+    pub id: String,
+    pub image: String,
+    /// When it was made, in s since the epoch.
+    pub created: i64,
+    pub pid: u32,
+}
+
+impl From<Orphan> for NativeOrphan {
+    fn from(Orphan { id, image, created, pid }: Orphan) -> Self {
+        Self { id, image, created, pid }
+    }
 }
 
 /// The pool's numbers, which way the calls went, and how the engine stands.
@@ -198,6 +214,20 @@ impl NativePool {
     #[napi(catch_unwind)]
     pub fn find(&self, id: String) -> Option<NativeContainer> {
         self.pool.find(&id).map(|member| NativeContainer::new(Sandbox::seen(member), 0.0))
+    }
+
+    /// Resolves with the containers of processes that are gone, or with a failure. Removes nothing.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeOrphan[] | string>")]
+    pub fn orphans<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let engine = self.engine.clone();
+        promise(env, async move {
+            match engine.orphans().await {
+                Ok(orphans) => {
+                    Either::A(orphans.into_iter().map(NativeOrphan::from).collect::<Vec<_>>())
+                }
+                Err(error) => Either::B(failure::text(&error)),
+            }
+        })
     }
 
     /// The protections the engine does not give, as JSON.

@@ -113,6 +113,11 @@ pub(super) struct Listed {
     #[serde(default)]
     names: Option<Vec<String>>,
     #[serde(default)]
+    pub image: String,
+    /// In s since the epoch.
+    #[serde(default)]
+    pub created: i64,
+    #[serde(default)]
     state: String,
     #[serde(default)]
     pub labels: Option<HashMap<String, String>>,

@@ -53,7 +53,7 @@ use self::{
 };
 use super::{
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus,
-    ExecStream, Health, Init, OnPull,
+    ExecStream, Health, Init, OnPull, Orphan,
 };
 use crate::{
     config::{ContainerConfig, EngineConfig},
@@ -97,6 +97,16 @@ impl Docker {
     /// Where the engine is.
     pub fn address(&self) -> &Address {
         self.client.address()
+    }
+
+    /// What [`Engine::sweep`] would remove now.
+    ///
+    /// # Errors
+    ///
+    /// The engine can't be reached, or does not list its containers.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>> {
+        self.client.negotiate().await?;
+        sweep::orphans(&self.client).await
     }
 
     async fn honours(&self) -> Result<Arc<Honours>> {
