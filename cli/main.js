@@ -4,12 +4,13 @@ const { parseArgs } = require('node:util');
 
 const { version } = require('../package.json');
 const { PoolError } = require('../lib/errors');
+const bench = require('./bench');
 const doctor = require('./doctor');
 const prune = require('./prune');
 const run = require('./run');
 const top = require('./top');
 
-const COMMANDS = { doctor, run, prune, top };
+const COMMANDS = { doctor, run, bench, prune, top };
 
 /** What the shell gets for a command line that makes no sense, and for a fault of the pool or its engine. */
 const USAGE = 2;
@@ -20,6 +21,7 @@ const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened
 
   npx scientist-pool doctor               looks whether everything is as it should be
   npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
+  npx scientist-pool bench                measures what a call costs on this engine
   npx scientist-pool prune                shows what dead processes have left on the engine, and removes it
   npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
 
@@ -27,7 +29,7 @@ Every command takes:
   --json             prints one JSON value
   --help
 
-doctor, run and prune also take:
+doctor, run, bench and prune also take:
   --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
   --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
 
@@ -37,6 +39,9 @@ run also takes:
   --memory SIZE      such as 256m
   --network NAME     one of the engine's networks; default: none
   --cwd FOLDER       its working directory; default: /tmp
+
+bench also takes:
+  --n ROUNDS         how often each step is measured; default: 20
 
 prune also takes:
   --yes, -y          removes without asking. Where there is no terminal to ask on, nothing is removed without it
