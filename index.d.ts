@@ -334,6 +334,7 @@ declare namespace ContainerPoolManager {
     readonly errno?: string;
   }
 
+  /** What an error may carry beside its code and its message. */
   export interface PoolErrorDetails {
     image?: string;
     containerId?: string;
@@ -518,6 +519,7 @@ declare namespace ContainerPoolManager {
     handleSignals?: boolean;
   }
 
+  /** The limits that can be set for the processes of a container, as `docker run --ulimit` names them. */
   export type UlimitName =
     | 'core'
     | 'cpu'
@@ -535,6 +537,7 @@ declare namespace ContainerPoolManager {
     | 'sigpending'
     | 'stack';
 
+  /** Where the engine is, and how it is talked to. What is not given is found as the docker CLI finds it. */
   export interface EngineOptions {
     /** `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
     host?: string;
@@ -586,6 +589,7 @@ declare namespace ContainerPoolManager {
     readonly detail: string;
   }
 
+  /** The options of an `acquire`. */
   export interface AcquireOptions {
     /** The longest to wait, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
     timeout?: number;
@@ -593,6 +597,7 @@ declare namespace ContainerPoolManager {
     signal?: AbortSignal;
   }
 
+  /** The options of a `shutdown`. */
   export interface ShutdownOptions {
     /** How long the holders of containers have until they are destroyed, ms; 0: no time. @defaultValue 5000 */
     grace?: number;
@@ -647,8 +652,10 @@ declare namespace ContainerPoolManager {
     onStderr?: (chunk: Output<E>) => unknown;
   }
 
+  /** The options of a script. */
   export interface ScriptOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {}
 
+  /** The options of a command. */
   export interface CommandOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
     /** Added to the container's environment. */
     env?: Env;
@@ -717,6 +724,7 @@ declare namespace ContainerPoolManager {
     acquireTimeout?: number;
   }
 
+  /** The options of a `run` of a script. */
   export interface RunScriptOptions<E extends Encoding = 'utf8'>
     extends ScriptOptions<E>,
       RunOptions {
@@ -726,6 +734,7 @@ declare namespace ContainerPoolManager {
     args?: readonly (string | number)[];
   }
 
+  /** The options of a `run` of a command. */
   export interface RunCommandOptions<E extends Encoding = 'utf8'>
     extends CommandOptions<E>,
       RunOptions {}
@@ -745,6 +754,7 @@ declare namespace ContainerPoolManager {
     | 'file_size'
     | 'lost';
 
+  /** What a call came to. Whatever the script or command does is a result, and no exception. */
   export interface ExecuteResult<E extends Encoding = 'utf8'> {
     stdout: Output<E>;
     stderr: Output<E>;
@@ -869,8 +879,10 @@ declare namespace ContainerPoolManager {
     error?: PoolError;
   }
 
+  /** How a pool stands; `degraded`: it could not make a container, and tries again with growing pauses. */
   export type PoolState = 'new' | 'healthy' | 'degraded' | 'closing' | 'closed';
 
+  /** What is known of the times of an operation. */
   export interface Percentiles {
     count: number;
     /** ms */
@@ -879,6 +891,7 @@ declare namespace ContainerPoolManager {
     p99: number;
   }
 
+  /** What a pool holds and has done, at one moment. */
   export interface PoolStats {
     /** READY for the next caller. */
     warm: number;
@@ -960,6 +973,7 @@ declare namespace ContainerPoolManager {
     pull: TracingMessage<Record<string, never>> & BackgroundTimes;
   }
 
+  /** What the messages of all channels have. */
   export interface TracingMessage<Result> {
     /** As configured. */
     image: string;

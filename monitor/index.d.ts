@@ -8,8 +8,10 @@ import ContainerPoolManager = require('../index.js');
  * @example
  * ```js
  * const { showPools } = require('scientist-pool/monitor');
+ * const ContainerPoolManager = require('scientist-pool');
  *
- * const stop = await showPools({ tools: pool });
+ * const stop = await showPools({ tools: ContainerPoolManager.getInstance() });
+ * await stop(); // at the end
  * ```
  *
  * @param pools By their names; or a function that gives them, asked at each look.
@@ -18,4 +20,5 @@ import ContainerPoolManager = require('../index.js');
  */
 export function showPools(pools: Pools | (() => Pools)): Promise<() => Promise<void>>;
 
+/** Pools by the names under which they are shown. */
 export type Pools = Readonly<Record<string, Pick<ContainerPoolManager, 'stats' | 'image'>>>;

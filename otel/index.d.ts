@@ -39,11 +39,14 @@ export class ScientistPoolInstrumentation {
   /** @defaultValue the global one */
   setMeterProvider(provider: MeterProvider): void;
 
+  /** Takes the place of what the constructor was given. */
   setConfig(config: ScientistPoolInstrumentationConfig): void;
 
+  /** What it was given. */
   getConfig(): ScientistPoolInstrumentationConfig;
 }
 
+/** What an instrumentation listens to. */
 export interface ScientistPoolInstrumentationConfig {
   /** Whether it listens from the beginning. `registerInstrumentations` has it listen in any case. @defaultValue true */
   enabled?: boolean;
@@ -55,4 +58,5 @@ export interface ScientistPoolInstrumentationConfig {
   pools?: Pools | (() => Pools);
 }
 
+/** Pools by the names under which they are shown. */
 export type Pools = Readonly<Record<string, Pick<ContainerPoolManager, 'stats'>>>;

@@ -11,9 +11,10 @@ import ContainerPoolManager = require('../index.js');
  * ```js
  * const { register } = require('prom-client');
  * const { registerPools } = require('scientist-pool/prometheus');
+ * const ContainerPoolManager = require('scientist-pool');
  *
- * registerPools({ tools: pool });
- * app.get('/metrics', async (_, response) => response.type('text').send(await register.metrics()));
+ * registerPools({ tools: ContainerPoolManager.getInstance() });
+ * console.log(await register.metrics()); // what GET /metrics answers
  * ```
  *
  * @param pools By the name that goes into the label; or a function that gives them, asked at each
@@ -23,8 +24,10 @@ import ContainerPoolManager = require('../index.js');
  */
 export function registerPools(pools: Pools | (() => Pools), options?: RegisterOptions): () => void;
 
+/** Pools by the names under which they are shown. */
 export type Pools = Readonly<Record<string, Pick<ContainerPoolManager, 'stats'>>>;
 
+/** Where the metrics go, and how they are named. */
 export interface RegisterOptions {
   /** @defaultValue prom-client's global one */
   registry?: Registry;

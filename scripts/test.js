@@ -133,7 +133,7 @@ async function main() {
     return { note: (await buildAddon()).built ? 'built' : 'up to date' };
   });
   await addon.done;
-  for (const script of ['lint', 'types']) {
+  for (const script of ['lint', 'types', 'docs']) {
     steps.start(script, [dependencies], async () => void (await npm(script)));
   }
   steps.start('cargo deny', [], async () => {

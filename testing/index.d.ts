@@ -143,6 +143,7 @@ export class FakeEngine {
   close(): Promise<void>;
 }
 
+/** What an engine has from its beginning on. */
 export interface FakeEngineOptions {
   /** The images it has. @defaultValue ['python:3.9-slim'] */
   images?: readonly string[];
@@ -192,6 +193,7 @@ export interface Outcome {
 /** Gives what a job comes to. A promise that never settles is a job that never ends. */
 export type OutcomeOf = (job: Job) => Outcome | Promise<Outcome>;
 
+/** Which jobs are meant: those with this text in their script or command, that it matches, or of which it is true. */
 export type JobMatch = string | RegExp | ((job: Job) => boolean);
 
 /** A script or a command that was begun. */

@@ -185,10 +185,15 @@ describe('TypeScript', () => {
     const wrong: Buffer = result.stdout;
     export { PoolError, bytes, wrong };`;
 
+  const nodenext = ['nodenext', 'main.mts', { module: 'nodenext', moduleResolution: 'nodenext' }];
+  const bundler = ['bundler', 'main.ts', { module: 'esnext', moduleResolution: 'bundler' }];
+
   test.each([
-    ['nodenext', 'main.mts', { module: 'nodenext', moduleResolution: 'nodenext' }],
-    ['bundler', 'main.ts', { module: 'esnext', moduleResolution: 'bundler' }],
-  ])('%s', async (name, file, resolution) => {
+    ['6', 'typescript', ...nodenext],
+    ['6', 'typescript', ...bundler],
+    ['7', 'typescript-7', ...nodenext],
+    ['7', 'typescript-7', ...bundler],
+  ])('%s (%s), %s', async (_, compiler, name, file, resolution) => {
     project.write(file, source);
     project.write(
       `tsconfig.${name}.json`,
@@ -201,7 +206,7 @@ describe('TypeScript', () => {
         files: [file],
       }),
     );
-    const { code, stdout } = await project.tool('typescript', ['-p', `tsconfig.${name}.json`]);
+    const { code, stdout } = await project.tool(compiler, ['-p', `tsconfig.${name}.json`]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   });
 });
