@@ -13,7 +13,7 @@ const { OwnEngine } = require('../scripts/own-engine');
 const { PlainEngine } = require('./floor');
 const { describe, load } = require('./machine');
 const { measure } = require('./measure');
-const { reportOf, textOf } = require('./report');
+const { jsonOf, reportOf, textOf } = require('./report');
 const { judge } = require('./targets');
 
 const LABEL = 'bench.scientist-pool';
@@ -85,21 +85,22 @@ async function bench(options) {
   );
   say(`\n${textOf(report)}\n\nMeasured in ${seconds(report.seconds * 1000)}`);
   if (options.json) {
-    fs.writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+    fs.writeFileSync(options.json, jsonOf(report));
     say(`Written to ${options.json}`);
   }
   return report.scenarios.some(({ error }) => error) ? 1 : 0;
 }
 
-/** The engine asked for, else one that is there, else one of our own; with the image in it. */
-async function prepareEngine({ engine, image }) {
+/** The engine asked for, else one that is there, else one of our own; with the images in it. */
+async function prepareEngine({ engine, image, scenarios }) {
   if (engine) {
     process.env.DOCKER_HOST = engine;
   }
   const found = (await findEngine()) ?? (await OwnEngine.start());
   // The package finds it there, as it does in real use.
   Object.assign(process.env, found.env);
-  await ensureImages(found, [image]);
+  const images = scenarios.flatMap((scenario) => scenario.images ?? []);
+  await ensureImages(found, [...new Set([image, ...images])]);
   return found;
 }
 

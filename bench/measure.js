@@ -12,11 +12,14 @@ const WARM_UP_ROUNDS = 2;
  *   and the `signal` that stops it all
  * @param {ReturnType<import('./options').readOptions>} options
  * @param {(scenario: object) => { update(fraction: number, note: string): void }} show
- * @returns {Promise<{ runs: object[], results: Map<string, Map<string, Map<string, number[]>>> }>}
+ * @returns {Promise<{ runs: object[], results: Map<string, Map<string, Map<string, number[]>>>,
+ *   failures: Map<string, Map<string, Map<string, string[]>>> }>} samples, and what failed calls said,
+ *   by scenario, metric and side
  */
 async function measure(context, options, show) {
   const end = performance.now() + options.minutes * 60_000;
   const results = new Map();
+  const failures = new Map();
   const runs = [];
   const planned = options.scenarios.filter(({ needs }) => !needs || options.sides.includes(needs));
   for (const [index, scenario] of planned.entries()) {
@@ -27,13 +30,16 @@ async function measure(context, options, show) {
     const left = Math.max(0, end - performance.now());
     const deadline = performance.now() + (left * scenario.seconds) / ahead;
     const samples = new Map();
+    const failed = new Map();
     results.set(scenario.name, samples);
-    runs.push(await runOne(scenario, context, options, { deadline, samples, bar: show(scenario) }));
+    failures.set(scenario.name, failed);
+    const bar = show(scenario);
+    runs.push(await runOne(scenario, context, options, { deadline, samples, failed, bar }));
   }
-  return { runs, results };
+  return { runs, results, failures };
 }
 
-async function runOne(scenario, context, options, { deadline, samples, bar }) {
+async function runOne(scenario, context, options, { deadline, samples, failed, bar }) {
   const { full, quick } = scenario.rounds;
   const asked = (scenario.sampled && options.n) || (options.quick ? quick : full);
   const warmUp = scenario.warmUp ?? WARM_UP_ROUNDS;
@@ -53,17 +59,30 @@ async function runOne(scenario, context, options, { deadline, samples, bar }) {
   }
 
   function record(round, metric, side, value) {
-    if (round < 0) {
-      return;
+    if (round >= 0) {
+      listIn(samples, metric, side).push(value);
     }
-    if (!samples.has(metric)) {
-      samples.set(metric, new Map());
+  }
+
+  /**
+   * Records the milliseconds the action takes, or that it failed, and resolves with its value or
+   * `undefined`: a failed call is a figure, too.
+   */
+  async function attempt(round, metric, side, action) {
+    const began = performance.now();
+    try {
+      const value = await action();
+      record(round, metric, side, performance.now() - began);
+      return value;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (round >= 0) {
+        // A side of which every call failed is shown, too.
+        listIn(samples, metric, side);
+        listIn(failed, metric, side).push(firstLine(error));
+      }
+      return undefined;
     }
-    const sides = samples.get(metric);
-    if (!sides.has(side)) {
-      sides.set(side, []);
-    }
-    sides.get(side).push(value);
   }
 
   const started = performance.now();
@@ -72,8 +91,10 @@ async function runOne(scenario, context, options, { deadline, samples, bar }) {
       ...context,
       open: opener(context),
       sides: options.sides,
+      quick: options.quick,
       rounds,
       record,
+      attempt,
     });
   } catch (error) {
     run.error = error;
@@ -81,6 +102,25 @@ async function runOne(scenario, context, options, { deadline, samples, bar }) {
   run.seconds = (performance.now() - started) / 1000;
   run.loadAfter = load();
   return run;
+}
+
+/** The list of a metric and a side, made where there is none. */
+function listIn(metrics, metric, side) {
+  if (!metrics.has(metric)) {
+    metrics.set(metric, new Map());
+  }
+  const sides = metrics.get(metric);
+  if (!sides.has(side)) {
+    sides.set(side, []);
+  }
+  return sides.get(side);
+}
+
+/** What an error says, without what differs from call to call. */
+function firstLine(error) {
+  return String(error.message)
+    .split('\n', 1)[0]
+    .replace(/\b[0-9a-f]{12,64}\b/g, '…');
 }
 
 module.exports = { measure };

@@ -3,7 +3,10 @@
 const Table = require('cli-table3');
 
 const { SIDES } = require('./sides');
-const { medianRatio, summarize } = require('./statistics');
+const { medianRatio, successRate, summarize } = require('./statistics');
+
+/** Of the JSON: goes up when a reader of the one before would misread it. */
+const SCHEMA_VERSION = 1;
 
 /**
  * Everything that was measured, as plain data.
@@ -12,8 +15,9 @@ const { medianRatio, summarize } = require('./statistics');
  * @param {object} facts from `machine.js`, and when and how it was run
  * @param {ReturnType<import('./targets').judge>} targets
  */
-function reportOf({ runs, results }, facts, targets) {
+function reportOf({ runs, results, failures }, facts, targets) {
   return {
+    schemaVersion: SCHEMA_VERSION,
     ...facts,
     scenarios: runs.map((run) => ({
       name: run.scenario.name,
@@ -24,13 +28,17 @@ function reportOf({ runs, results }, facts, targets) {
       loadBefore: run.loadBefore,
       loadAfter: run.loadAfter,
       error: run.error && String(run.error.stack),
-      metrics: metricsOf(run.scenario.metrics, results.get(run.scenario.name)),
+      metrics: metricsOf(
+        run.scenario.metrics,
+        results.get(run.scenario.name),
+        failures.get(run.scenario.name),
+      ),
     })),
     targets,
   };
 }
 
-function metricsOf(definitions, samples) {
+function metricsOf(definitions, samples, failures) {
   return Object.entries(definitions)
     .filter(([key]) => samples.has(key))
     .map(([key, definition]) => {
@@ -42,12 +50,39 @@ function metricsOf(definitions, samples) {
         title,
         unit,
         sides: Object.fromEntries(
-          [...sides].map(([side, list]) => [side, { ...summarize(list), samples: list }]),
+          [...sides].map(([side, list]) => [
+            side,
+            sideOf(list, failures.get(key)?.get(side) ?? []),
+          ]),
         ),
         // Of times only: a ratio of counts says nothing, and one of rates says the same again.
         ratios: unit === 'ms' ? ratiosOf(sides) : [],
       };
     });
+}
+
+/** What one side gave: how many calls succeeded, and the figures of those. */
+function sideOf(samples, errors) {
+  const calls = samples.length + errors.length;
+  return {
+    calls,
+    failed: errors.length,
+    success: successRate(samples.length, calls),
+    errors: countsOf(errors),
+    ...(samples.length > 0 ? summarize(samples) : { n: 0 }),
+    samples,
+  };
+}
+
+/** How often each message came, the most frequent first. */
+function countsOf(messages) {
+  const counts = new Map();
+  for (const message of messages) {
+    counts.set(message, (counts.get(message) ?? 0) + 1);
+  }
+  return [...counts]
+    .map(([message, count]) => ({ message, count }))
+    .sort((one, other) => other.count - one.count);
 }
 
 /** The sides compared come in their order, variants of one side behind them as they were met. */
@@ -64,11 +99,22 @@ function ratiosOf(sides) {
     ['scientist-pool', 'plain'],
   ];
   return pairs
-    .filter((pair) => pair.every((side) => sides.has(side)))
+    .filter((pair) => pair.every((side) => sides.get(side)?.length > 0))
     .map(([above, below]) => ({
       of: `${above} / ${below}`,
       ...medianRatio(sides.get(above), sides.get(below)),
     }));
+}
+
+/**
+ * The report as JSON: five figures that count of each number, which is finer than any clock here, and the
+ * samples of a side on one line.
+ */
+function jsonOf(report) {
+  const round = (_key, value) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+  const lists = /\[[\d\s.,e+-]*\]/g;
+  return `${JSON.stringify(report, round, 1).replace(lists, (list) => list.replace(/\s+/g, ' '))}\n`;
 }
 
 /** The report as text for a terminal. */
@@ -105,12 +151,16 @@ function scenarioText(scenario) {
           ? [metric.title, metric.unit && `(${metric.unit})`].filter(Boolean).join(' ')
           : '',
         side,
-        of.n,
-        figure(of.min),
-        figure(of.p50),
-        of.p50Interval ? range(of.p50Interval) : '',
-        figure(of.p90),
-        figure(of.p99),
+        callsText(of),
+        ...(of.n > 0
+          ? [
+              figure(of.min),
+              figure(of.p50),
+              of.p50Interval ? range(of.p50Interval) : '',
+              figure(of.p90),
+              figure(of.p99),
+            ]
+          : Array(5).fill('')),
         ratios[row] ?? '',
       ]);
     }
@@ -122,7 +172,22 @@ function scenarioText(scenario) {
     wrapped(scenario.method),
     ...(scenario.error ? [`FAILED: ${scenario.error}`] : []),
     ...(table.length > 0 ? [table.toString()] : []),
+    ...failuresOf(scenario),
   ].join('\n');
+}
+
+/** How many samples there are, and of how many calls where some failed. */
+function callsText({ n, calls, failed }) {
+  return failed > 0 ? `${n} of ${calls}` : n;
+}
+
+/** What failed calls said, one side of a metric in a line. */
+function failuresOf({ metrics }) {
+  return metrics.flatMap(({ title, sides }) =>
+    Object.entries(sides).flatMap(([side, { errors }]) =>
+      errors.map(({ message, count }) => `${title}, ${side}: ${count} failed: ${message}`),
+    ),
+  );
 }
 
 function targetsText(targets) {
@@ -160,4 +225,15 @@ function wrapped(text, width = 100) {
   });
 }
 
-module.exports = { reportOf, textOf };
+module.exports = {
+  SCHEMA_VERSION,
+  reportOf,
+  jsonOf,
+  textOf,
+  headOf,
+  callsText,
+  failuresOf,
+  withInterval,
+  range,
+  figure,
+};

@@ -4,6 +4,9 @@ const { DockerodePool } = require('./baseline');
 const { FloorContainer } = require('./floor');
 const { until } = require('./until');
 
+/** How many containers the floor makes side by side: more do not come any faster. */
+const FLOOR_CREATES = 3;
+
 /** The names of what is compared, in the order in which it is shown. */
 const SIDES = ['baseline', 'scientist-pool', 'floor'];
 
@@ -23,14 +26,14 @@ const SIDES = ['baseline', 'scientist-pool', 'floor'];
  */
 function opener({ docker, engine, image, labels }) {
   const open = {
-    baseline: ({ poolSize = 2 } = {}) =>
-      new BaselinePool(new DockerodePool({ docker, image, labels, poolSize })),
+    baseline: ({ poolSize = 2, image: another = image } = {}) =>
+      new BaselinePool(new DockerodePool({ docker, image: another, labels, poolSize })),
     'scientist-pool': ({ poolSize = 2, ...options } = {}) => {
       const ContainerPoolManager = require('..');
       return new MeasuredPool(new ContainerPoolManager({ image, labels, poolSize, ...options }));
     },
-    floor: ({ poolSize = 2 } = {}) =>
-      new FloorPool(() => FloorContainer.create(engine, image, labels), poolSize),
+    floor: ({ poolSize = 2, image: another = image } = {}) =>
+      new FloorPool(() => FloorContainer.create(engine, another, labels), poolSize),
   };
   return async (side, options) => {
     const pool = open[side](options);
@@ -87,11 +90,15 @@ class MeasuredPool extends RealPool {
   }
 }
 
-/** The floor has no pool: this keeps some of its containers at hand, made outside of what is timed. */
+/**
+ * The floor has no pool: this keeps some of its containers at hand, made outside of what is timed. Whoever
+ * comes when there is none waits in line, while a few are made side by side.
+ */
 class FloorPool {
   #create;
   #poolSize;
   #ready = [];
+  #waiting = [];
   #creating = 0;
   #failure;
 
@@ -105,13 +112,11 @@ class FloorPool {
     return this.settled();
   }
 
-  async acquire() {
-    const container = this.#ready.shift();
-    if (!container) {
-      throw new Error('No floor container is ready: await settled() first');
-    }
+  acquire() {
+    const acquired = new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#serve();
     this.#refill();
-    return container;
+    return acquired;
   }
 
   size() {
@@ -132,15 +137,32 @@ class FloorPool {
     await Promise.all(this.#ready.splice(0).map((container) => container.destroy()));
   }
 
+  #serve() {
+    while (this.#ready.length > 0 && this.#waiting.length > 0) {
+      this.#waiting.shift().resolve(this.#ready.shift());
+    }
+  }
+
   #refill() {
-    while (this.#ready.length + this.#creating < this.#poolSize) {
+    while (
+      this.#creating < FLOOR_CREATES &&
+      this.#ready.length + this.#creating < this.#poolSize + this.#waiting.length
+    ) {
       this.#creating += 1;
       this.#create()
         .then(
           (container) => this.#ready.push(container),
-          (error) => (this.#failure = error),
+          (error) => {
+            const first = this.#waiting.shift();
+            if (first) first.reject(error);
+            else this.#failure = error;
+          },
         )
-        .finally(() => (this.#creating -= 1));
+        .then(() => {
+          this.#creating -= 1;
+          this.#serve();
+          if (!this.#failure) this.#refill();
+        });
     }
   }
 }

@@ -1,9 +1,17 @@
 'use strict';
 
-const { mean, quantile, quantileSorted, sampleWithReplacement } = require('simple-statistics');
+const {
+  mean,
+  probit,
+  quantile,
+  quantileSorted,
+  sampleWithReplacement,
+} = require('simple-statistics');
 
 const RESAMPLES = 2000;
 const CONFIDENCE = 0.95;
+/** Of the normal distribution, what lies within it on both sides is 95 %. */
+const Z = probit(1 - (1 - CONFIDENCE) / 2);
 /** Below this, resampling says nothing about the spread. */
 const LEAST_FOR_INTERVAL = 10;
 
@@ -54,6 +62,21 @@ function interval(lists, statistic) {
   return quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]);
 }
 
+/**
+ * The share of calls that succeeded, with Wilson's interval at 95 %, which says something of 100 out of
+ * 100, too (E. B. Wilson, "Probable inference", 1927).
+ *
+ * @param {number} successes
+ * @param {number} calls at least 1
+ */
+function successRate(successes, calls) {
+  const share = successes / calls;
+  const weight = Z ** 2 / calls;
+  const centre = (share + weight / 2) / (1 + weight);
+  const half = (Z / (1 + weight)) * Math.sqrt((share * (1 - share)) / calls + weight / (4 * calls));
+  return { value: share, interval: [Math.max(0, centre - half), Math.min(1, centre + half)] };
+}
+
 function median(samples) {
   return quantile(samples, 0.5);
 }
@@ -62,4 +85,4 @@ function p99(samples) {
   return quantile(samples, 0.99);
 }
 
-module.exports = { summarize, medianRatio, medianDifference, median, p99 };
+module.exports = { summarize, successRate, medianRatio, medianDifference, median, p99 };

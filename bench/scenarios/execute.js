@@ -1,7 +1,7 @@
 'use strict';
 
 const { hello, toolCall } = require('../jobs');
-const { execute, quiet, shuffled, timed } = require('../timing');
+const { execute, quiet, shuffled } = require('../timing');
 
 const JOBS = { hello, toolCall };
 
@@ -21,14 +21,14 @@ module.exports = {
     destroy: 'destroy',
   },
 
-  async run({ sides, open, rounds, record }) {
+  async run({ sides, open, rounds, attempt }) {
     const pools = new Map();
     try {
       for (const side of sides) {
         pools.set(side, await open(side, { poolSize: Object.keys(JOBS).length }));
       }
       for await (const round of rounds()) {
-        await measureRound(pools, (metric, side, ms) => record(round, metric, side, ms));
+        await measureRound(pools, (metric, side, action) => attempt(round, metric, side, action));
       }
     } finally {
       await Promise.all([...pools.values()].map((pool) => pool.close()));
@@ -36,25 +36,25 @@ module.exports = {
   },
 };
 
-async function measureRound(pools, record) {
+async function measureRound(pools, attempt) {
   const cases = [...pools].flatMap(([side, pool]) =>
     Object.keys(JOBS).map((name) => ({ side, pool, name })),
   );
   for (const one of shuffled(cases)) {
-    const { value, ms } = await timed(() => one.pool.acquire());
-    one.container = value;
+    const acquire = () => one.pool.acquire();
     // The floor's containers come from an array: there is nothing to acquire.
-    if (one.side !== 'floor') {
-      record('acquire', one.side, ms);
-    }
+    one.container = await (one.side === 'floor'
+      ? acquire()
+      : attempt('acquire', one.side, acquire));
   }
+  const held = cases.filter(({ container }) => container);
   await quiet([...pools.values()]);
-  for (const { side, container, name } of shuffled(cases)) {
-    record(name, side, (await timed(() => execute(container, JOBS[name]))).ms);
+  for (const { side, container, name } of shuffled(held)) {
+    await attempt(name, side, () => execute(container, JOBS[name]));
   }
-  for (const { side, container } of shuffled(cases.filter(({ name }) => name === 'hello'))) {
-    record('destroy', side, (await timed(() => container.destroy())).ms);
+  for (const { side, container } of shuffled(held.filter(({ name }) => name === 'hello'))) {
+    await attempt('destroy', side, () => container.destroy());
   }
-  const others = cases.filter(({ name }) => name !== 'hello');
+  const others = held.filter(({ name }) => name !== 'hello');
   await Promise.all(others.map(({ container }) => container.destroy()));
 }

@@ -1,0 +1,47 @@
+'use strict';
+
+const { distributionPlot } = require('./distribution');
+const { latencyPlot } = require('./latency');
+const { timelinePlot } = require('./timeline');
+
+const interactive = (name, what) => [
+  name,
+  (report) =>
+    distributionPlot(report, name, ['warm', 'cold'], `Time to interactive of 100 calls, ${what}`),
+];
+
+/** By name of the file, what draws it. */
+const PLOTS = new Map([
+  ['latency', latencyPlot],
+  interactive('sequential', 'one after another'),
+  interactive('staggered', 'one every 200 ms'),
+  interactive('burst100', 'all at once'),
+  [
+    'images',
+    (report) =>
+      distributionPlot(
+        report,
+        'images',
+        ['py39Warm', 'py311Warm', 'busyboxWarm'],
+        'Time to interactive by image, from a full pool',
+      ),
+  ],
+]);
+
+/**
+ * Draws the profile, and what the report has figures for.
+ *
+ * @returns {Map<string, string>} name → SVG
+ */
+function plotsOf(report, profile) {
+  const drawn = new Map([['timeline', timelinePlot(profile)]]);
+  for (const [name, draw] of PLOTS) {
+    const svg = draw(report);
+    if (svg !== null) {
+      drawn.set(name, svg);
+    }
+  }
+  return drawn;
+}
+
+module.exports = { plotsOf };

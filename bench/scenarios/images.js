@@ -1,0 +1,71 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+
+const { hello } = require('../jobs');
+const { execute, quiet, shuffled } = require('../timing');
+
+/** Two releases of Python, and an image without one. */
+const IMAGES = { py39: 'python:3.9-slim', py311: 'python:3.11-slim', busybox: 'busybox:stable' };
+const WITHOUT_PYTHON = ['busybox'];
+
+module.exports = {
+  name: 'images',
+  method: `Time to interactive by image: acquire, then print("hello"), or where the image has no Python
+    (busybox) the command echo, which goes through the engine's exec on both sides; the floor speaks to
+    Python only. One call at a time, on an engine at rest. Warm: from a full pool of 1. Cold: from a pool of
+    size 0. All images and sides take turns in random order in each round.`,
+  rounds: { full: 20, quick: 2 },
+  sampled: false,
+  seconds: 150,
+  warmUp: 1,
+  images: Object.values(IMAGES),
+  metrics: Object.fromEntries(
+    Object.entries(IMAGES).flatMap(([key, image]) => [
+      [`${key}Warm`, `${image}, warm`],
+      [`${key}Cold`, `${image}, cold`],
+    ]),
+  ),
+
+  async run({ sides, open, rounds, attempt }) {
+    const cases = [];
+    try {
+      for (const [key, image] of Object.entries(IMAGES)) {
+        const python = !WITHOUT_PYTHON.includes(key);
+        for (const side of sides.filter((name) => python || name !== 'floor')) {
+          for (const [kind, poolSize] of [
+            ['Warm', 1],
+            ['Cold', 0],
+          ]) {
+            const pool = await open(side, { image, poolSize });
+            cases.push({ metric: `${key}${kind}`, side, pool, job: python ? script : command });
+          }
+        }
+      }
+      const pools = cases.map(({ pool }) => pool);
+      for await (const round of rounds()) {
+        for (const { metric, side, pool, job } of shuffled(cases)) {
+          await quiet(pools);
+          let container;
+          await attempt(round, metric, side, async () => {
+            container = await pool.acquire();
+            await job(container);
+          });
+          await container?.destroy();
+        }
+      }
+    } finally {
+      await Promise.all(cases.map(({ pool }) => pool.close()));
+    }
+  },
+};
+
+function script(container) {
+  return execute(container, hello);
+}
+
+async function command(container) {
+  const { stdout, exitCode } = await container.executeCommand(['echo', 'hello']);
+  assert.equal(exitCode, 0);
+  assert.equal(stdout.trim(), 'hello');
+}
