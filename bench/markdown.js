@@ -139,7 +139,7 @@ function profileText(profile, plots) {
   const { calls, wallUs, nobodyUs, nobodyShare, parts } = profile;
   const share = (value) => `${(value * 100).toFixed(0)} %`;
   return [
-    `${calls} calls of print("hello"), ${profile.date.slice(0, 10)}, ${profile.engine.name} ${profile.engine.version}: ${wallUs} µs each at p50.`,
+    `${calls} calls of print("hello"), ${profile.date.slice(0, 10)}, ${profile.engine.name} ${profile.engine.version}: ${wallUs} µs each at p50; load average ${profile.load.before} before, ${profile.load.after} after.`,
     table(
       ['', 'on a processor, µs', 'of the call', 'first ran after, µs'],
       [

@@ -1,17 +1,11 @@
 'use strict';
 
-const {
-  mean,
-  probit,
-  quantile,
-  quantileSorted,
-  sampleWithReplacement,
-} = require('simple-statistics');
+const { mean, quantile, quantileSorted, sampleWithReplacement } = require('simple-statistics');
 
 const RESAMPLES = 2000;
 const CONFIDENCE = 0.95;
-/** Of the normal distribution, what lies within it on both sides is 95 %. */
-const Z = probit(1 - (1 - CONFIDENCE) / 2);
+/** 95 % of the normal distribution lie within so many deviations of its mean. */
+const Z = 1.959964;
 /** Below this, resampling says nothing about the spread. */
 const LEAST_FOR_INTERVAL = 10;
 

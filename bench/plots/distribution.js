@@ -6,6 +6,10 @@ const { colourOf, svgOf } = require('./theme');
 /** How metrics in one plot are told apart. */
 const STROKES = ['solid', 'dashed', 'dotted', [8, 3, 2, 3]];
 
+const WIDTH = 840;
+const LEGEND_ROW_HEIGHT = 26;
+const CURVES_IN_A_ROW = 3;
+
 /**
  * The share of all calls that had their result within a time, by side and metric. A curve that ends below
  * 1 is one of which calls failed.
@@ -32,19 +36,26 @@ function distributionPlot(report, name, keys, title) {
   if (curves.length === 0) {
     return null;
   }
+  const rows = Math.ceil(curves.length / CURVES_IN_A_ROW);
   return svgOf(
     {
-      title: { text: title, subtext: subtitleOf(report) },
-      legend: { data: curves.map(({ name: curve }) => curve) },
-      grid: { left: 64, right: 30, top: 70, bottom: 84 },
+      title: { text: title, subtext: `Share of calls done within a time; ${subtitleOf(report)}` },
+      legend: {
+        data: curves.map(({ name: curve }) => curve),
+        width: WIDTH - 60,
+        itemWidth: 36,
+        // The line tells which it is; the dot on it only hides that.
+        itemStyle: { opacity: 0 },
+      },
+      grid: { left: 64, right: 40, top: 70, bottom: 56 + rows * LEGEND_ROW_HEIGHT },
       xAxis: {
         type: 'log',
         name: 'milliseconds',
         nameLocation: 'middle',
         nameGap: 26,
-        min: 10 ** Math.floor(Math.log10(Math.min(...curves.map(({ points }) => points[0][0])))),
+        min: Math.min(...curves.map(({ points }) => points[0][0])) / 1.5,
       },
-      yAxis: { type: 'value', min: 0, max: 1, name: 'share of calls' },
+      yAxis: { type: 'value', min: 0, max: 1 },
       series: curves.map(({ name: curve, stroke, colour, points }) => ({
         name: curve,
         type: 'line',
@@ -55,7 +66,7 @@ function distributionPlot(report, name, keys, title) {
         lineStyle: { color: colour, width: 2, type: stroke },
       })),
     },
-    { height: 440 },
+    { width: WIDTH, height: 400 + rows * LEGEND_ROW_HEIGHT },
   );
 }
 

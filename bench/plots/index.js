@@ -7,7 +7,7 @@ const { timelinePlot } = require('./timeline');
 const interactive = (name, what) => [
   name,
   (report) =>
-    distributionPlot(report, name, ['warm', 'cold'], `Time to interactive of 100 calls, ${what}`),
+    distributionPlot(report, name, ['warm', 'cold'], `Time to interactive, calls ${what}`),
 ];
 
 /** By name of the file, what draws it. */

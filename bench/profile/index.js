@@ -25,7 +25,7 @@ runMain(async () => {
   const { connect, findEngine } = require('../../scripts/engine');
   const { ensureImages } = require('../../scripts/images');
   const { OwnEngine } = require('../../scripts/own-engine');
-  const { describe } = require('../machine');
+  const { describe, load } = require('../machine');
   const { PROFILE } = require('../docs');
   const { profileOf } = require('./switches');
 
@@ -48,6 +48,7 @@ runMain(async () => {
   const [data, calls, script] = ['perf.data', 'calls.json', 'switches.txt'].map((name) =>
     path.join(folder, name),
   );
+  const before = load();
   const node = [process.execPath, path.join(__dirname, 'calls.js'), values.image, calls];
   const record = ['record', '--all-cpus', '--clockid', 'CLOCK_MONOTONIC', '--quiet'];
   const size = ['--mmap-pages', `${RING_MIB}M`];
@@ -70,6 +71,7 @@ runMain(async () => {
   const facts = {
     ...(await describe(connect(engine), values.image)),
     date: new Date().toISOString(),
+    load: { before, after: load() },
   };
   fs.mkdirSync(path.dirname(values.json), { recursive: true });
   fs.writeFileSync(values.json, `${JSON.stringify({ ...facts, ...profile }, null, 1)}\n`);

@@ -12,8 +12,7 @@ const WARM = { sequential: 2, staggered: 2, burst100: 20 };
 const ARRIVAL_MS = 200;
 
 const MEASURED = `"Time to interactive" is from the request for a container to the result of
-  print("hello") in it: acquire + execute on every side; its removal is awaited by nobody but the close of
-  the series. Warm: a pool that is full at the start. Cold: a pool of size 0, each container made on
+  print("hello") in it: acquire + execute on every side; the removal is timed by itself. Warm: a pool that is full at the start. Cold: a pool of size 0, each container made on
   demand. The floor makes three containers side by side at most. The series take turns in random order,
   each with a pool of its own, on an engine at rest.`;
 

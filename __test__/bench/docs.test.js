@@ -1,0 +1,71 @@
+'use strict';
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { filesOf, filled, readProfile, readRun } = require('../../bench/docs');
+const { figuresOf } = require('../../bench/markdown');
+const { example } = require('../support/bench-report');
+
+test('the pages and plots are those of the run that is checked in', () => {
+  const stale = [...filesOf(readRun(), readProfile())].filter(
+    ([file, text]) => fs.readFileSync(file, 'utf8') !== text,
+  );
+  // npm run bench:docs
+  expect(stale.map(([file]) => path.basename(file))).toEqual([]);
+});
+
+test('what stands between markers is replaced, and nothing else', () => {
+  const page = 'a\n<!-- figures: one -->\nold\n<!-- end of figures -->\nb';
+  expect(filled(page, { one: () => 'new' })).toBe(
+    'a\n<!-- figures: one -->\n\nnew\n\n<!-- end of figures -->\nb',
+  );
+});
+
+test('figures that nobody makes are an error', () => {
+  const page = '<!-- figures: two -->\n<!-- end of figures -->';
+  expect(() => filled(page, { one: () => '' })).toThrow('No figures are called two');
+});
+
+test('a run of another version of the bench is refused', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bench-docs-'));
+  try {
+    const file = path.join(folder, 'run.json');
+    fs.writeFileSync(file, JSON.stringify({ ...example(), schemaVersion: 0 }));
+    expect(() => readRun(file)).toThrow('schemaVersion 0');
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+describe('the figures', () => {
+  const figures = (report) => figuresOf(report, readProfile(), new Map());
+
+  test('name failed calls, and keep a table whole whatever they said', () => {
+    expect(figures(example()).unflattering()).toContain('1 failed: it <broke> & ended | so');
+    expect(figures(example()).scenarios()).toContain('3 of 4');
+    expect(figures(example()).scenarios()).toContain('75 %');
+  });
+
+  test('name what is slower than dockerode beyond doubt, and only that', () => {
+    const report = example();
+    const [sure, doubtful] = report.scenarios;
+    const of = 'baseline / scientist-pool';
+    sure.metrics[0].ratios = [{ of, value: 0.8, interval: [0.7, 0.9] }];
+    doubtful.metrics[0].ratios = [{ of, value: 0.8, interval: [0.6, 1.1] }];
+    const text = figures(report).unflattering();
+    expect(text).toContain('Slower than dockerode, execute');
+    expect(text).not.toContain('Slower than dockerode, sequential');
+  });
+
+  test('name missed targets with their limit', () => {
+    const report = example();
+    report.targets = [
+      { what: 'this', limit: '<= 2', value: 3.9, interval: null, met: false },
+      { what: 'that', limit: '<= 2', value: 1, interval: null, met: true },
+    ];
+    expect(figures(report).unflattering()).toContain('Target missed: this: 3.90, not <= 2.');
+    expect(figures(report).unflattering()).not.toContain('that');
+  });
+});

@@ -1,0 +1,103 @@
+'use strict';
+
+const { measure } = require('../../bench/measure');
+const { jsonOf, reportOf, textOf } = require('../../bench/report');
+const { example } = require('../support/bench-report');
+
+const show = () => ({ update() {} });
+
+/** Measures one scenario that is made of `run` alone. */
+async function measured(run, { stop = new AbortController(), rounds = 3 } = {}) {
+  const scenario = {
+    name: 'example',
+    method: 'As in the test.',
+    rounds: { full: rounds, quick: 1 },
+    warmUp: 1,
+    seconds: 1,
+    metrics: { call: 'one call' },
+    run,
+  };
+  const options = { minutes: 1, scenarios: [scenario], sides: ['scientist-pool'], n: null };
+  return measure({ signal: stop.signal }, options, show);
+}
+
+describe('a scenario', () => {
+  test('rounds of the warm-up leave no samples', async () => {
+    const { results } = await measured(async ({ rounds, record }) => {
+      for await (const round of rounds()) record(round, 'call', 'floor', round);
+    });
+    expect(results.get('example').get('call').get('floor')).toEqual([0, 1, 2]);
+  });
+
+  test('a failed call is counted with what it said, and does not end the scenario', async () => {
+    const { runs, results, failures } = await measured(async ({ rounds, attempt }) => {
+      for await (const round of rounds()) {
+        const value = await attempt(round, 'call', 'floor', async () => {
+          if (round === 1) throw new Error('container 0123456789abcdef is gone\nand more');
+          return 'done';
+        });
+        expect(value).toBe(round === 1 ? undefined : 'done');
+      }
+    });
+    expect(runs[0].error).toBeNull();
+    expect(results.get('example').get('call').get('floor')).toHaveLength(2);
+    expect(failures.get('example').get('call').get('floor')).toEqual(['container … is gone']);
+  });
+
+  test('a call that fails because all is stopped is no failed call', async () => {
+    const stop = new AbortController();
+    const { runs, failures } = await measured(
+      async ({ rounds, attempt }) => {
+        for await (const round of rounds()) {
+          await attempt(round, 'call', 'floor', async () => {
+            stop.abort(new Error('stopped'));
+            throw new Error('gone');
+          });
+        }
+      },
+      { stop },
+    );
+    expect(runs[0].error.message).toBe('stopped');
+    expect(failures.get('example').size).toBe(0);
+  });
+});
+
+describe('the report', () => {
+  test('says how many calls succeeded, and what the others said', async () => {
+    const measures = await measured(async ({ rounds, attempt }) => {
+      for await (const round of rounds()) {
+        await attempt(round, 'call', 'floor', async () => {
+          if (round > 0) throw new Error('no');
+        });
+      }
+    });
+    const report = reportOf(measures, example(), []);
+    const { floor } = report.scenarios[0].metrics[0].sides;
+    expect(floor).toMatchObject({ n: 1, calls: 3, failed: 2, success: { value: 1 / 3 } });
+    expect(floor.errors).toEqual([{ message: 'no', count: 2 }]);
+    expect(textOf(report)).toContain('1 of 3');
+    expect(textOf(report)).toContain('one call, floor: 2 failed: no');
+  });
+
+  test('shows a side of which every call failed', async () => {
+    const measures = await measured(async ({ rounds, attempt }) => {
+      for await (const round of rounds()) {
+        await attempt(round, 'call', 'floor', () => Promise.reject(new Error('no')));
+      }
+    });
+    const report = reportOf(measures, example(), []);
+    expect(report.scenarios[0].metrics[0].sides.floor).toMatchObject({ n: 0, calls: 3 });
+    expect(textOf(report)).toContain('0 of 3');
+  });
+
+  test('as JSON is what it was, but for digits nobody measured', () => {
+    const report = {
+      schemaVersion: 1,
+      text: 'a [1, 2]',
+      samples: [1.234567, 2, 1e-7],
+      at: 12345678,
+    };
+    expect(JSON.parse(jsonOf(report))).toEqual({ ...report, samples: [1.2346, 2, 1e-7] });
+    expect(jsonOf(report)).toContain('[ 1.2346, 2, 1e-7 ]');
+  });
+});

@@ -1,0 +1,59 @@
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+
+const { plotsOf } = require('../../bench/plots');
+const { readProfile } = require('../../bench/docs');
+const { example } = require('../support/bench-report');
+
+const plots = plotsOf(example(), readProfile());
+const CHECK =
+  'import sys, xml.dom.minidom as dom\nprint(dom.parse(sys.stdin).documentElement.tagName)';
+
+/** The text of a plot as a reader sees it. */
+const textIn = (svg) =>
+  [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text).join('\n');
+
+test('every kind of plot is drawn', () => {
+  expect([...plots.keys()].sort()).toEqual(
+    ['burst100', 'images', 'latency', 'sequential', 'staggered', 'timeline'].sort(),
+  );
+});
+
+describe.each([...plots])('%s', (name, svg) => {
+  test('is one well-formed SVG document', () => {
+    const { stdout, stderr } = spawnSync('python3', ['-c', CHECK], {
+      input: svg,
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(stdout.trim()).toBe('svg');
+  });
+
+  test('refers to nothing outside of it', () => {
+    expect(svg.match(/\b(href|src)=|url\((?!#)|<script/g)).toBeNull();
+  });
+
+  test('comes out the same every time', () => {
+    expect(plotsOf(example(), readProfile()).get(name)).toBe(svg);
+  });
+});
+
+test.each(['sequential', 'staggered', 'burst100', 'images'])('%s names each side', (name) => {
+  for (const side of ['baseline', 'scientist-pool', 'floor']) {
+    expect(textIn(plots.get(name))).toContain(`${side}, `);
+  }
+});
+
+test('the latencies show the median of each side', () => {
+  const lines = textIn(plots.get('latency')).split('\n');
+  expect(lines).toEqual(
+    expect.arrayContaining(['60', '4', '3', 'dockerode pool', 'scientist-pool']),
+  );
+});
+
+test('a run without a scenario has no plot of it', () => {
+  const report = example();
+  report.scenarios = report.scenarios.filter(({ name }) => name !== 'images');
+  expect(plotsOf(report, readProfile()).has('images')).toBe(false);
+});
