@@ -41,11 +41,9 @@ function machineText(report) {
     .join('\n');
 }
 
-function summaryText({ scenarios }) {
+function summaryText(report) {
   const rows = SUMMARY.flatMap(([scenario, key, title]) => {
-    const metric = scenarios
-      .find(({ name }) => name === scenario)
-      ?.metrics.find((one) => one.key === key);
+    const metric = metricIn(report, scenario, key);
     if (!metric) {
       return [];
     }
@@ -53,7 +51,30 @@ function summaryText({ scenarios }) {
     const ratio = ratioIn(metric);
     return [[title, time(baseline), time(ours), ratio ? figure(ratio.value) : '']];
   });
-  return table(['at p50', 'dockerode pool', 'scientist-pool', 'ratio'], rows);
+  const { floor } = metricIn(report, 'execute', 'hello')?.sides ?? {};
+  const { 'scientist-pool': ours, plain } = metricIn(report, 'ready', 'ready')?.sides ?? {};
+  const remarks = [
+    ...(floor?.n
+      ? [
+          `A client that does nothing but write the job and read its end needs ${time(floor)} for the first row.`,
+        ]
+      : []),
+    ...(ours?.n && plain?.n
+      ? [
+          `What a warm container costs more than a plain one is its two interpreters: ${time(ours)} against ${time(plain)} of create and start.`,
+        ]
+      : []),
+  ];
+  return [
+    table(['at p50', 'dockerode pool', 'scientist-pool', 'ratio'], rows),
+    ...(remarks.length > 0 ? [remarks.join('\n')] : []),
+  ].join('\n\n');
+}
+
+function metricIn({ scenarios }, scenario, key) {
+  return scenarios
+    .find(({ name }) => name === scenario)
+    ?.metrics.find((metric) => metric.key === key);
 }
 
 function plotText(name, plots) {
@@ -79,7 +100,7 @@ function scenarioText(scenario, plots) {
             figure(of.p99),
           ]
         : Array(5).fill('')),
-      percent(of.success),
+      unit === 'ms' ? percent(of.success) : '',
       ratios[at] ? `${ratios[at].of}: ${withInterval(ratios[at])}` : '',
     ]),
   );

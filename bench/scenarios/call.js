@@ -1,7 +1,7 @@
 'use strict';
 
 const { toolCall } = require('../jobs');
-const { callInSteps, quiet, shuffled, timed } = require('../timing');
+const { callInSteps, quiet, shuffled } = require('../timing');
 
 /** Every how many rounds the package also makes the call in steps. */
 const STEPS_EVERY = 2;
@@ -17,7 +17,7 @@ module.exports = {
   seconds: 170,
   metrics: { run: 'run: acquire to result', whole: 'whole call: acquire, execute, destroy' },
 
-  async run({ sides, open, rounds, record }) {
+  async run({ sides, open, rounds, record, attempt }) {
     const pools = new Map();
     try {
       for (const side of sides.filter((name) => name !== 'floor')) {
@@ -28,15 +28,12 @@ module.exports = {
           await quiet([...pools.values()]);
           const pool = pools.get(side);
           if (!steps) {
-            const { value, ms } = await timed(() => pool.run(toolCall));
-            toolCall.check(value);
-            record(round, 'run', side, ms);
+            await attempt(round, 'run', side, async () => toolCall.check(await pool.run(toolCall)));
             continue;
           }
-          const { resultMs, wholeMs } = await callInSteps(pool, toolCall);
-          record(round, 'whole', side, wholeMs);
-          if (side === 'baseline') {
-            record(round, 'run', side, resultMs);
+          const times = await attempt(round, 'whole', side, () => callInSteps(pool, toolCall));
+          if (times && side === 'baseline') {
+            record(round, 'run', side, times.resultMs);
           }
         }
       }

@@ -11,10 +11,10 @@ const QUICK_CALLS = 10;
 const WARM = { sequential: 2, staggered: 2, burst100: 20 };
 const ARRIVAL_MS = 200;
 
-const MEASURED = `"Time to interactive" is from the request for a container to the result of
-  print("hello") in it: acquire + execute on every side; the removal is timed by itself. Warm: a pool that is full at the start. Cold: a pool of size 0, each container made on
-  demand. The floor makes three containers side by side at most. The series take turns in random order,
-  each with a pool of its own, on an engine at rest.`;
+const MEASURED = `"Time to interactive" is from the request for a container to the result of print("hello")
+  in it: acquire + execute on every side; the removal is timed by itself. Warm: a pool that is full at the
+  start. Cold: a pool of size 0, each container made on demand. The floor makes three containers side by
+  side at most. The series take turns in random order, each with a pool of its own, on an engine at rest.`;
 
 /** How calls follow one another: each takes the number of calls and one call, and resolves after all. */
 const arrivals = {
@@ -45,7 +45,7 @@ const arrivals = {
 function scenario(name, { method, seconds, rounds, calls }) {
   return {
     name,
-    method: `${method} ${MEASURED}`,
+    method: `${method} ${MEASURED} Warm pools have ${WARM[name]} containers.`,
     rounds: { full: rounds, quick: 1 },
     warmUp: 0,
     seconds,

@@ -2,7 +2,7 @@
 
 const { ATTACKS, attack } = require('../attacks');
 const { toolCall } = require('../jobs');
-const { execute, quiet, shuffled, timed } = require('../timing');
+const { execute, quiet, shuffled } = require('../timing');
 
 const CALLS = 10;
 
@@ -17,7 +17,7 @@ module.exports = {
   needs: 'scientist-pool',
   metrics: { execute: 'execute the tool-call wrapper beside a script that' },
 
-  async run({ open, rounds, record }) {
+  async run({ open, rounds, attempt }) {
     const pools = [];
     try {
       const victims = await open('scientist-pool', { poolSize: CALLS });
@@ -32,8 +32,7 @@ module.exports = {
           await quiet(pools);
           if (attacker !== null) await attack(attacker, name);
           for (const container of containers) {
-            const { ms } = await timed(() => execute(container, toolCall));
-            record(round, 'execute', name ?? 'alone', ms);
+            await attempt(round, 'execute', name ?? 'alone', () => execute(container, toolCall));
           }
           await Promise.all([...containers, attacker].map((container) => container?.destroy()));
         }

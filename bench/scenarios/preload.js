@@ -1,7 +1,7 @@
 'use strict';
 
 const { HEAVY_MODULES, hello, heavyImport } = require('../jobs');
-const { execute, quiet, shuffled, timed } = require('../timing');
+const { execute, quiet, shuffled } = require('../timing');
 
 /** Every how many rounds the import is also made without a preload, to show what it costs. */
 const COLD_EVERY = 4;
@@ -18,7 +18,7 @@ module.exports = {
   needs: 'scientist-pool',
   metrics: { execute: 'execute with preload' },
 
-  async run({ open, rounds, record }) {
+  async run({ open, rounds, attempt }) {
     const pools = [];
     try {
       const preloaded = await open('scientist-pool', { preload: HEAVY_MODULES });
@@ -39,7 +39,7 @@ module.exports = {
         }
         await quiet(pools);
         for (const { name, container, job } of shuffled(cases)) {
-          record(round, 'execute', name, (await timed(() => execute(container, job))).ms);
+          await attempt(round, 'execute', name, () => execute(container, job));
         }
         await Promise.all(cases.map(({ container }) => container.destroy()));
       }

@@ -4,7 +4,7 @@ const { setTimeout: pause } = require('node:timers/promises');
 
 const { DockerodePool } = require('../baseline');
 const { FloorContainer } = require('../floor');
-const { shuffled, timed } = require('../timing');
+const { shuffled } = require('../timing');
 
 /** Every how many rounds the sides are made that no ratio needs. */
 const OTHERS_EVERY = 4;
@@ -22,7 +22,7 @@ module.exports = {
   seconds: 130,
   metrics: { ready: 'create to ready', remove: 'remove' },
 
-  async run({ sides, open, rounds, record, docker, engine, image, labels }) {
+  async run({ sides, open, rounds, attempt, docker, engine, image, labels }) {
     const pool = sides.includes('scientist-pool')
       ? await open('scientist-pool', { poolSize: 0 })
       : null;
@@ -45,11 +45,12 @@ module.exports = {
             (sides.includes(name) && (name === 'scientist-pool' || round % OTHERS_EVERY === 0)),
         );
         for (const name of shuffled(names)) {
-          const { value: container, ms } = await timed(makers[name]);
-          record(round, 'ready', name, ms);
+          const container = await attempt(round, 'ready', name, makers[name]);
           await pause(BETWEEN_MS);
-          record(round, 'remove', name, (await timed(() => container.destroy())).ms);
-          await pause(BETWEEN_MS);
+          if (container) {
+            await attempt(round, 'remove', name, () => container.destroy());
+            await pause(BETWEEN_MS);
+          }
         }
       }
     } finally {

@@ -22,16 +22,12 @@ module.exports = {
     size: { title: 'ready containers afterwards', unit: '' },
   },
 
-  async run({ sides, open, rounds, record }) {
+  async run({ sides, open, rounds, record, attempt }) {
     await onFullPools({ sides, open, rounds }, async (round, side, pool) => {
       const started = performance.now();
-      const calls = await Promise.all(
-        Array.from({ length: CALLS }, () => callInSteps(pool, toolCall)),
-      );
+      const call = () => attempt(round, 'call', side, () => callInSteps(pool, toolCall));
+      await Promise.all(Array.from({ length: CALLS }, call));
       record(round, 'total', side, performance.now() - started);
-      for (const { wholeMs } of calls) {
-        record(round, 'call', side, wholeMs);
-      }
       await pause(SETTLE_MS);
       await pool.settled();
       record(round, 'size', side, pool.size());
