@@ -2,6 +2,7 @@
 
 const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
+const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
 
 const { buildAddon } = require('../scripts/addon');
@@ -13,6 +14,7 @@ const { OwnEngine } = require('../scripts/own-engine');
 const { PlainEngine } = require('./floor');
 const { describe, load } = require('./machine');
 const { measure } = require('./measure');
+const { plotsOf } = require('./plots');
 const { jsonOf, reportOf, textOf } = require('./report');
 const { judge } = require('./targets');
 
@@ -87,6 +89,13 @@ async function bench(options) {
   if (options.json) {
     fs.writeFileSync(options.json, jsonOf(report));
     say(`Written to ${options.json}`);
+  }
+  if (options.plots) {
+    fs.mkdirSync(options.plots, { recursive: true });
+    for (const [name, svg] of plotsOf(report)) {
+      fs.writeFileSync(path.join(options.plots, `${name}.svg`), svg);
+    }
+    say(`Drawn into ${options.plots}`);
   }
   return report.scenarios.some(({ error }) => error) ? 1 : 0;
 }

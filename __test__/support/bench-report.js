@@ -20,6 +20,7 @@ function example() {
     'scientist-pool': side([3, 4, 5], 1),
     floor: side([2, 3, 4]),
   };
+  const neighbours = { alone: side([4, 5, 6]), spins: side([6, 7, 8]) };
   const scenario = (name, ...metrics) => ({
     name,
     method: `What ${name} does.`,
@@ -31,7 +32,12 @@ function example() {
     error: null,
     metrics,
   });
-  const interactive = (name) => scenario(name, metric('warm', 'time to interactive, warm', sides));
+  const interactive = (name) =>
+    scenario(
+      name,
+      metric('warm', 'time to interactive, warm', sides),
+      metric('cold', 'time to interactive, cold', sides),
+    );
   return {
     schemaVersion: 1,
     package: { name: 'scientist-pool', version: '1.2.3' },
@@ -46,6 +52,7 @@ function example() {
       interactive('sequential'),
       interactive('staggered'),
       interactive('burst100'),
+      scenario('neighbour', metric('execute', 'execute beside a script that', neighbours)),
       scenario('images', metric('py39Warm', 'python:3.9-slim, warm', sides)),
     ],
     targets: [],

@@ -27,7 +27,10 @@ function distributionPlot(report, name, keys, title) {
     Object.entries(metric.sides)
       .filter(([, { n }]) => n > 0)
       .map(([side, { samples, calls }], at) => ({
-        name: `${side}, ${metric.title.replace('time to interactive, ', '')}`,
+        name:
+          metrics.length > 1
+            ? `${side}, ${metric.title.replace('time to interactive, ', '')}`
+            : side,
         stroke: STROKES[stroke],
         colour: colourOf(side, at),
         points: stepsOf(samples, calls),

@@ -26,15 +26,20 @@ const PLOTS = new Map([
         'Time to interactive by image, from a full pool',
       ),
   ],
+  [
+    'neighbour',
+    (report) =>
+      distributionPlot(report, 'neighbour', ['execute'], 'A tool call beside one other container'),
+  ],
 ]);
 
 /**
- * Draws the profile, and what the report has figures for.
+ * Draws what the report has figures for, and the profile where one is given.
  *
  * @returns {Map<string, string>} name → SVG
  */
-function plotsOf(report, profile) {
-  const drawn = new Map([['timeline', timelinePlot(profile)]]);
+function plotsOf(report, profile = null) {
+  const drawn = new Map(profile ? [['timeline', timelinePlot(profile)]] : []);
   for (const [name, draw] of PLOTS) {
     const svg = draw(report);
     if (svg !== null) {
