@@ -56,6 +56,7 @@ function distributionPlot(report, name, keys, title) {
         name: 'milliseconds',
         nameLocation: 'middle',
         nameGap: 26,
+        axisLabel: { showMinLabel: false },
         min: Math.min(...curves.map(({ points }) => points[0][0])) / 1.5,
       },
       yAxis: { type: 'value', min: 0, max: 1 },

@@ -44,7 +44,7 @@ function latencyPlot(report) {
         data: SIDES.map((side) => ({ name: NAMES[side] ?? side, icon: 'circle' })),
       },
       grid: { left: 190, right: 30, top: 70, bottom: 64 },
-      xAxis: { type: 'log', min: Math.min(...lows) / 2 },
+      xAxis: { type: 'log', min: Math.min(...lows) / 2, axisLabel: { showMinLabel: false } },
       yAxis: {
         type: 'category',
         inverse: true,
