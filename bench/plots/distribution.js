@@ -7,7 +7,7 @@ const { colourOf, svgOf } = require('./theme');
 const STROKES = ['solid', 'dashed', 'dotted', [8, 3, 2, 3]];
 
 const WIDTH = 840;
-const LEGEND_ROW_HEIGHT = 26;
+const LEGEND_ROW_HEIGHT = 40;
 const CURVES_IN_A_ROW = 3;
 
 /**
@@ -50,7 +50,7 @@ function distributionPlot(report, name, keys, title) {
         // The line tells which it is; the dot on it only hides that.
         itemStyle: { opacity: 0 },
       },
-      grid: { left: 64, right: 40, top: 70, bottom: 56 + rows * LEGEND_ROW_HEIGHT },
+      grid: { left: 64, right: 40, top: 70, bottom: 50 + rows * LEGEND_ROW_HEIGHT },
       xAxis: {
         type: 'log',
         name: 'milliseconds',
