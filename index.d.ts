@@ -402,7 +402,10 @@ declare namespace ContainerPoolManager {
      */
     poolSize?: number | PoolSizeRange;
     /**
-     * The most containers in all: warm, leased, starting and ending. `Infinity`: no limit.
+     * The most containers in all: warm, leased, starting and ending. `Infinity`: no limit. Pools that don't
+     * give it share the engine's memory, by the `memory` of their containers: a caller for whom there is no
+     * room waits in line, and warm containers of other pools give way to it. One that gives it is held to it
+     * alone, and its containers count for the others.
      * `CONTAINER_POOL_MAX`. A default `poolSize` gives way to it; a greater one is an error.
      * @defaultValue what three quarters of the engine's memory allow
      */
@@ -438,9 +441,13 @@ declare namespace ContainerPoolManager {
      * acquired, ms; 0: never. See the event `leak`. @defaultValue 900 000
      */
     leakTimeout?: number;
-    /** The most creates side by side, 1 to 64. @defaultValue 3 */
+    /**
+     * The most containers of this pool that are started side by side, 1 to 64. Pools on one engine start as
+     * many together as the one with the most may; those that callers wait for go before refills.
+     * @defaultValue 3
+     */
     createConcurrency?: number;
-    /** The most removals side by side, 1 to 64. @defaultValue 4 */
+    /** The same of removals. While a caller waits for a start there are at most 2. @defaultValue 4 */
     destroyConcurrency?: number;
 
     /** An image reference, `[host[:port]/]name[:tag][@digest]`. `CONTAINER_POOL_IMAGE`. @defaultValue 'python:3.9-slim' */
@@ -891,6 +898,20 @@ declare namespace ContainerPoolManager {
     p99: number;
   }
 
+  /** What all pools of the process on one engine take of it together. */
+  export interface EngineBudget {
+    /** Bytes there are for containers: three quarters of the engine's; `null` before it has told. */
+    memory: number | null;
+    /** Bytes of the containers there are, by their limits. */
+    used: number;
+    /** Starts under way. */
+    starting: number;
+    /** Removals under way. */
+    removing: number;
+    /** Containers that callers wait for, and whose start has to wait. */
+    waiting: number;
+  }
+
   /** What a pool holds and has done, at one moment. */
   export interface PoolStats {
     /** READY for the next caller. */
@@ -913,7 +934,7 @@ declare namespace ContainerPoolManager {
     callsWarm: number;
     callsCold: number;
     /** How the engine stands, and where it is. */
-    engine: EngineHealth & { address: string };
+    engine: EngineHealth & { address: string; budget: EngineBudget };
     /** Since the pool was made. */
     totals: {
       created: number;
@@ -927,7 +948,7 @@ declare namespace ContainerPoolManager {
       errors: number;
       /** Warm ones replaced for their age. */
       expired: number;
-      /** Made, or warm, when no longer needed. */
+      /** Made, or warm, when no longer needed, or given up for a caller of another pool. */
       surplus: number;
       /** Removals given up after many attempts; `shutdown()` tries once more. */
       abandoned: number;

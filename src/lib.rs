@@ -7,9 +7,10 @@
 //! - [`pool`]: who gets which container, and when to make and end them.
 //! - [`runner`]: how code runs in a container: the warm interpreter, framing, output caps.
 //! - [`engine`]: what a container engine must offer; `engine::docker` offers it through bollard.
-//! - [`config`], [`error`], [`backoff`]: what they share.
+//! - [`config`], [`error`], [`backoff`], [`budget`]: what they share.
 
 pub mod backoff;
+pub mod budget;
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -19,7 +19,10 @@ pub use self::{
 };
 
 use self::security::{Isolation, Unhonoured};
-use crate::error::{Error, Result};
+use crate::{
+    budget::Budget,
+    error::{Error, Result},
+};
 
 /// The engine's full id of a container.
 pub type ContainerId = String;
@@ -137,6 +140,9 @@ pub struct CpuTime {
 pub trait Engine: Send + Sync + 'static {
     /// How the engine stands, and each change of it.
     fn health(&self) -> watch::Receiver<Health>;
+
+    /// What all pools of the process on this engine share.
+    fn budget(&self) -> &Arc<Budget>;
 
     /// Talks to the engine once, and settles on an API version.
     fn connect(&self) -> impl Future<Output = Result<EngineInfo>> + Send;

@@ -23,6 +23,7 @@ use super::{
     runtime,
 };
 use crate::{
+    budget::Usage,
     config::{Config, PoolSize},
     engine::{
         docker::{Clients, Docker},
@@ -84,6 +85,7 @@ struct EngineSnapshot {
     address: String,
     #[serde(flatten)]
     health: Health,
+    budget: Usage,
 }
 
 /// Every pool of the process on one engine shares its connections.
@@ -243,7 +245,8 @@ impl NativePool {
         let (calls_warm, calls_cold) = self.paths.counts();
         let address = self.engine.address().to_string();
         let health = self.engine.health().borrow().clone();
-        let engine = EngineSnapshot { address, health };
+        let budget = self.engine.budget().usage();
+        let engine = EngineSnapshot { address, health, budget };
         let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine };
         serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
     }

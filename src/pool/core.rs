@@ -26,12 +26,18 @@ use super::{
     stats::Latencies,
     watcher,
 };
-use crate::{config::PoolConfig, error::Result};
+use crate::{
+    budget::{Seat, Terms},
+    config::PoolConfig,
+    error::Result,
+};
 
 pub(super) struct Core<P: Provider> {
     pub provider: P,
     pub create_timeout: Duration,
-    /// One permit for each removal that may be under way.
+    /// The pool's place among those on the same engine.
+    pub seat: Arc<Seat>,
+    /// One permit for each removal of this pool that may be under way, or in line at the budget.
     pub removals: Semaphore,
     /// Rung after every step, for whoever waits for the counts to change.
     pub progress: Notify,
@@ -70,6 +76,12 @@ impl<P: Provider> Core<P> {
         on_event: OnEvent,
         seed: u64,
     ) -> Self {
+        let seat = Arc::new(provider.budget().seat(Terms {
+            bytes: provider.bytes(),
+            bounded: config.max.is_none(),
+            starts: config.create_concurrency,
+            removals: config.destroy_concurrency,
+        }));
         Self {
             provider,
             create_timeout: config.create_timeout,
@@ -83,9 +95,22 @@ impl<P: Provider> Core<P> {
                 create: Latency::new(),
                 destroy: Latency::new(),
             }),
-            state: Mutex::new(State::new(config, StdRng::seed_from_u64(seed))),
+            state: Mutex::new(State::new(config, seat.clone(), StdRng::seed_from_u64(seed))),
             on_event,
+            seat,
         }
+    }
+
+    /// Has the pool settle whenever its turn at the budget may have come, for as long as it is there.
+    pub fn attend(self: &Arc<Self>) {
+        let (core, bell) = (Arc::downgrade(self), self.seat.bell());
+        self.runtime.spawn(async move {
+            loop {
+                bell.notified().await;
+                let Some(core) = core.upgrade() else { return };
+                core.step(|_, _| ());
+            }
+        });
     }
 
     /// Takes a step, lets the pool settle, and does what follows from both.
@@ -144,7 +169,7 @@ impl<P: Provider> Core<P> {
     fn perform(self: &Arc<Self>, effect: Effect<P::Item>) {
         match effect {
             Effect::Prepare(permit) => create::prepare(self.clone(), permit),
-            Effect::Create(permit) => create::create(self.clone(), permit),
+            Effect::Create(permit, lane) => create::create(self.clone(), permit, lane),
             Effect::Watch(slot) => watcher::watch(self.clone(), slot),
             Effect::Remove(slot) => removal::remove(self.clone(), slot),
             Effect::Alarm(at) => {

@@ -11,7 +11,10 @@ use super::{
     slot::is_gone,
     state::{CreatePermit, PreparePermit},
 };
-use crate::error::{Code, Error, Result};
+use crate::{
+    budget::Lane,
+    error::{Code, Error, Result},
+};
 
 pub(super) fn prepare<P: Provider>(core: Arc<Core<P>>, permit: PreparePermit) {
     let runtime = core.runtime.clone();
@@ -29,14 +32,15 @@ pub(super) fn prepare<P: Provider>(core: Arc<Core<P>>, permit: PreparePermit) {
     });
 }
 
-pub(super) fn create<P: Provider>(core: Arc<Core<P>>, permit: CreatePermit) {
+pub(super) fn create<P: Provider>(core: Arc<Core<P>>, permit: CreatePermit, lane: Lane) {
     let runtime = core.runtime.clone();
     let cut_off = permit.cut_off();
     let held = Held { core, permit: Some(permit) };
     runtime.spawn(async move {
         let core = held.core.clone();
         let limit = core.create_timeout;
-        let work = core.contained("creating a container", async { core.provider.create().await });
+        let work =
+            core.contained("creating a container", async { core.provider.create(lane).await });
         let started = Instant::now();
         let result = tokio::select! {
             biased;

@@ -44,9 +44,9 @@ impl<P: Provider> Pool<P> {
         on_event: OnEvent,
         seed: u64,
     ) -> Self {
-        Self(Arc::new(Owner {
-            core: Arc::new(Core::new(provider, config, runtime, on_event, seed)),
-        }))
+        let core = Arc::new(Core::new(provider, config, runtime, on_event, seed));
+        core.attend();
+        Self(Arc::new(Owner { core }))
     }
 
     /// Prepares the provider if that isn't done, and fills the pool up to its target. Concurrent calls

@@ -9,6 +9,9 @@
 //! **Bound.** Warm, creating, leased and destroying items together never exceed `max`: only
 //! `state` gives permits to create, and an item counts until its removal is confirmed or given up.
 //!
+//! **Sharing.** The pools on one engine share a [budget](crate::budget) of its memory, of starts and of
+//! removals; whoever's turn comes is rung for. Callers go before refills, whosever they are.
+//!
 //! **One use.** A [`Lease`] ends with its item's removal, always. Only an item that was on its way to
 //! a caller who went away meanwhile, and so never had it, is handed on.
 //!

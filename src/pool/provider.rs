@@ -1,8 +1,11 @@
 //! What the pool asks of the layer that makes its items.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
-use crate::error::Result;
+use crate::{
+    budget::{Budget, Lane},
+    error::Result,
+};
 
 /// What [`Provider::prepare`] found out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +22,17 @@ pub trait Provider: Send + Sync + 'static {
     /// What is pooled.
     type Item: Pooled;
 
+    /// What the items have part in, with those of all pools that work on the same engine. By default a
+    /// budget of this pool's own, which holds it to nothing but its own bounds.
+    fn budget(&self) -> Arc<Budget> {
+        Budget::new()
+    }
+
+    /// Bytes of the budget that one item takes.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// Gets the ground ready: reaches the engine, pulls the image.
     ///
     /// Bounds itself in time: only the provider knows how long a pull may take.
@@ -28,8 +42,9 @@ pub trait Provider: Send + Sync + 'static {
     /// [`Code::ImageNotFound`](crate::error::Code::ImageNotFound), the next caller has it called again.
     fn prepare(&self) -> impl Future<Output = Result<Prepared>> + Send;
 
-    /// Makes an item that is ready for use. Dropping the future cleans up what was made so far.
-    fn create(&self) -> impl Future<Output = Result<Self::Item>> + Send;
+    /// Makes an item that is ready for use. Dropping the future cleans up what was made so far. `lane` is
+    /// to be dropped as soon as the next create may begin, which may be before this item is ready.
+    fn create(&self, lane: Lane) -> impl Future<Output = Result<Self::Item>> + Send;
 
     /// Ends an item; returns when the engine confirms that it is gone. Gone already is a success.
     /// Called again for the same item after a failure.

@@ -49,7 +49,8 @@ pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) 
 
 async fn try_once<P: Provider>(core: &Core<P>, slot: &Slot<P::Item>) -> Result<()> {
     // An error means that the semaphore was closed, which nobody does.
-    let _lane = core.removals.acquire().await.ok();
+    let _own = core.removals.acquire().await.ok();
+    let _lane = core.seat.removal().await;
     let work =
         core.contained("removing a container", async { core.provider.destroy(&slot.item).await });
     timeout(ATTEMPT_TIMEOUT, work)

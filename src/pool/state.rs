@@ -64,6 +64,7 @@ use super::{
 };
 use crate::{
     backoff::delay,
+    budget::{Grant, Lane, Needs, Room, Seat},
     config::{PoolConfig, PoolSize},
     error::{Code, Error, Result},
 };
@@ -83,7 +84,7 @@ pub(super) type Outcome = watch::Receiver<Option<Result<()>>>;
 #[must_use]
 pub(super) enum Effect<I> {
     Prepare(PreparePermit),
-    Create(CreatePermit),
+    Create(CreatePermit, Lane),
     /// Step again at that time.
     Alarm(Instant),
     /// Look at the demand again at that time.
@@ -99,13 +100,15 @@ pub(super) enum Effect<I> {
 
 pub(super) type Effects<I> = Vec<Effect<I>>;
 
-/// The right to make one item, and the only way to. It counts as creating until it is handed back.
+/// The right to make one item, and the only way to. It counts as creating until it is handed back, and
+/// holds the item's part of the budget, which the pool can't make up.
 #[must_use = "an unused permit takes up room for ever"]
 pub(super) struct CreatePermit {
     serial: u64,
     /// The end of the line when it was issued.
     end: Ticket,
     issued: Instant,
+    room: Room,
     cut: watch::Receiver<()>,
 }
 
@@ -150,6 +153,8 @@ pub enum Stage {
 struct Member<I> {
     slot: Arc<Slot<I>>,
     stage: Stage,
+    /// Its part of the budget, given back when it is forgotten; `None`: its removal was given up once.
+    _room: Option<Room>,
 }
 
 enum Phase {
@@ -176,6 +181,7 @@ pub(super) enum Opening {
 
 pub(super) struct State<I> {
     config: PoolConfig,
+    seat: Arc<Seat>,
     target: usize,
     /// Sets the target; `None`: it is fixed.
     demand: Option<Demand>,
@@ -222,7 +228,7 @@ pub(super) struct State<I> {
 }
 
 impl<I: Pooled> State<I> {
-    pub fn new(config: PoolConfig, rng: StdRng) -> Self {
+    pub fn new(config: PoolConfig, seat: Arc<Seat>, rng: StdRng) -> Self {
         Self {
             target: config.pool_size.min,
             demand: following(config.pool_size),
@@ -253,6 +259,7 @@ impl<I: Pooled> State<I> {
             totals: Totals::default(),
             told: PoolState::New,
             config,
+            seat,
             rng,
             #[cfg(test)]
             violation: None,
@@ -365,8 +372,14 @@ impl<I: Pooled> State<I> {
         self.max.map_or(self.target, |max| self.target.min(max))
     }
 
-    fn room(&self) -> usize {
+    /// What the pool's own bound leaves.
+    fn own_room(&self) -> usize {
         self.max.map_or(usize::MAX, |max| max.saturating_sub(self.total()))
+    }
+
+    /// What that and the other pools on the engine leave.
+    fn room(&self) -> usize {
+        self.own_room().min(self.seat.room())
     }
 
     // ---- callers ----
@@ -686,7 +699,7 @@ impl<I: Pooled> State<I> {
         self.last_destroy_error = None;
         for slot in std::mem::take(&mut self.left_behind) {
             let key = slot.key;
-            self.members.insert(key, Member { slot, stage: Stage::Gone });
+            self.members.insert(key, Member { slot, stage: Stage::Gone, _room: None });
             effects.extend(self.enter_stage(key, Stage::Destroying).map(Effect::Remove));
         }
         self.cut_prepare.send_replace(());
@@ -765,8 +778,12 @@ impl<I: Pooled> State<I> {
         }
         self.follow(now, effects);
         self.trim(effects);
-        if matches!(self.phase, Phase::Open) {
-            self.provide(now, effects);
+        let open = matches!(self.phase, Phase::Open);
+        if open {
+            self.prepare(effects);
+        }
+        self.provide(now, effects);
+        if open {
             self.end_warm_up(effects);
         }
         let state = self.pool_state();
@@ -800,9 +817,11 @@ impl<I: Pooled> State<I> {
         }
     }
 
-    /// Ends warm items beyond the target, and the old ones that stand in the way of their successors.
+    /// Ends warm items beyond the target, those that give way to another pool's caller, and the old ones
+    /// that stand in the way of their successors.
     fn trim(&mut self, effects: &mut Effects<I>) {
-        while self.warm.len() > self.target() {
+        let kept = self.target().min(self.warm.len().saturating_sub(self.seat.yields()));
+        while self.warm.len() > kept {
             match self.stale.first().copied() {
                 Some(key) => self.end_stale(key, effects),
                 None => {
@@ -831,18 +850,23 @@ impl<I: Pooled> State<I> {
         self.retire_key(key, effects);
     }
 
-    /// Permits what the pool lacks.
-    fn provide(&mut self, now: Instant, effects: &mut Effects<I>) {
-        if !self.prepared {
-            // Nobody asked, nobody is served: a pull that failed is not tried again in the background.
-            if !self.preparing && (!self.line.is_empty() || self.warm_up.is_some()) {
-                self.preparing = true;
-                effects.push(Effect::Prepare(PreparePermit { cut: self.cut_prepare.subscribe() }));
-            }
-            return;
+    fn prepare(&mut self, effects: &mut Effects<I>) {
+        // Nobody asked, nobody is served: a pull that failed is not tried again in the background.
+        let asked = !self.line.is_empty() || self.warm_up.is_some();
+        if !self.prepared && !self.preparing && asked {
+            self.preparing = true;
+            effects.push(Effect::Prepare(PreparePermit { cut: self.cut_prepare.subscribe() }));
         }
-        for _ in 0..self.wanted(now) {
-            effects.push(Effect::Create(self.permit(now)));
+    }
+
+    /// Asks the budget for what the pool lacks, and permits what it gets.
+    fn provide(&mut self, now: Instant, effects: &mut Effects<I>) {
+        let needs = self.needs(now);
+        for Grant { room, lane } in self.seat.clone().ask(needs) {
+            effects.push(Effect::Create(self.permit(room, now), lane));
+        }
+        if !self.prepared || !matches!(self.phase, Phase::Open) {
+            return;
         }
         if let Some(until) = self.backoff.holds(now) {
             if self.lack() > 0 && self.alarm.is_none_or(|alarm| until < alarm) {
@@ -859,28 +883,36 @@ impl<I: Pooled> State<I> {
             .saturating_sub(self.warm.len() + self.creating)
     }
 
-    /// How many creates may start now.
-    pub fn wanted(&self, now: Instant) -> usize {
-        let lanes = if self.backoff.degraded() { 1 } else { self.config.create_concurrency.max(1) };
-        let lack = if self.backoff.holds(now).is_some() {
-            // The refill holds back; those in line don't have to.
-            self.line.len().saturating_sub(self.creating)
+    /// What is to be created, for callers in line and beyond that.
+    fn needs(&self, now: Instant) -> Needs {
+        let held = Needs { warm: self.warm.len(), ending: self.destroying, ..Needs::default() };
+        if !self.prepared || !matches!(self.phase, Phase::Open) {
+            return held;
+        }
+        let callers = self.line.len().saturating_sub(self.creating);
+        // While the refill holds back, those in line don't have to.
+        let lack = if self.backoff.holds(now).is_some() { callers } else { self.lack() };
+        let at_once = if self.backoff.degraded() {
+            1_usize.saturating_sub(self.creating)
         } else {
-            self.lack()
+            usize::MAX
         };
-        self.room().min(lack).min(lanes.saturating_sub(self.creating))
+        let wanted = lack.min(self.own_room()).min(at_once);
+        let callers = callers.min(wanted);
+        Needs { callers, refill: wanted - callers, ..held }
     }
 
-    fn permit(&mut self, now: Instant) -> CreatePermit {
+    fn permit(&mut self, room: Room, now: Instant) -> CreatePermit {
         self.creating += 1;
         self.next_serial += 1;
         let cut = self.cut_creates.subscribe();
-        CreatePermit { serial: self.next_serial - 1, end: self.line.end(), issued: now, cut }
+        CreatePermit { serial: self.next_serial - 1, end: self.line.end(), issued: now, room, cut }
     }
 
     fn end_warm_up(&mut self, effects: &mut Effects<I>) {
         let Some(warm_up) = &self.warm_up else { return };
-        let full = self.max.is_some_and(|max| self.warm.len() + self.leased >= max);
+        let full = self.max.is_some_and(|max| self.warm.len() + self.leased >= max)
+            || self.creating == 0 && self.seat.is_full();
         let reached = warm_up.remaining == 0 || self.warm.len() >= self.target() || full;
         if self.prepared && reached {
             self.tell_warm_up(Ok(()), effects);
@@ -984,7 +1016,8 @@ impl<I: Pooled> State<I> {
             (life, idle) => life.or(idle),
         };
         let slot = Arc::new(Slot::new(key, permit.serial, item, now, expires));
-        self.members.insert(key, Member { slot: slot.clone(), stage: Stage::Gone });
+        let room = Some(permit.room);
+        self.members.insert(key, Member { slot: slot.clone(), stage: Stage::Gone, _room: room });
         slot
     }
 
@@ -1106,7 +1139,7 @@ impl<I: Pooled> State<I> {
             ("more than max", closing || self.max.is_none_or(|max| self.total() <= max)),
             ("more warm than the target", self.warm.len() <= self.target()),
             ("in line beside a warm one", self.line.is_empty() || self.warm.is_empty()),
-            ("too many creates", self.creating <= self.config.create_concurrency.max(1)),
+            ("too many starts", self.seat.starting() <= self.config.create_concurrency.max(1)),
             ("not open and not idle", open || idle),
             ("a target out of its range", (range.min..=range.max).contains(&self.target)),
             ("a target that nothing brings back to its minimum", !unwatched),
@@ -1134,7 +1167,10 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::pool::tests::fake::config;
+    use crate::{
+        budget::{Budget, Terms},
+        pool::tests::fake::config,
+    };
 
     struct Item(String);
 
@@ -1150,7 +1186,13 @@ mod tests {
 
     /// Prepared and open, with nothing in it; makes no step by itself.
     fn state(config: PoolConfig) -> State<Item> {
-        let mut state = State::new(config, StdRng::seed_from_u64(7));
+        let seat = Budget::new().seat(Terms {
+            bytes: 0,
+            bounded: false,
+            starts: config.create_concurrency,
+            removals: config.destroy_concurrency,
+        });
+        let mut state = State::new(config, Arc::new(seat), StdRng::seed_from_u64(7));
         state.phase = Phase::Open;
         state.prepared = true;
         state
@@ -1160,7 +1202,7 @@ mod tests {
         effects
             .drain(..)
             .filter_map(|effect| match effect {
-                Effect::Create(permit) => Some(permit),
+                Effect::Create(permit, _) => Some(permit),
                 _ => None,
             })
             .collect()
@@ -1173,23 +1215,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_what_is_lacking_within_room_and_lanes() {
-        // target, max, lanes, in line, leased, creating: wanted
-        for (target, max, lanes, line, leased, creating, wanted) in [
-            (2, 10, 8, 0, 0, 0, 2),
-            (2, 10, 8, 3, 0, 0, 5),
-            (2, 10, 8, 3, 0, 1, 4),
-            (2, 10, 2, 3, 0, 1, 1),
-            (2, 4, 8, 9, 3, 0, 1),
-            (2, 4, 8, 9, 3, 1, 0),
-            (5, 3, 8, 0, 0, 0, 3),
-            (0, 10, 8, 0, 0, 0, 0),
+    fn what_is_wanted_is_what_is_lacking_within_room_for_callers_first() {
+        // target, max, in line, leased, creating: for callers, refill
+        for (target, max, line, leased, creating, callers, refill) in [
+            (2, 10, 0, 0, 0, 0, 2),
+            (2, 10, 3, 0, 0, 3, 2),
+            (2, 10, 3, 0, 1, 2, 2),
+            (2, 10, 3, 0, 4, 0, 1),
+            (2, 4, 9, 3, 0, 1, 0),
+            (2, 4, 9, 3, 1, 0, 0),
+            (5, 3, 0, 0, 0, 0, 3),
+            (0, 10, 0, 0, 0, 0, 0),
         ] {
-            let mut state = state(PoolConfig { create_concurrency: lanes, ..config(target, max) });
+            let mut state = state(config(target, max));
             let answers: Vec<_> = (0..line).map(|_| wait(&mut state)).collect();
             (state.leased, state.creating) = (leased, creating);
-            let row = (target, max, lanes, line, leased, creating);
-            assert_eq!(state.wanted(Instant::now()), wanted, "{row:?}");
+            let row = (target, max, line, leased, creating);
+            let needs = state.needs(Instant::now());
+            assert_eq!((needs.callers, needs.refill), (callers, refill), "{row:?}");
             drop(answers);
         }
     }
@@ -1202,18 +1245,21 @@ mod tests {
         for permit in permits(&mut effects) {
             state.failed(permit, Error::new(Code::EngineError, "no"), now, &mut effects);
         }
-        assert_eq!(state.wanted(now), 0);
+        let wanted = |state: &State<Item>, now| {
+            let needs = state.needs(now);
+            (needs.callers, needs.refill)
+        };
+        assert_eq!(wanted(&state, now), (0, 0));
         let _answers = [wait(&mut state), wait(&mut state)];
-        assert_eq!(state.wanted(now), 1);
-        assert_eq!(state.wanted(now + Duration::from_secs(6)), 1);
+        assert_eq!(wanted(&state, now), (1, 0));
+        assert_eq!(wanted(&state, now + Duration::from_secs(6)), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_failed_create_reaches_a_waiter_only_if_no_other_create_covers_it() {
         let (now, mut effects) = (Instant::now(), Effects::new());
-        let mut state = state(config(0, 10));
+        let mut state = state(PoolConfig { create_concurrency: 3, ..config(0, 10) });
         let mut answers = [wait(&mut state), wait(&mut state)];
-        state.config.create_concurrency = 3;
         state.target = 1;
         state.settle(now, &mut effects);
         let error = || Error::new(Code::EngineError, "no");

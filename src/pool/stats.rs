@@ -56,7 +56,7 @@ pub struct Totals {
     pub errors: u64,
     /// Warm ones replaced for their age.
     pub expired: u64,
-    /// Made, or warm, when no longer needed.
+    /// Made, or warm, when no longer needed, or given up for a caller of another pool.
     pub surplus: u64,
     /// Removals given up after many attempts: these may be left on the engine.
     pub abandoned: u64,

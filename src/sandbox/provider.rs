@@ -10,6 +10,7 @@ use std::{
 
 use super::container::{Container, Init, Paths};
 use crate::{
+    budget::{Budget, Lane},
     config::ContainerConfig,
     engine::{Attached, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull, Vitals},
     error::{Code, Error, Result},
@@ -67,7 +68,9 @@ impl<E: Engine> Sandboxes<E> {
         self.engine.create(Program { argv }).await
     }
 
-    async fn warm(&self) -> Result<Option<Container<E>>> {
+    /// `None`: the image can't, and the lane is still there. It is dropped early where it is known that
+    /// the image can: what an interpreter does as it comes up is its own work, not the engine's.
+    async fn warm(&self, lane: &mut Option<Lane>) -> Result<Option<Container<E>>> {
         let attached = match self.start(session::init()).await {
             Ok(attached) => attached,
             Err(CreateError::NoSuchProgram(error)) => {
@@ -81,6 +84,9 @@ impl<E: Engine> Sandboxes<E> {
             }
             Err(CreateError::Other(error)) => return Err(error),
         };
+        if self.has_python.load(Ordering::Relaxed) {
+            drop(lane.take());
+        }
         let Attached { id, reader, writer, vitals } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
         let error = match Session::boot(reader, writer, &self.preload).await {
@@ -149,18 +155,29 @@ impl<E: Engine> Drop for Booting<'_, E> {
 impl<E: Engine> Provider for Sandboxes<E> {
     type Item = Container<E>;
 
+    fn budget(&self) -> Arc<Budget> {
+        self.engine.budget().clone()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.memory
+    }
+
     async fn prepare(&self) -> Result<Prepared> {
         let info = self.engine.connect().await?;
         // Orphans only cost room; failing to remove them is no reason not to begin.
         let swept = self.engine.sweep().await.unwrap_or_default();
         (self.on_ready)(&info, swept);
         self.engine.prepare(self.on_pull.clone()).await?;
-        Ok(Prepared { max: Some(room(info.memory, self.memory)) })
+        let memory = info.memory / 4 * 3;
+        self.engine.budget().set_memory(memory);
+        Ok(Prepared { max: Some(room(memory, self.memory)) })
     }
 
-    async fn create(&self) -> Result<Container<E>> {
+    async fn create(&self, lane: Lane) -> Result<Container<E>> {
+        let mut lane = Some(lane);
         if !self.no_python.load(Ordering::Relaxed) {
-            if let Some(container) = self.warm().await? {
+            if let Some(container) = self.warm(&mut lane).await? {
                 return Ok(container);
             }
         }
@@ -188,9 +205,9 @@ impl<E: Engine> Provider for Sandboxes<E> {
     }
 }
 
-/// How many containers three quarters of the engine's memory allow; one in any case.
+/// How many containers the memory allows; one in any case.
 fn room(memory: u64, each: u64) -> usize {
-    let room = (memory / 4 * 3).checked_div(each).unwrap_or(u64::MAX);
+    let room = memory.checked_div(each).unwrap_or(u64::MAX);
     usize::try_from(room).unwrap_or(usize::MAX).max(1)
 }
 
@@ -199,8 +216,8 @@ mod tests {
     use super::room;
 
     #[test]
-    fn three_quarters_of_the_memory_are_shared_out_and_one_container_always_fits() {
-        assert_eq!(room(16 << 30, 128 << 20), 96);
+    fn the_memory_is_shared_out_and_one_container_always_fits() {
+        assert_eq!(room(12 << 30, 128 << 20), 96);
         assert_eq!(room(1 << 20, 128 << 20), 1);
     }
 }

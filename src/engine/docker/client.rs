@@ -34,7 +34,10 @@ use super::{
     transport::{whole, ApiVersion, Transport},
     wire::{Reader, Writer},
 };
-use crate::error::{Code, Error, Result};
+use crate::{
+    budget::Budget,
+    error::{Code, Error, Result},
+};
 
 /// The oldest API spoken: Docker 19.03, Podman 3.
 const OLDEST: ApiVersion = ApiVersion::new(1, 40);
@@ -94,6 +97,7 @@ pub(super) struct Client {
     /// The longest one call may take.
     timeout: Duration,
     bollard: bollard::Docker,
+    budget: Arc<Budget>,
     negotiating: Mutex<()>,
     circuit: Arc<Circuit>,
     roster: Arc<Roster>,
@@ -152,7 +156,7 @@ struct InspectedConfig {
 
 impl Client {
     /// Contacts nothing.
-    pub(super) fn new(address: Address, timeout: Duration) -> Result<Self> {
+    pub(super) fn new(address: Address, timeout: Duration, budget: Arc<Budget>) -> Result<Self> {
         let transport = Arc::new(Transport::new(address.clone()));
         let forwarded = transport.clone();
         let bollard = bollard::Docker::connect_with_custom_transport(
@@ -179,6 +183,7 @@ impl Client {
             link,
             timeout,
             bollard,
+            budget,
             negotiating: Mutex::new(()),
             circuit,
             roster: Roster::new(),
@@ -193,6 +198,10 @@ impl Client {
     /// The longest one call may take.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     pub(super) fn circuit(&self) -> &Arc<Circuit> {

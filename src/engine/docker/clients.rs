@@ -1,4 +1,4 @@
-//! One client for all who use the same engine in the same way.
+//! One client for all who use the same engine in the same way, and one budget for all who use it.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{address::Address, client::Client};
-use crate::{config::EngineConfig, error::Result};
+use crate::{budget::Budget, config::EngineConfig, error::Result};
 
 /// What makes two ways to an engine one: where it is, by which certificates, and how long to wait.
 #[derive(PartialEq, Eq, Hash)]
@@ -20,7 +20,14 @@ struct Way {
 
 /// The clients in use. Belongs to one tokio runtime: the connections of a client do.
 #[derive(Default)]
-pub struct Clients(Mutex<HashMap<Way, Weak<Client>>>);
+pub struct Clients(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    clients: HashMap<Way, Weak<Client>>,
+    /// By address.
+    budgets: HashMap<String, Weak<Budget>>,
+}
 
 impl Clients {
     /// The client for that engine; it is there until the last of those it was given to lets go of it.
@@ -31,14 +38,18 @@ impl Clients {
             tls_verify: config.tls_verify,
             timeout: config.timeout,
         };
-        // Nothing done under this lock can leave the map half-changed.
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&way).and_then(Weak::upgrade) {
+        // Nothing done under this lock can leave the maps half-changed.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = known.clients.get(&way).and_then(Weak::upgrade) {
             return Ok(client);
         }
-        clients.retain(|_, client| client.strong_count() > 0);
-        let client = Arc::new(Client::new(address, config.timeout)?);
-        clients.insert(way, Arc::downgrade(&client));
+        known.clients.retain(|_, client| client.strong_count() > 0);
+        known.budgets.retain(|_, budget| budget.strong_count() > 0);
+        let budget = known.budgets.get(&way.address).and_then(Weak::upgrade);
+        let budget = budget.unwrap_or_default();
+        let client = Arc::new(Client::new(address, config.timeout, budget.clone())?);
+        known.budgets.insert(way.address.clone(), Arc::downgrade(&budget));
+        known.clients.insert(way, Arc::downgrade(&client));
         Ok(client)
     }
 }

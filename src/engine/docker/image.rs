@@ -212,6 +212,7 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
+    use crate::budget::Budget;
 
     /// Follows a report; gives the steps passed on, and the refusal if there was one.
     async fn followed(text: &'static str) -> (Vec<PullProgress>, Result<(), Fault>) {
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn what_the_engine_says_decides_between_not_found_and_failed() {
         let address = super::super::address::Address::Tcp { host: "h".into(), port: 1, tls: None };
-        let client = Client::new(address, Duration::from_secs(1)).unwrap();
+        let client = Client::new(address, Duration::from_secs(1), Budget::new()).unwrap();
         let image = Reference::parse("h.io/a:1").unwrap();
         for (status, message, code) in [
             (

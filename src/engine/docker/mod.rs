@@ -56,6 +56,7 @@ use super::{
     ExecStream, Health, Init, OnPull, Orphan,
 };
 use crate::{
+    budget::Budget,
     config::{ContainerConfig, EngineConfig},
     error::Result,
 };
@@ -119,6 +120,10 @@ impl Docker {
 impl Engine for Docker {
     fn health(&self) -> watch::Receiver<Health> {
         self.client.circuit().health()
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        self.client.budget()
     }
 
     async fn connect(&self) -> Result<EngineInfo> {

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    budget::{Budget, Lane},
     config::{PoolConfig, PoolSize},
     error::{Code, Error, Result},
     pool::{Event, Pool, Pooled, Prepared, Provider},
@@ -35,6 +36,7 @@ pub enum Answer {
 }
 
 pub struct Engine {
+    pub budget: Arc<Budget>,
     world: Mutex<World>,
     back: Arc<Notify>,
 }
@@ -52,6 +54,8 @@ struct World {
     destroys: VecDeque<Answer>,
     prepared: usize,
     max: Option<usize>,
+    /// How long a create lasts beyond its lane.
+    boot: Duration,
     /// Creates asked for, ever.
     asked: usize,
 }
@@ -101,6 +105,11 @@ impl Engine {
         self.world().max = Some(max);
     }
 
+    /// From now on a create takes so much longer, without its lane.
+    pub fn set_boot(&self, boot: Duration) {
+        self.world().boot = boot;
+    }
+
     pub fn live(&self) -> Vec<String> {
         self.world().live.keys().cloned().collect()
     }
@@ -130,7 +139,8 @@ impl Engine {
     }
 }
 
-pub struct Fake(pub Arc<Engine>);
+/// An engine, and the bytes of a container on it.
+pub struct Fake(pub Arc<Engine>, pub u64);
 
 #[derive(Debug)]
 pub struct Container {
@@ -196,6 +206,14 @@ async fn go(answer: Option<Answer>, usual: Duration) -> Result<Option<Duration>>
 impl Provider for Fake {
     type Item = Container;
 
+    fn budget(&self) -> Arc<Budget> {
+        self.0.budget.clone()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.1
+    }
+
     async fn prepare(&self) -> Result<Prepared> {
         let answer = self.0.world().prepares.pop_front();
         go(answer, CREATE).await?;
@@ -204,14 +222,17 @@ impl Provider for Fake {
         Ok(Prepared { max: world.max })
     }
 
-    async fn create(&self) -> Result<Container> {
+    async fn create(&self, lane: Lane) -> Result<Container> {
         let answer = {
             let mut world = self.0.world();
             world.asked += 1;
             world.creates.pop_front()
         };
         let _under = Under::new(&self.0, |world| &mut world.half_made);
+        let boot = self.0.world().boot;
         let life = go(answer, CREATE).await?;
+        drop(lane);
+        sleep(boot).await;
         let (switch, dead) = watch::channel(false);
         let id = {
             let mut world = self.0.world();
@@ -270,11 +291,18 @@ pub fn config(pool_size: usize, max: usize) -> PoolConfig {
 
 impl Bed {
     pub fn new(config: PoolConfig) -> Self {
-        let engine = Arc::new(Engine { world: Mutex::default(), back: Arc::default() });
+        let budget = Budget::new();
+        let engine = Engine { budget, world: Mutex::default(), back: Arc::default() };
+        Self::on(&Arc::new(engine), 1, config)
+    }
+
+    /// A further pool on that engine, with containers of so many bytes.
+    pub fn on(engine: &Arc<Engine>, bytes: u64, config: PoolConfig) -> Self {
+        let engine = engine.clone();
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
         let pool = Pool::with_seed(
-            Fake(engine.clone()),
+            Fake(engine.clone(), bytes),
             config,
             tokio::runtime::Handle::current(),
             Arc::new(move |event| heard.lock().unwrap().push(event)),

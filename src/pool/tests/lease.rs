@@ -203,7 +203,7 @@ async fn a_warm_container_can_be_destroyed_and_is_replaced() {
 async fn a_panic_of_the_owner_in_an_event_harms_nobody() {
     let bed = Bed::warm(config(0, 1)).await;
     let pool = crate::pool::Pool::with_seed(
-        super::fake::Fake(bed.engine.clone()),
+        super::fake::Fake(bed.engine.clone(), 1),
         config(1, 2),
         tokio::runtime::Handle::current(),
         std::sync::Arc::new(|_| panic!("the owner panics")),

@@ -8,4 +8,5 @@ mod initialize;
 mod lease;
 mod refill;
 mod sequences;
+mod sharing;
 mod shutdown;
