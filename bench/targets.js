@@ -1,6 +1,7 @@
 'use strict';
 
 const { ATTACKS } = require('./attacks');
+const { BURSTS, SIZES } = require('./scenarios/burst');
 const { median, medianDifference, medianRatio, p99 } = require('./statistics');
 
 const OURS = 'scientist-pool';
@@ -74,6 +75,23 @@ const COST_TARGETS = [
   ),
 ];
 
+function burstTargets() {
+  const cases = SIZES.flatMap((poolSize) => BURSTS.map((burst) => ({ poolSize, burst })));
+  const most = (values) => Math.max(...values);
+  const none = { text: '= 0', met: (value) => value === 0 };
+  return cases.flatMap(({ poolSize, burst }) => {
+    const side = `${OURS}, ${burst} on ${poolSize}`;
+    const what = `${burst} at once on a pool of ${poolSize}`;
+    return [
+      ...['sleeping', 'booted'].map((kind) =>
+        own(`${what}: time / the ${kind} ceiling's`, 'burst', kind, side, median, atMost(1.1)),
+      ),
+      own(`${what}: calls overtaken`, 'burst', 'overtaken', side, most, none),
+      own(`${what}: ready ones beyond the target`, 'burst', 'after', side, most, none),
+    ];
+  });
+}
+
 /** What the package is to reach: ratios and differences that hold on any machine, and its own cost. */
 const TARGETS = [
   ...executeTargets('hello', 'execute print("hello")'),
@@ -108,6 +126,13 @@ const TARGETS = [
     estimate: (sizes) => ({ value: Math.max(...sizes), interval: null }),
     limit: { text: '= 2', met: (value) => value === 2 },
   },
+  ...['sleeping', 'booted'].map((kind) => ({
+    what: `sustained calls: our rate / the ceiling's, ${kind}`,
+    samples: pick('sustained', 'rate', OURS, kind),
+    estimate: medianRatio,
+    limit: atLeast(0.95),
+  })),
+  ...burstTargets(),
   ...Object.keys(ATTACKS).map((name) => ({
     what: `beside a script that ${name}: our p99 / alone`,
     samples: pick('neighbour', 'execute', name, 'alone'),

@@ -8,6 +8,8 @@ module.exports = [
   ...require('./interactive'),
   require('./images'),
   require('./storm'),
+  require('./sustained'),
+  require('./burst'),
   require('./neighbour'),
   require('./cost'),
   require('./writers'),
