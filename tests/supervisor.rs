@@ -11,6 +11,7 @@ use scientist_pool::runner::{
     job::{Command as Program, Job, Work},
     output::{Output, Wanted},
     session::{init, End, Session, SessionError},
+    stdin::{pipe, Stdin},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -98,7 +99,11 @@ fn script(source: impl AsRef<[u8]>, args: &[&str], env: &[(&str, &str)]) -> Job 
 }
 
 fn command(argv: &[&str], stdin: &[u8], cwd: Option<&str>, env: &[(&str, &str)]) -> Job {
-    let stdin = Bytes::copy_from_slice(stdin);
+    let stdin = Stdin::Whole(Bytes::copy_from_slice(stdin));
+    piped(argv, stdin, cwd, env)
+}
+
+fn piped(argv: &[&str], stdin: Stdin, cwd: Option<&str>, env: &[(&str, &str)]) -> Job {
     let work = Work::Command(Program { argv: words(argv), cwd: cwd.map(String::from), stdin });
     Job { work, env: pairs(env) }
 }
@@ -186,6 +191,45 @@ async fn a_script_that_ends_before_it_is_read_to_its_end_ends() {
     let job = command(&["true"], &vec![b'x'; 4 << 20], None, &[]);
     assert_eq!(run(&session, job).await.0, End::Exit(0));
     assert_eq!(run(&session, script("", &[], &[])).await.0, End::Exit(0));
+}
+
+#[tokio::test]
+async fn a_piped_command_answers_before_its_stdin_is_complete() {
+    let (_supervisor, session) = up().await;
+    let (feed, stdin) = pipe();
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let running = session.run(
+        piped(&["cat"], Stdin::Piped(stdin), None, &[]),
+        output.clone(),
+        oneshot::channel().0,
+    );
+    let talking = async {
+        assert!(feed.write(Bytes::from_static(b"question")).await);
+        while output.first_byte().is_none() {
+            tokio::task::yield_now().await;
+        }
+        drop(feed);
+    };
+    let (end, ()) = tokio::join!(timeout(PATIENCE, running), talking);
+    assert_eq!(end.expect("the job ends"), Ok(End::Exit(0)));
+    assert_eq!(output.take().0.bytes, b"question");
+}
+
+#[tokio::test]
+async fn a_piped_command_that_ends_under_what_is_written_to_it_leaves_the_next_job_sound() {
+    let (_supervisor, session) = up().await;
+    let (feed, stdin) = pipe();
+    let job = piped(&["sh", "-c", "read line; exit 4"], Stdin::Piped(stdin), None, &[]);
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let running = session.run(job, output, oneshot::channel().0);
+    let flooding = async {
+        // Lines, as the shell reads up to the end of the first.
+        let piece = Bytes::from(vec![b'\n'; 1 << 20]);
+        while feed.write(piece.clone()).await {}
+    };
+    let (end, ()) = tokio::join!(timeout(PATIENCE, running), flooding);
+    assert_eq!(end.expect("the job ends"), Ok(End::Exit(4)));
+    assert_eq!(run(&session, script("print(1)", &[], &[])).await.1, "1\n");
 }
 
 #[tokio::test]

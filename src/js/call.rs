@@ -2,23 +2,25 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use napi::{
-    bindgen_prelude::{Buffer, FnArgs, Function},
+    bindgen_prelude::{Buffer, FnArgs, Function, Object},
     threadsafe_function::ThreadsafeFunctionCallMode,
     Env, Result,
 };
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
+use super::promise::promise;
 use crate::{
     runner::{
         job::{Command, Job, Work},
         output::{Pending, Tap, Wanted},
+        stdin::{self, Feed, Stdin},
     },
     sandbox::{Call, Outcome},
 };
@@ -28,7 +30,10 @@ use crate::{
 #[derive(Default)]
 pub struct NativeCall {
     cancel: CancellationToken,
+    kill: CancellationToken,
     pending: Arc<Mutex<VecDeque<Pending>>>,
+    /// Of a call whose stdin is written as it runs, until that is complete.
+    feed: Mutex<Option<Feed>>,
 }
 
 #[napi]
@@ -44,16 +49,46 @@ impl NativeCall {
         self.cancel.cancel();
     }
 
+    /// Ends the call: it resolves with its outcome so far, and its container is destroyed.
+    #[napi(catch_unwind)]
+    pub fn kill(&self) {
+        self.kill.cancel();
+    }
+
+    /// Writes to the stdin of a spawned command. Resolves when there is room for more: with `false`
+    /// when nothing will be read any more.
+    #[napi(catch_unwind, ts_return_type = "Promise<boolean>")]
+    pub fn write<'env>(&self, env: &'env Env, bytes: Buffer) -> Result<Object<'env>> {
+        let bytes = Bytes::copy_from_slice(&bytes);
+        let feed = lock(&self.feed).clone();
+        promise(env, async move {
+            match feed {
+                Some(feed) => feed.write(bytes).await,
+                None => false,
+            }
+        })
+    }
+
+    /// Says that all of stdin has been written.
+    #[napi(catch_unwind)]
+    pub fn end_stdin(&self) {
+        lock(&self.feed).take();
+    }
+
     /// Says that the oldest piece of output that was passed on has been dealt with.
     #[napi(catch_unwind)]
     pub fn done(&self) {
-        let piece = self.pending.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let piece = lock(&self.pending).pop_front();
         drop(piece);
     }
 
     pub(super) fn token(&self) -> CancellationToken {
         self.cancel.clone()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gets the number of the stream (1: stdout, 2: stderr) and the bytes of each piece.
@@ -77,6 +112,9 @@ pub struct NativeJob {
     /// -1: any number.
     pub max_output_bytes: f64,
     pub collect: bool,
+    /// Its output is read as it comes, and its end does not wait for that; a command's stdin is what
+    /// [`NativeCall::write`] gives.
+    pub spawned: Option<bool>,
 }
 
 impl NativeJob {
@@ -86,19 +124,27 @@ impl NativeJob {
         on_chunk: Option<OnChunk<'_>>,
     ) -> Result<Call> {
         let bytes = |buffer: Buffer| Bytes::copy_from_slice(&buffer);
+        let spawned = self.spawned.unwrap_or(false);
         let work = match (self.script, self.argv) {
             (Some(source), _) => Work::Script { source: bytes(source), args: self.args },
             (None, argv) => Work::Command(Command {
                 argv: argv.unwrap_or_default(),
                 cwd: self.cwd,
-                stdin: self.stdin.map(bytes).unwrap_or_default(),
+                stdin: match (self.stdin, line) {
+                    (None, Some(line)) if spawned => {
+                        let (feed, pipe) = stdin::pipe();
+                        *lock(&line.feed) = Some(feed);
+                        Stdin::Piped(pipe)
+                    }
+                    (stdin, _) => Stdin::Whole(stdin.map(bytes).unwrap_or_default()),
+                },
             }),
         };
         let mut words = self.env.into_iter();
         let env = std::iter::from_fn(|| words.next().zip(words.next())).collect();
         let limit = (self.max_output_bytes >= 0.0).then_some(self.max_output_bytes as u64);
         let tap = match (on_chunk, line) {
-            (Some(on_chunk), Some(line)) => Some(tap(on_chunk, line)?),
+            (Some(on_chunk), Some(line)) => Some(tap(on_chunk, line, !spawned)?),
             _ => None,
         };
         let millis_or_any = |ms: f64| (ms > 0.0).then(|| Duration::from_millis(ms as u64));
@@ -109,11 +155,12 @@ impl NativeJob {
             wanted: Wanted { limit, collect: self.collect },
             tap,
             cancel: line.map(NativeCall::token).unwrap_or_default(),
+            kill: line.map(|line| line.kill.clone()).unwrap_or_default(),
         })
     }
 }
 
-fn tap(on_chunk: OnChunk<'_>, line: &NativeCall) -> Result<Tap> {
+fn tap(on_chunk: OnChunk<'_>, line: &NativeCall, awaited: bool) -> Result<Tap> {
     let pending = line.pending.clone();
     // Weak: what keeps the process alive is the call's promise.
     let builder = on_chunk.build_threadsafe_function().weak::<true>();
@@ -122,8 +169,8 @@ fn tap(on_chunk: OnChunk<'_>, line: &NativeCall) -> Result<Tap> {
         let (stream, bytes): (u32, Vec<u8>) = context.value;
         Ok(FnArgs::from((stream, Buffer::from(bytes))))
     })?;
-    Ok(Tap::new(move |chunk| {
-        pending.lock().unwrap_or_else(PoisonError::into_inner).push_back(chunk.pending);
+    Ok(Tap::new(awaited, move |chunk| {
+        lock(&pending).push_back(chunk.pending);
         // Never blocks: the tap's window bounds what is on its way.
         let piece = (chunk.stream as u32, chunk.bytes);
         function.call(piece, ThreadsafeFunctionCallMode::NonBlocking);
@@ -159,11 +206,14 @@ pub struct NativeOutcome {
     pub first_byte_ms: Option<f64>,
     pub run_ms: f64,
     pub total_ms: f64,
+    /// How many chunks were passed on. Those still on their way come after this.
+    pub chunks: u32,
 }
 
 impl From<Outcome> for NativeOutcome {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings, .. } = outcome;
+        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings, chunks, .. } =
+            outcome;
         Self {
             stdout_truncated: stdout.truncated,
             stderr_truncated: stderr.truncated,
@@ -179,6 +229,7 @@ impl From<Outcome> for NativeOutcome {
             first_byte_ms: timings.first_byte.map(millis),
             run_ms: millis(timings.run),
             total_ms: millis(timings.total),
+            chunks,
         }
     }
 }

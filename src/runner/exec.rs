@@ -1,11 +1,14 @@
 //! The cold path: a job as an exec of the engine.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::oneshot,
-    time::{sleep, timeout, Instant},
+    time::{sleep, Instant},
 };
 
 use super::{
@@ -13,6 +16,7 @@ use super::{
     job::{Command, Job},
     output::{Output, Room},
     session::End,
+    stdin::Stdin,
 };
 use crate::{
     engine::{Engine, ExecSpec, ExecStatus, ExecStream},
@@ -23,8 +27,8 @@ use crate::{
 const POLL: Duration = Duration::from_millis(100);
 /// A stream that has ended is asked about more often: the status is a moment away.
 const POLL_AT_END: Duration = Duration::from_millis(5);
-/// How long what a process wrote may take to come through after its end. A background child may
-/// hold the stream open for as long as it lives.
+/// How long what a process wrote may take to come through after its end, not counting the time that
+/// the caller takes for it. A background child may hold the stream open for as long as it lives.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Runs a job in a container by the engine's exec.
@@ -42,12 +46,26 @@ pub async fn run<E: Engine>(
 
     let writing = async move {
         // A process that ends, or closes its stdin, without reading it all is no error.
-        let _ = writer.write_all(&stdin).await;
-        let _ = writer.shutdown().await;
-        let _ = written.send(Instant::now());
+        match stdin {
+            Stdin::Whole(bytes) => {
+                let _ = writer.write_all(&bytes).await;
+                let _ = writer.shutdown().await;
+                let _ = written.send(Instant::now());
+            }
+            Stdin::Piped(mut pipe) => {
+                let _ = written.send(Instant::now());
+                while let Some(piece) = pipe.next().await {
+                    if writer.write_all(&piece).await.is_err() || writer.flush().await.is_err() {
+                        break;
+                    }
+                }
+                let _ = writer.shutdown().await;
+            }
+        }
         // Some engines take a closed connection for the end of both directions.
         writer
     };
+    let waiting = Stopwatch::default();
     let reading = async {
         let mut demux = Demux::default();
         let mut buffer = vec![0; 64 * 1024];
@@ -57,7 +75,10 @@ pub async fn run<E: Engine>(
                 .container(id)
         };
         loop {
-            let size = reader.read(&mut buffer).await.map_err(|error| broken(&error))?;
+            waiting.start();
+            let read = reader.read(&mut buffer).await;
+            waiting.stop();
+            let size = read.map_err(|error| broken(&error))?;
             if size == 0 {
                 return demux.finish().map(|()| Room::Left).map_err(|error| broken(&error));
             }
@@ -99,13 +120,52 @@ pub async fn run<E: Engine>(
             // The end of the stream is not the end of the process, nor the other way round.
             () = sleep(POLL) => {
                 if let ExecStatus::Exited(code) = engine.exec_status(&exec_id).await? {
-                    let settled = timeout(SETTLE, &mut reading).await;
-                    return match settled.unwrap_or(Ok(Room::Left))? {
+                    let until = waiting.elapsed() + SETTLE;
+                    let settled = tokio::select! {
+                        room = &mut reading => room,
+                        () = waiting.reaches(until) => Ok(Room::Left),
+                    };
+                    return match settled? {
                         Room::None => Ok(End::OutputLimit),
                         Room::Left => Ok(end(code)),
                     };
                 }
             }
+        }
+    }
+}
+
+/// The time that was spent waiting for the engine: that until now, and since when it runs.
+#[derive(Default)]
+struct Stopwatch(Mutex<(Duration, Option<Instant>)>);
+
+impl Stopwatch {
+    fn start(&self) {
+        self.lock().1 = Some(Instant::now());
+    }
+
+    fn stop(&self) {
+        let elapsed = self.elapsed();
+        *self.lock() = (elapsed, None);
+    }
+
+    fn elapsed(&self) -> Duration {
+        let (before, since) = *self.lock();
+        before + since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Duration, Option<Instant>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when it shows that much; looks no more often than it must, or than [`POLL_AT_END`].
+    async fn reaches(&self, target: Duration) {
+        loop {
+            let left = target.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.max(POLL_AT_END)).await;
         }
     }
 }
@@ -117,5 +177,25 @@ fn end(code: i64) -> End {
         129..=192 => End::Signal((code - 128) as u32),
         // An exit status is eight bits; some engines report a traced process's as 32 of them.
         code => End::Exit((code & 0xff) as u32),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_the_caller_takes_does_not_count_into_what_output_may_take() {
+        let waiting = Stopwatch::default();
+        let minute = Duration::from_secs(60);
+        waiting.start();
+        sleep(minute).await;
+        waiting.stop();
+        let until = waiting.elapsed() + SETTLE;
+        let reached = waiting.reaches(until);
+        tokio::pin!(reached);
+        assert!(tokio::time::timeout(minute, &mut reached).await.is_err());
+        waiting.start();
+        tokio::time::timeout(SETTLE * 2, reached).await.expect("it runs again");
     }
 }

@@ -153,7 +153,7 @@ impl Answer {
     /// Where the job's output is to go.
     pub fn tap(&self) -> Tap {
         let answer = self.clone();
-        Tap::new(move |chunk| {
+        Tap::new(true, move |chunk| {
             if chunk.stream == Stream::Stdout {
                 answer.lock().feed(&chunk.bytes);
             }

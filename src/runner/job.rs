@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
-use super::{files::HELPER, trailer::Nonce};
+use super::{
+    files::HELPER,
+    stdin::{Pipe, Stdin},
+    trailer::Nonce,
+};
 
 /// The longest piece of stdin in one frame; the supervisor holds a frame until it is whole.
 const DATA_FRAME: usize = 64 * 1024;
 
 /// How the supervisor is to run a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Work {
     /// Python source, by the interpreter that is running already.
     Script { source: Bytes, args: Vec<String> },
@@ -18,12 +22,12 @@ pub enum Work {
     Files(Bytes),
 }
 
-/// A program with its arguments, its working directory (`None`: the container's) and all of its stdin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A program with its arguments, its working directory (`None`: the container's) and its stdin.
+#[derive(Debug)]
 pub struct Command {
     pub argv: Vec<String>,
     pub cwd: Option<String>,
-    pub stdin: Bytes,
+    pub stdin: Stdin,
 }
 
 impl Work {
@@ -34,19 +38,19 @@ impl Work {
             Self::Script { source, args } => {
                 let interpreter = ["python3", "-"].map(String::from);
                 let argv = interpreter.into_iter().chain(args).collect();
-                Command { argv, cwd: None, stdin: source }
+                Command { argv, cwd: None, stdin: Stdin::Whole(source) }
             }
             Self::Command(command) => command,
             Self::Files(request) => {
                 let argv = ["python3", "-I", "-S", "-c", HELPER].map(String::from).to_vec();
-                Command { argv, cwd: None, stdin: request }
+                Command { argv, cwd: None, stdin: Stdin::Whole(request) }
             }
         }
     }
 }
 
 /// One piece of work with what it adds to the container's environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Job {
     pub work: Work,
     /// Names and values; neither holds a NUL, and no name an `=`.
@@ -54,27 +58,52 @@ pub struct Job {
 }
 
 impl Job {
-    /// All the frames of this job.
-    pub(super) fn encode(&self, nonce: &Nonce) -> Vec<u8> {
-        let (mode, meta, stdin) = match &self.work {
+    /// The frames of this job: all of them, or those before what its pipe is going to bring.
+    pub(super) fn encode(self, nonce: &Nonce) -> (Vec<u8>, Option<Pipe>) {
+        let (mode, meta, stdin) = match self.work {
             Work::Script { source, args } => {
                 let meta = Fields::default().list(flat(&self.env)).list(args);
-                (b'S', meta, source)
+                (b'S', meta, Stdin::Whole(source))
             }
             Work::Command(Command { argv, cwd, stdin }) => {
-                let cwd = cwd.as_deref().unwrap_or_default();
-                (b'C', Fields::default().list(argv).list(flat(&self.env)).string(cwd), stdin)
+                let mode = if matches!(stdin, Stdin::Whole(_)) { b'C' } else { b'P' };
+                let meta = Fields::default().list(argv).list(flat(&self.env));
+                (mode, meta.string(cwd.as_deref().unwrap_or_default()), stdin)
             }
-            Work::Files(request) => (b'F', Fields::default().raw(HELPER.as_bytes()), request),
+            Work::Files(request) => {
+                (b'F', Fields::default().raw(HELPER.as_bytes()), Stdin::Whole(request))
+            }
         };
-        let mut frames = Vec::with_capacity(meta.0.len() + stdin.len() + 64);
+        let size = if let Stdin::Whole(bytes) = &stdin { bytes.len() } else { 0 };
+        let mut frames = Vec::with_capacity(meta.0.len() + size + 64);
         frame(&mut frames, b'J', &[nonce.bytes(), &[mode], &meta.0]);
-        for piece in stdin.chunks(DATA_FRAME) {
-            frame(&mut frames, b'D', &[piece]);
+        match stdin {
+            Stdin::Whole(bytes) => {
+                for piece in bytes.chunks(DATA_FRAME) {
+                    frame(&mut frames, b'D', &[piece]);
+                }
+                frame(&mut frames, b'E', &[]);
+                (frames, None)
+            }
+            Stdin::Piped(pipe) => (frames, Some(pipe)),
         }
-        frame(&mut frames, b'E', &[]);
-        frames
     }
+}
+
+/// A piece of stdin as frames, none of them longer than the supervisor holds at once.
+pub(super) fn data_frames(piece: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    piece.chunks(DATA_FRAME).map(|piece| {
+        let mut data = Vec::with_capacity(piece.len() + 5);
+        frame(&mut data, b'D', &[piece]);
+        data
+    })
+}
+
+/// The frame that says that stdin is complete.
+pub(super) fn end_frame() -> Vec<u8> {
+    let mut end = Vec::with_capacity(5);
+    frame(&mut end, b'E', &[]);
+    end
 }
 
 /// All that the supervisor reads before its first job: its own source in parts, and the boot frame.
@@ -163,13 +192,29 @@ mod tests {
             work: Work::Script { source, args: vec!["x".into()] },
             env: vec![("A".into(), "1".into())],
         };
-        let frames = frames(&job.encode(&Nonce::from([7; 16])));
+        let (bytes, pipe) = job.encode(&Nonce::from([7; 16]));
+        assert!(pipe.is_none());
+        let frames = frames(&bytes);
         let kinds: Vec<u8> = frames.iter().map(|frame| frame.0).collect();
         assert_eq!(kinds, b"JDDE");
         let mut expected = vec![7; 16];
         expected.extend_from_slice(b"S\x02\0\0\0\x01\0\0\0A\x01\0\0\x001\x01\0\0\0\x01\0\0\0x");
         assert_eq!(frames[0].1, expected);
         assert_eq!((frames[1].1.len(), frames[2].1.len()), (DATA_FRAME, 1));
+    }
+
+    #[test]
+    fn of_a_piped_job_only_the_beginning_is_known() {
+        let stdin = Stdin::Piped(crate::runner::stdin::pipe().1);
+        let command = Command { argv: vec!["cat".into()], cwd: None, stdin };
+        let job = Job { work: Work::Command(command), env: Vec::new() };
+        let (bytes, pipe) = job.encode(&Nonce::from([7; 16]));
+        assert!(pipe.is_some());
+        let frames = frames(&bytes);
+        assert_eq!((frames.len(), frames[0].0, frames[0].1[16]), (1, b'J', b'P'));
+        let sizes: Vec<usize> = data_frames(&[0; DATA_FRAME + 1]).map(|data| data.len()).collect();
+        assert_eq!(sizes, [DATA_FRAME + 5, 6]);
+        assert_eq!(end_frame(), b"E\0\0\0\0");
     }
 
     #[test]

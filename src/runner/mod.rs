@@ -14,6 +14,7 @@ pub mod lifeline;
 pub mod output;
 pub mod session;
 pub mod startup;
+pub mod stdin;
 pub mod trailer;
 
 /// The most bytes of script, stdin, arguments or environment of one job, each: what fits a frame's

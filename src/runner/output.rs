@@ -1,7 +1,10 @@
 //! What a job writes: kept up to a limit, counted in full, and passed on piece by piece if wanted.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
     time::Duration,
 };
 
@@ -38,23 +41,36 @@ pub type Pending = OwnedSemaphorePermit;
 pub struct Tap {
     deliver: Arc<dyn Fn(Chunk) + Send + Sync>,
     window: Arc<Semaphore>,
+    passed: Arc<AtomicU32>,
+    awaited: bool,
 }
 
 impl Tap {
-    /// `deliver` is called on the runtime's threads and must not block.
-    pub fn new(deliver: impl Fn(Chunk) + Send + Sync + 'static) -> Self {
-        Self { deliver: Arc::new(deliver), window: Arc::new(Semaphore::new(WINDOW as usize)) }
+    /// `deliver` is called on the runtime's threads and must not block. `awaited`: the call is over when
+    /// the caller is done with every piece, and not as soon as the last one is on its way.
+    pub fn new(awaited: bool, deliver: impl Fn(Chunk) + Send + Sync + 'static) -> Self {
+        Self {
+            deliver: Arc::new(deliver),
+            window: Arc::new(Semaphore::new(WINDOW as usize)),
+            passed: Arc::default(),
+            awaited,
+        }
     }
 
     async fn pass_on(&self, stream: Stream, bytes: Vec<u8>) {
         // The window is closed when the call is over.
         if let Ok(pending) = self.window.clone().acquire_owned().await {
+            // Before it goes, so that nobody waits for fewer than there are.
+            self.passed.fetch_add(1, Ordering::Relaxed);
             (self.deliver)(Chunk { stream, bytes, pending });
         }
     }
 
-    /// Resolves when the caller is done with every piece.
+    /// Resolves when the caller is done with every piece, if that is to be waited for.
     async fn drained(&self) {
+        if !self.awaited {
+            return;
+        }
         let _ = self.window.acquire_many(WINDOW).await;
     }
 }
@@ -139,7 +155,11 @@ impl Output {
             collected.bytes.extend_from_slice(kept);
         }
         if self.tap.is_some() && !kept.is_empty() {
-            pieces.push((stream, kept.to_vec()));
+            match pieces.last_mut() {
+                // Many small writes that came in one read are one piece.
+                Some((last, piece)) if *last == stream => piece.extend_from_slice(kept),
+                _ => pieces.push((stream, kept.to_vec())),
+            }
         }
         if kept.len() < bytes.len() {
             collected.truncated = true;
@@ -185,6 +205,11 @@ impl Output {
     pub fn take(&self) -> (Collected, Collected) {
         let mut streams = self.lock();
         (std::mem::take(&mut streams.stdout), std::mem::take(&mut streams.stderr))
+    }
+
+    /// How many pieces were passed on.
+    pub fn passed(&self) -> u32 {
+        self.tap.as_ref().map_or(0, |tap| tap.passed.load(Ordering::Relaxed))
     }
 
     /// When the first byte came.
@@ -241,22 +266,52 @@ mod tests {
     #[tokio::test]
     async fn pieces_reach_the_caller_in_order_and_only_up_to_the_limit() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
-        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
         let output = Output::new(Wanted { limit: Some(3), collect: false }, Some(tap));
         let mut pieces = Vec::new();
         output.push(Stream::Stdout, b"ab", &mut pieces);
+        output.pass_on(&mut pieces).await;
         output.push(Stream::Stdout, b"cd", &mut pieces);
         output.pass_on(&mut pieces).await;
         assert_eq!(chunks.recv().await.map(|chunk| chunk.bytes), Some(b"ab".to_vec()));
         assert_eq!(chunks.recv().await.map(|chunk| chunk.bytes), Some(b"c".to_vec()));
         output.delivered().await;
         assert!(output.take().0.bytes.is_empty());
+        assert_eq!(output.passed(), 2);
+    }
+
+    #[test]
+    fn what_one_stream_brought_in_a_row_is_one_piece() {
+        let tap = Tap::new(true, |_| {});
+        let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+        let mut pieces = Vec::new();
+        for (stream, bytes) in
+            [(Stream::Stdout, b"a"), (Stream::Stdout, b"b"), (Stream::Stderr, b"c")]
+        {
+            output.push(stream, bytes, &mut pieces);
+        }
+        assert_eq!(pieces, [(Stream::Stdout, b"ab".to_vec()), (Stream::Stderr, b"c".to_vec())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_takes_its_time_holds_up_the_end_of_the_call_only_if_it_is_awaited() {
+        for awaited in [true, false] {
+            let (sender, _held) = tokio::sync::mpsc::unbounded_channel();
+            let tap = Tap::new(awaited, move |chunk| sender.send(chunk).unwrap_or_default());
+            let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+            let mut pieces = Vec::new();
+            output.push(Stream::Stdout, b"x", &mut pieces);
+            output.pass_on(&mut pieces).await;
+            let hour = Duration::from_secs(3600);
+            let delivered = tokio::time::timeout(hour, output.delivered()).await;
+            assert_eq!(delivered.is_err(), awaited);
+        }
     }
 
     #[tokio::test]
     async fn what_comes_after_the_end_of_the_call_is_neither_counted_nor_passed_on() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
-        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
         let output = Output::new(Wanted { limit: None, collect: true }, Some(tap));
         let mut pieces = Vec::new();
         output.push(Stream::Stdout, b"in time", &mut pieces);
@@ -271,11 +326,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_passed_on_while_the_window_is_full() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
-        let tap = Tap::new(move |chunk| sender.send(chunk).unwrap_or_default());
+        let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
         let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
         let mut pieces = Vec::new();
-        for _ in 0..=WINDOW {
-            output.push(Stream::Stdout, b"x", &mut pieces);
+        // In turn, as what comes from one stream in a row is one piece.
+        for at in 0..=WINDOW {
+            let stream = if at % 2 == 0 { Stream::Stdout } else { Stream::Stderr };
+            output.push(stream, b"x", &mut pieces);
         }
         let mut passing = Box::pin(output.pass_on(&mut pieces));
         let moment = std::time::Duration::from_secs(1);

@@ -11,12 +11,14 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     demux::{Demux, Stream},
-    job::{encode_boot, Job},
+    job::{data_frames, encode_boot, end_frame, Job},
     lifeline::Lifeline,
     output::{Output, Pieces, Room, Wanted},
+    stdin::Pipe,
     trailer::{Nonce, Scanner, Trailer},
 };
 
@@ -89,7 +91,7 @@ impl Session {
         let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS, &nonce);
         let wanted = Wanted { limit: Some(BOOT_OUTPUT), collect: true };
         let output = Output::new(wanted, None);
-        let trailer = connection.converse(&nonce, &boot, &output, None).await?;
+        let trailer = connection.converse(&nonce, (boot, None), &output, None).await?;
         if trailer != Conversation::Ended(Trailer::Ready) {
             let said = output.take().1.bytes;
             return Err(SessionError::Boot(String::from_utf8_lossy(&said).trim().to_owned()));
@@ -169,9 +171,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     async fn answer(&mut self, request: Request) -> bool {
         let Request { job, output, written, ended } = request;
         let nonce = Nonce::random();
-        let frames = job.encode(&nonce);
-        drop(job);
-        let end = match self.converse(&nonce, &frames, &output, Some(written)).await {
+        let end = match self.converse(&nonce, job.encode(&nonce), &output, Some(written)).await {
             Ok(Conversation::Ended(Trailer::Exit(code))) => Ok(End::Exit(code)),
             Ok(Conversation::Ended(Trailer::Signal(number))) => Ok(End::Signal(number)),
             Ok(Conversation::Ended(Trailer::Oom(number))) => Ok(End::Oom(number)),
@@ -187,22 +187,32 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         usable
     }
 
-    /// Writes the frames while it reads, until the trailer of `nonce` has come on both streams.
+    /// Writes the frames, and then what the pipe brings, while it reads, until the trailer of `nonce`
+    /// has come on both streams.
     ///
-    /// Reading must not wait for the writing: a job may write before it has read all of its stdin.
-    /// And the writing goes on to its end where a job ends without reading: half a frame would be
-    /// taken for the beginning of the next job.
+    /// Neither must wait for the other: a job may write before it has read all of its stdin, and read
+    /// while its output waits for a caller. And the writing goes on to the end of a frame where a job
+    /// ends without reading: half a frame would be taken for the beginning of the next job.
     async fn converse(
         &mut self,
         nonce: &Nonce,
-        frames: &[u8],
+        (frames, mut pipe): (Vec<u8>, Option<Pipe>),
         output: &Output,
-        mut written: Option<oneshot::Sender<Instant>>,
+        written: Option<oneshot::Sender<Instant>>,
     ) -> Result<Conversation, SessionError> {
         let Self { reader, writer, demux, buffer } = self;
+        let ended = CancellationToken::new();
         let writing = async {
-            writer.write_all(frames).await?;
-            writer.flush().await
+            writer.write_all(&frames).await?;
+            writer.flush().await?;
+            drop(frames);
+            if let Some(written) = written {
+                let _ = written.send(Instant::now());
+            }
+            if let Some(pipe) = &mut pipe {
+                pump(pipe, writer, &ended).await?;
+            }
+            Ok::<(), io::Error>(())
         };
         tokio::pin!(writing);
         let mut all_written = false;
@@ -210,16 +220,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let mut stderr = Scanner::new(nonce);
         let mut pieces = Pieces::new();
         loop {
-            if let (Some(trailer), Some(_), true) = (stdout.found(), stderr.found(), all_written) {
-                return Ok(Conversation::Ended(trailer));
+            if let (Some(trailer), Some(_)) = (stdout.found(), stderr.found()) {
+                if all_written {
+                    return Ok(Conversation::Ended(trailer));
+                }
+                ended.cancel();
             }
             let read: io::Result<usize> = tokio::select! {
                 // A failed write is the end of the connection, which the reading tells.
                 _ = &mut writing, if !all_written => {
                     all_written = true;
-                    if let Some(written) = written.take() {
-                        let _ = written.send(Instant::now());
-                    }
                     continue;
                 }
                 read = reader.read(buffer) => read,
@@ -242,7 +252,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                     }
                 });
             });
-            output.pass_on(&mut pieces).await;
+            let passing = output.pass_on(&mut pieces);
+            tokio::pin!(passing);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut passing => break,
+                    _ = &mut writing, if !all_written => all_written = true,
+                }
+            }
             fed.map_err(|error| SessionError::Protocol(error.to_string()))?;
             if room == Room::None {
                 return Ok(Conversation::OutputLimit);
@@ -251,5 +269,31 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                 buffer.resize(BUSY_BUFFER, 0);
             }
         }
+    }
+}
+
+/// Writes what a pipe brings, to its end or that of the job.
+async fn pump(
+    pipe: &mut Pipe,
+    writer: &mut (impl AsyncWrite + Unpin),
+    ended: &CancellationToken,
+) -> io::Result<()> {
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = ended.cancelled() => return Ok(()),
+            piece = pipe.next() => piece,
+        };
+        let Some(piece) = piece else {
+            writer.write_all(&end_frame()).await?;
+            return writer.flush().await;
+        };
+        for frame in data_frames(&piece) {
+            if ended.is_cancelled() {
+                return Ok(());
+            }
+            writer.write_all(&frame).await?;
+        }
+        writer.flush().await?;
     }
 }

@@ -18,6 +18,8 @@ four bytes of length and its bytes; a list is four bytes of count and its string
     S  script   meta goes as it is to the spare interpreter: env (list: name, value, ...), args
                 (list); the script's source follows as the job's stdin
     C  command  meta is argv (list), env (list: name, value, ...), cwd (string, may be empty)
+    P  piped    the same; the command's stdin follows as it is written, and is complete when the job
+                ends, if not before
     F  files    meta is the source of `files.py`, which a fork of this process runs
 
 A trailer answers boot and every job, on stdout and on stderr, after all that the job's process
@@ -86,10 +88,12 @@ def shield():
 class Job:
     """A process under way, and what waits to be written to its stdin."""
 
-    def __init__(self, nonce, pid, stdin):
+    def __init__(self, nonce, pid, stdin, piped=False):
         self.nonce = nonce
         self.pid = pid
         self.stdin = stdin
+        # It is under way long before its stdin is complete.
+        self.piped = piped
         self.pending = bytearray()
         self.complete = False
         posix.set_blocking(stdin, False)
@@ -186,8 +190,9 @@ class Supervisor:
             elif kind == b"E":
                 if self.job is not None:
                     self.job.finish()
-                    # Behind what the job waits for: kills until now were not of this job.
-                    self.oom_kills = oom_kills()
+                    if not self.job.piped:
+                        # Behind what the job waits for: kills until now were not of this job.
+                        self.oom_kills = oom_kills()
             elif kind == b"J":
                 self.begin(Fields(payload))
 
@@ -219,7 +224,9 @@ class Supervisor:
             theirs, ours = posix.pipe()
             pid = start(argv, {**self.environment, **env}, cwd, theirs, (), become)
             posix.close(theirs)
-            self.job = Job(nonce, pid, ours)
+            self.job = Job(nonce, pid, ours, mode == b"P")
+            if self.job.piped:
+                self.oom_kills = oom_kills()
 
     def reap(self):
         try:

@@ -23,6 +23,8 @@ pub struct Call {
     pub tap: Option<Tap>,
     /// The caller no longer wants it.
     pub cancel: CancellationToken,
+    /// The caller wants it ended, and to know what came of it.
+    pub kill: CancellationToken,
 }
 
 /// Why a call came to its end.
@@ -86,6 +88,8 @@ pub struct Outcome {
     pub signal: Option<u32>,
     pub path: Path,
     pub timings: Timings,
+    /// How many pieces of output the caller was given.
+    pub chunks: u32,
     ends_container: bool,
 }
 
@@ -100,6 +104,7 @@ pub(super) enum Ended {
     Process(End),
     Deadline,
     CpuTime,
+    Killed,
 }
 
 impl Outcome {
@@ -127,9 +132,12 @@ impl Outcome {
             Ended::Process(End::OutputLimit) => (Reason::OutputLimit, 128 + SIGKILL, Some(SIGKILL)),
             Ended::Deadline => (Reason::Timeout, 128 + SIGKILL, Some(SIGKILL)),
             Ended::CpuTime => (Reason::Cpu, 128 + SIGKILL, Some(SIGKILL)),
+            Ended::Killed => (Reason::Signal, 128 + SIGKILL, Some(SIGKILL)),
         };
-        let ends_container =
-            matches!(ended, Ended::Deadline | Ended::CpuTime | Ended::Process(End::OutputLimit));
+        let ends_container = match ended {
+            Ended::Deadline | Ended::CpuTime | Ended::Killed => true,
+            Ended::Process(end) => end == End::OutputLimit,
+        };
         let written = written.unwrap_or(now);
         let timings = Timings {
             dispatch: written - called,
@@ -138,7 +146,8 @@ impl Outcome {
             total: now - called,
         };
         let (stdout, stderr) = output.take();
-        Self { stdout, stderr, reason, exit_code, signal, path, timings, ends_container }
+        let chunks = output.passed();
+        Self { stdout, stderr, reason, exit_code, signal, path, timings, chunks, ends_container }
     }
 
     /// Whether the container can't be used any more: what ran in it may still run.

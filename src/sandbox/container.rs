@@ -28,6 +28,7 @@ use crate::{
         output::Output,
         session::{End, Session, SessionError},
         startup::counts_only_at_start,
+        stdin::Stdin,
         MAX_INPUT,
     },
 };
@@ -136,7 +137,7 @@ impl<E: Engine> Container<E> {
     pub async fn execute(&self, call: Call) -> Result<Outcome> {
         let called = Instant::now();
         self.used.store(true, Ordering::Release);
-        let Call { job, deadline, cpu_time, wanted, tap, cancel } = call;
+        let Call { job, deadline, cpu_time, wanted, tap, cancel, kill } = call;
         check_size(&job)?;
         let is_files = matches!(job.work, Work::Files(_));
         if is_files && matches!(self.init, Init::Idle(_)) {
@@ -167,6 +168,7 @@ impl<E: Engine> Container<E> {
             () = self.terminated.cancelled() => Err(self.terminated_error()),
             () = cancel.cancelled() => Err(self.terminated_error()),
             end = work => end.map(Ended::Process),
+            () = kill.cancelled() => Ok(Ended::Killed),
             () = expired => Ok(Ended::Deadline),
             spent = self.spend(cpu_time) => spent.map(|()| Ended::CpuTime),
         };
@@ -315,7 +317,8 @@ impl Drop for Turn<'_> {
 fn check_size(job: &Job) -> Result<()> {
     let (what, size) = match &job.work {
         Work::Script { source, .. } => ("script", source.len()),
-        Work::Command(Command { stdin, .. }) => ("stdin", stdin.len()),
+        Work::Command(Command { stdin: Stdin::Whole(bytes), .. }) => ("stdin", bytes.len()),
+        Work::Command(Command { stdin: Stdin::Piped(_), .. }) => ("stdin", 0),
         Work::Files(request) => ("files", request.len()),
     };
     let env: usize = job.env.iter().map(|(name, value)| name.len() + value.len()).sum();

@@ -151,6 +151,7 @@ impl<E: Engine> Sandbox<E> {
             wanted: Wanted { limit: None, collect: false },
             tap: Some(answer.tap()),
             cancel,
+            kill: CancellationToken::new(),
         };
         let outcome = self.execute(call).await?;
         if outcome.reason == Reason::Timeout {
