@@ -1,6 +1,7 @@
 /// <reference types="node" />
 
 import { EventEmitter } from 'node:events';
+import { Readable, Writable } from 'node:stream';
 
 /**
  * A pool of warm, hardened, one-shot containers for untrusted Python, and the singleton of the process.
@@ -184,6 +185,24 @@ declare namespace ContainerPoolManager {
     options?: CommandOptions<E>,
   ): Promise<ExecuteResult<E>>;
 
+  /**
+   * `container.spawn(…)`, the container given itself or by its id.
+   *
+   * @throws {PoolError} `CONTAINER_TERMINATED` for an id that no live container of the singleton has.
+   */
+  export function spawn(
+    container: Container | string,
+    script: string,
+    env?: Env,
+    args?: readonly (string | number)[],
+    options?: SpawnOptions,
+  ): Child<null>;
+  export function spawn(
+    container: Container | string,
+    cmd: readonly string[],
+    options?: SpawnCommandOptions,
+  ): Child;
+
   /** `container.destroy()`, the container given itself or by its id. An id that is gone is success. */
   export function destroy(container: Container | string): Promise<void>;
 
@@ -246,6 +265,25 @@ declare namespace ContainerPoolManager {
       cmd: readonly string[],
       options?: CommandOptions<E>,
     ): Promise<ExecuteResult<E>>;
+
+    /**
+     * Begins a call as {@link execute} does, and returns at once: its output comes as streams. Each call
+     * runs whatever others do in the container; one beside another takes the cold path.
+     *
+     * @param script Python source. It is what the interpreter reads from its stdin, so there is no other.
+     * @throws {PoolError} `INVALID_ARGUMENT`. All else is told by the child's streams and its `exit`.
+     */
+    spawn(
+      script: string,
+      env?: Env,
+      args?: readonly (string | number)[],
+      options?: SpawnOptions,
+    ): Child<null>;
+    /**
+     * The same for a command, which reads what is written to the child's `stdin`: `end()` that, where it
+     * reads until the end.
+     */
+    spawn(cmd: readonly string[], options?: SpawnCommandOptions): Child;
 
     /**
      * Writes files below the working directory: before a call, between two, or beside one. Folders are
@@ -311,6 +349,67 @@ declare namespace ContainerPoolManager {
     destroy(): Promise<void>;
 
     /** The same as `destroy()`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+  }
+
+  /**
+   * A call that was begun by {@link Container.spawn}: what it reads and writes as Node streams, and its
+   * end. It keeps Node alive until it has ended. Iterating over it gives the {@link lines} of its stdout.
+   *
+   * @example
+   * ```js
+   * const child = container.spawn(['sort', '-u']);
+   * child.stdin.end('b\na\nb\n');
+   * for await (const line of child) console.log(line);
+   * const { exitCode } = await child.exit;
+   * ```
+   */
+  export interface Child<Stdin extends Writable | null = Writable> {
+    /**
+     * What a command reads; `null` for a script. A command that does not read holds writes back. When it
+     * ends, the stream is destroyed, and a write under way fails with `EPIPE`.
+     */
+    readonly stdin: Stdin;
+
+    /**
+     * What it writes. Who does not read holds it back, by way of the stream's buffer and 1 MiB on the way
+     * for both streams together: they share one connection, so one that is full holds the other back, too.
+     * `resume()` or `destroy()` what you don't want to read.
+     *
+     * If it ends early (destroyed, left in the middle of a loop), what comes is discarded, and the process
+     * goes on. Where {@link exit} rejects, the stream is destroyed with the same error. Nobody has to
+     * listen for that: it is never an uncaught exception.
+     */
+    readonly stdout: Readable;
+    /** The same for stderr. */
+    readonly stderr: Readable;
+
+    /**
+     * How it ended, as {@link Container.execute} has it: rejects with the same, resolves with the same but
+     * without the output. It may do so before all output has been read. A rejection that nobody looks at
+     * does no harm.
+     */
+    readonly exit: Promise<ExitResult>;
+
+    /**
+     * Ends the call, and its container with it: there is no surer way. {@link exit} resolves with the
+     * reason `signal` and `'SIGKILL'`, whichever was given; none can be delivered to the process alone.
+     *
+     * @returns Whether it still ran.
+     * @throws {PoolError} `INVALID_ARGUMENT`: a signal that does not mean an end.
+     */
+    kill(signal?: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGQUIT'): boolean;
+
+    /**
+     * The lines of a stream, in UTF-8, without their ends (`\n` or `\r\n`). Leaving the loop early destroys
+     * the stream.
+     *
+     * @throws {PoolError} `INVALID_ARGUMENT`.
+     */
+    lines(options?: LinesOptions): AsyncGenerator<string, void, void>;
+    [Symbol.asyncIterator](): AsyncGenerator<string, void, void>;
+
+    /** `kill()`, and waits for its end: for `await using`. */
     [Symbol.asyncDispose](): Promise<void>;
   }
 
@@ -724,6 +823,31 @@ declare namespace ContainerPoolManager {
     files: Record<string, Buffer>;
   }
 
+  /** The options of `spawn`. */
+  export interface SpawnOptions
+    extends Pick<CallOptions, 'timeout' | 'cpuTime' | 'signal' | 'cwd'> {
+    /**
+     * Bytes of each stream; what goes beyond is cut off, and ends the call with the reason
+     * `output_limit`.
+     * @defaultValue no limit
+     */
+    maxOutputBytes?: Bytes;
+    /** Of what `stdout` and `stderr` give: `'utf8'` is `setEncoding('utf8')`. @defaultValue 'buffer' */
+    encoding?: Encoding;
+  }
+
+  export interface SpawnCommandOptions extends SpawnOptions {
+    /** Added to the container's environment. */
+    env?: Env;
+  }
+
+  export interface LinesOptions {
+    /** Which stream. @defaultValue 'stdout' */
+    from?: 'stdout' | 'stderr';
+    /** A line of more characters comes in pieces of that many. @defaultValue 1 048 576 */
+    maxLength?: number;
+  }
+
   interface RunOptions {
     /** Written before the call, as {@link Container.writeFiles} does it. */
     files?: Files;
@@ -785,6 +909,9 @@ declare namespace ContainerPoolManager {
     path: 'warm' | 'cold';
     timings: Timings;
   }
+
+  /** How a spawned call ended. */
+  export type ExitResult = Omit<ExecuteResult, 'stdout' | 'stderr'>;
 
   /** Where a call's time went, in ms. */
   export interface Timings {

@@ -18,3 +18,4 @@ module.exports.execute = singleton.execute;
 module.exports.destroy = singleton.destroy;
 module.exports.shutdown = singleton.shutdown;
 module.exports.run = singleton.run;
+module.exports.spawn = singleton.spawn;

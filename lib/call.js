@@ -1,5 +1,7 @@
 'use strict';
 
+const { constants } = require('node:buffer');
+
 const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
 const { canRepeat, readFileSet, readPatterns } = require('./files');
 const { abortSignal, bytes, flag, millis, oneOf, readTable, whole, words } = require('./kinds');
@@ -35,6 +37,14 @@ const CALL_OPTIONS = {
   trim: flag,
   collect: flag,
 };
+
+/** Those of a call whose output goes to streams. */
+const SPAWN_OPTIONS = Object.fromEntries(
+  ['timeout', 'cpuTime', 'signal', 'maxOutputBytes', 'cwd', 'encoding'].map((name) => [
+    name,
+    CALL_OPTIONS[name],
+  ]),
+);
 
 const COMMAND_OPTIONS = { ...CALL_OPTIONS, stdin: input };
 
@@ -167,8 +177,8 @@ function makeCall(job, options, isScript, settings) {
   };
 }
 
-/** `execute(script, env, args, options)`. */
-function readScriptCall(script, env = {}, args = [], options = {}, settings) {
+/** A script's job, and its options by a table of kinds. */
+function readScript(script, env = {}, args = [], options = {}, table = CALL_OPTIONS) {
   if (typeof script !== 'string') {
     throw invalid(`script must be a string of Python source; got ${typeOf(script)}`);
   }
@@ -178,14 +188,21 @@ function readScriptCall(script, env = {}, args = [], options = {}, settings) {
   const source = Buffer.from(script);
   const words = readArgs(args);
   const variables = readEnv(env);
-  const read = readOptions(options, CALL_OPTIONS);
+  const read = readOptions(options, table);
   if (read.cwd === undefined) {
-    return makeCall({ script: source, args: words, env: variables }, read, true, settings);
+    return { job: { script: source, args: words, env: variables }, read, ownInterpreter: false };
   }
   // The interpreter that waits in the container is in its working directory already: for another one
   // the same is started as a command.
-  const job = { argv: ['python3', '-', ...words], args: [], env: variables, stdin: source };
-  return { ...makeCall(job, read, true, settings), ownInterpreter: true };
+  const argv = ['python3', '-', ...words];
+  const job = { argv, args: [], env: variables, stdin: source };
+  return { job, read, ownInterpreter: true };
+}
+
+/** `execute(script, env, args, options)`. */
+function readScriptCall(script, env, args, options, settings) {
+  const { job, read, ownInterpreter } = readScript(script, env, args, options);
+  return { ...makeCall(job, read, true, settings), ownInterpreter };
 }
 
 /** The options of a command with Docker's spellings made into ours. */
@@ -212,6 +229,37 @@ function readCommandCall(cmd, options = {}, settings) {
   const argv = readCommand(cmd);
   const { env, rest } = withoutDockerSpellings(options);
   return makeCall({ argv, args: [], env }, readOptions(rest, COMMAND_OPTIONS), false, settings);
+}
+
+function readSpawnedCommand(cmd, options = {}) {
+  const argv = readCommand(cmd);
+  if (!isRecord(options)) throw wrongType('options', 'an object', options);
+  const { env = {}, ...rest } = options;
+  const read = readOptions(rest, SPAWN_OPTIONS);
+  return { job: { argv, args: [], env: readEnv(env) }, read, ownInterpreter: false };
+}
+
+/** `spawn(script, env, args, options)` and `spawn(cmd, options)`. */
+function readSpawn(what, [first, args, options], settings) {
+  const { job, read, ownInterpreter } = Array.isArray(what)
+    ? readSpawnedCommand(what, first)
+    : readScript(what, first, args, options, SPAWN_OPTIONS);
+  const wanted = { encoding: 'buffer', ...read, collect: false };
+  return { ...makeCall({ ...job, spawned: true }, wanted, false, settings), ownInterpreter };
+}
+
+/** The longest line, in characters, that comes in one piece unless told otherwise. */
+const MAX_LINE = 1024 * 1024;
+
+const LINES_OPTIONS = {
+  from: oneOf('stdout', 'stderr'),
+  maxLength: whole(1, constants.MAX_STRING_LENGTH, { unit: 'characters' }),
+};
+
+/** The options of `lines`. */
+function readLines(options = {}) {
+  const { from = 'stdout', maxLength = MAX_LINE } = readOptions(options, LINES_OPTIONS);
+  return { from, maxLength };
 }
 
 /** What `run` writes before the call (`entries`), and collects after it (`patterns`); each may be `undefined`. */
@@ -252,4 +300,12 @@ function readRunCall(what, acquireTimeout, rest, settings) {
   return { call: readScriptCall(what, env, args, call, settings), timeout };
 }
 
-module.exports = { readAcquire, readCommandCall, readRun, readScriptCall, readShutdown };
+module.exports = {
+  readAcquire,
+  readCommandCall,
+  readLines,
+  readRun,
+  readScriptCall,
+  readShutdown,
+  readSpawn,
+};

@@ -1,9 +1,9 @@
 'use strict';
 
-const { setImmediate: nextTurn } = require('node:timers/promises');
-
-const { readCommandCall, readScriptCall } = require('./call');
+const { readCommandCall, readScriptCall, readSpawn } = require('./call');
+const { Child } = require('./child');
 const { trace } = require('./diagnostics');
+const { ASYNC_DISPOSE } = require('./dispose');
 const { callSite, failure, panic } = require('./errors');
 const {
   MAX_BYTES,
@@ -18,10 +18,7 @@ const {
 const { loadNative } = require('./native');
 const { Delivery, makeResult } = require('./output');
 const { securityOf } = require('./security');
-
-// Node has it since 20.5; before, and in a realm without it, the registered symbol stands in, as
-// Node's own types and jest have it.
-const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
+const { Streams } = require('./streams');
 
 /** A result as others may see it. */
 function withoutOutput({ stdout, stderr, files, ...rest }) {
@@ -83,6 +80,14 @@ class Container {
   async executeCommand(cmd, options) {
     const site = callSite();
     return this.#perform(readCommandCall(cmd, options, this.#owner.settings), 0, site);
+  }
+
+  spawn(what, ...rest) {
+    const site = callSite();
+    const call = readSpawn(what, rest, this.#owner.settings);
+    const streams = new Streams(call);
+    const result = this.#perform({ ...call, streams }, 0, site);
+    return new Child(streams, result.then(withoutOutput));
   }
 
   async writeFiles(files, options) {
@@ -175,32 +180,25 @@ class Container {
   }
 
   async #carryOut(call, waited, site) {
-    const { job, signal, onStdout, onStderr } = call;
-    const streams = onStdout !== undefined || onStderr !== undefined;
+    const { job, signal, streams, onStdout, onStderr } = call;
+    const delivers = onStdout !== undefined || onStderr !== undefined;
     if (signal?.aborted) {
       this.#owner.removeBehind(this);
       throw signal.reason;
     }
-    const line = signal || streams ? new (loadNative().NativeCall)() : null;
-    const delivery = streams ? new Delivery(call, line) : null;
+    const line = signal || streams || delivers ? new (loadNative().NativeCall)() : null;
+    const delivery = delivers ? new Delivery(call, line) : null;
+    const sink = streams?.open(line) ?? delivery;
     const onAbort = () => line.cancel();
     signal?.addEventListener('abort', onAbort, { once: true });
     let outcome;
     try {
-      outcome = await this.#native.execute(job, line, delivery?.onChunk ?? null);
-      if (typeof outcome === 'string') {
-        delivery?.close();
-      } else if (outcome.reason === 'timeout') {
-        // It does not wait for its chunks, nor for a callback that takes its time. Those on their way
-        // to this thread were sent before the outcome, so one turn of the loop has them.
-        if (delivery !== null) await nextTurn();
-        delivery?.close();
-      } else {
-        await delivery?.finish();
-      }
+      outcome = await this.#native.execute(job, line, sink?.onChunk ?? null);
+      if (sink !== null && typeof outcome !== 'string') await sink.finish(outcome);
     } catch (cause) {
       throw panic(cause, site);
     } finally {
+      delivery?.close();
       signal?.removeEventListener('abort', onAbort);
     }
     if (signal?.aborted) {
@@ -225,4 +223,4 @@ class Container {
   }
 }
 
-module.exports = { ASYNC_DISPOSE, Container, handOver, performWithFiles };
+module.exports = { Container, handOver, performWithFiles };

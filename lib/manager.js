@@ -3,8 +3,9 @@
 const { EventEmitter } = require('node:events');
 
 const { readAcquire, readRun, readShutdown } = require('./call');
-const { ASYNC_DISPOSE, Container, handOver, performWithFiles } = require('./container');
+const { Container, handOver, performWithFiles } = require('./container');
 const { Background, trace } = require('./diagnostics');
+const { ASYNC_DISPOSE } = require('./dispose');
 const { PoolError, callSite, failure, fromRecord, invalid, isUnsent, panic } = require('./errors');
 const { LeakDetector } = require('./leaks');
 const { loadNative } = require('./native');

@@ -2,6 +2,7 @@
 
 const { constants } = require('node:buffer');
 const { StringDecoder } = require('node:string_decoder');
+const { setImmediate: nextTurn } = require('node:timers/promises');
 
 const { invalid } = require('./errors');
 const { signalName } = require('./signal-names');
@@ -60,6 +61,7 @@ class Delivery {
   #turn;
   /** `{ error }` once a callback has failed. An object, since anything can be thrown. */
   failure = null;
+  #received = 0;
   #closed = false;
 
   constructor({ onStdout, onStderr, encoding }, line) {
@@ -71,6 +73,7 @@ class Delivery {
 
   /** For the native side. Never throws. */
   onChunk = (number, bytes) => {
+    this.#received += 1;
     const stream = number === STDOUT ? this.#streams.stdout : this.#streams.stderr;
     const taken =
       this.#turn === undefined
@@ -87,13 +90,18 @@ class Delivery {
     this.#turn = turn;
   };
 
-  /** After the last chunk: waits for the callbacks, and hands on a character that was never completed. */
-  async finish() {
+  /**
+   * Waits for the chunks that were sent before the outcome, which come another way, then for the
+   * callbacks, and hands on a character that was never completed. A call whose time ran out waits for no
+   * callback.
+   */
+  async finish({ chunks, reason }) {
+    while (this.#received < chunks) await nextTurn();
+    if (reason === 'timeout') return;
     await this.#turn;
     for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
       if (stream?.decoder) await this.#hand(stream, stream.decoder.end());
     }
-    this.close();
   }
 
   /** Hands nothing on any more: the call is over. */

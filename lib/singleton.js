@@ -18,15 +18,11 @@ async function run(what, options) {
 }
 
 async function execute(container, ...call) {
-  const target = resolve(container, 'execute');
-  if (target === undefined) {
-    throw new PoolError(
-      'CONTAINER_TERMINATED',
-      `No live container of the pool has the id ${container}: it was destroyed, or belongs to another pool. Acquire a new one.`,
-      { containerId: container },
-    );
-  }
-  return target.execute(...call);
+  return live(container, 'execute').execute(...call);
+}
+
+function spawn(container, ...call) {
+  return live(container, 'spawn').spawn(...call);
 }
 
 async function destroy(container) {
@@ -36,6 +32,17 @@ async function destroy(container) {
 
 async function shutdown(options) {
   await ContainerPoolManager.instance?.shutdown(options);
+}
+
+/** A container from itself or its id, to run something in. */
+function live(container, method) {
+  const target = resolve(container, method);
+  if (target !== undefined) return target;
+  throw new PoolError(
+    'CONTAINER_TERMINATED',
+    `No live container of the pool has the id ${container}: it was destroyed, or belongs to another pool. Acquire a new one.`,
+    { containerId: container },
+  );
 }
 
 /** A container from itself or its id; `undefined` for an id that no live container has. */
@@ -49,4 +56,4 @@ function resolve(container, method) {
   throw invalid(`container must be a Container or the id of one; got ${typeOf(container)}`);
 }
 
-module.exports = { acquire, destroy, execute, initialize, run, shutdown };
+module.exports = { acquire, destroy, execute, initialize, run, shutdown, spawn };

@@ -292,7 +292,7 @@ describe('onStdout and onStderr', () => {
     const seen = [];
     double.program = async (_, { write }) => {
       setImmediate(() => write(1, 'late'));
-      return outcome({ reason: 'timeout' });
+      return outcome({ reason: 'timeout', chunks: 1 });
     };
     await container.execute('', {}, [], { onStdout: (chunk) => seen.push(chunk) });
     expect(seen).toEqual(['late']);

@@ -12,6 +12,7 @@ const NAMES = [
   'initialize',
   'run',
   'shutdown',
+  'spawn',
 ];
 
 async function printedBy(source, options) {
@@ -29,9 +30,9 @@ test('require gives the class itself', async () => {
 
 test('require gives the plain functions', async () => {
   const source = `
-    const { initialize, acquire, execute, destroy, shutdown, run } = require('scientist-pool');
-    console.log(JSON.stringify([initialize, acquire, execute, destroy, shutdown, run].map((f) => typeof f)));`;
-  expect(await printedBy(source)).toEqual(Array(6).fill('function'));
+    const { initialize, acquire, execute, spawn, destroy, shutdown, run } = require('scientist-pool');
+    console.log(JSON.stringify([initialize, acquire, execute, spawn, destroy, shutdown, run].map((f) => typeof f)));`;
+  expect(await printedBy(source)).toEqual(Array(7).fill('function'));
 });
 
 test('require gives the classes by their names', async () => {

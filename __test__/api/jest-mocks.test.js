@@ -29,7 +29,7 @@ describe('automock', () => {
     },
   );
 
-  test.each(['initialize', 'acquire', 'execute', 'destroy', 'shutdown', 'run'])(
+  test.each(['initialize', 'acquire', 'execute', 'spawn', 'destroy', 'shutdown', 'run'])(
     'mocks the function %s',
     (name) => {
       expect(jest.isMockFunction(ContainerPoolManager[name])).toBe(true);
@@ -39,7 +39,7 @@ describe('automock', () => {
 
   test('mocks Container and its methods, and keeps the class under its own name', () => {
     const { Container } = ContainerPoolManager;
-    for (const method of ['execute', 'executeCommand', 'destroy']) {
+    for (const method of ['execute', 'executeCommand', 'spawn', 'destroy']) {
       expect(jest.isMockFunction(Container.prototype[method])).toBe(true);
     }
     expect(ContainerPoolManager.ContainerPoolManager).toBe(ContainerPoolManager);

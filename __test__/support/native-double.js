@@ -34,14 +34,18 @@ function outcome(fields = {}) {
 
 /** A binding of its own: nothing is shared between two of them. */
 function createNativeDouble() {
-  const double = { pools: [], jobs: [], cancelled: 0 };
+  const double = { pools: [], jobs: [], cancelled: 0, killed: 0 };
 
   class NativeCall {
     #cancel;
+    #kill;
     #drained = [];
     pending = 0;
     fired = new Promise((resolve) => {
       this.#cancel = resolve;
+    });
+    killed = new Promise((resolve) => {
+      this.#kill = resolve;
     });
 
     done() {
@@ -50,6 +54,25 @@ function createNativeDouble() {
     }
 
     /** Resolves when every chunk that was passed on has been dealt with. */
+    /** What was written to stdin, until `reading` is told otherwise. */
+    written = [];
+    stdinEnded = false;
+    reading = async () => true;
+
+    write(bytes) {
+      this.written.push(Buffer.from(bytes));
+      return this.reading();
+    }
+
+    endStdin() {
+      this.stdinEnded = true;
+    }
+
+    kill() {
+      double.killed += 1;
+      this.#kill();
+    }
+
     drained() {
       return this.pending === 0
         ? Promise.resolve()
@@ -82,17 +105,23 @@ function createNativeDouble() {
       if (this.status === 'TERMINATED') return this.#terminated();
       this.status = 'BUSY';
       const stopped = Promise.race([this.ended, line?.fired ?? new Promise(() => {})]);
+      let chunks = 0;
       const write = (stream, bytes) => {
         if (onChunk === null) return;
         line.pending += 1;
+        chunks += 1;
         onChunk(stream, Buffer.from(bytes));
       };
       const work = async () => {
-        const outcome = await double.program(job, { write, stopped });
-        if (outcome.reason !== 'timeout') await line?.drained();
-        return outcome;
+        const outcome = await double.program(job, { write, stopped, line });
+        if (outcome.reason !== 'timeout' && !job.spawned) await line?.drained();
+        return typeof outcome === 'string' ? outcome : { chunks, ...outcome };
       };
-      return Promise.race([work(), stopped.then(() => this.#terminated())]);
+      const killed = line?.killed.then(() =>
+        outcome({ reason: 'signal', signal: 9, exitCode: 137, chunks }),
+      );
+      const terminated = stopped.then(() => this.#terminated());
+      return Promise.race([work(), terminated, killed ?? terminated]);
     }
 
     writeFiles(pieces, _timeoutMs, line) {

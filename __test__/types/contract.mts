@@ -1,11 +1,15 @@
 // Checked by `npm run types`; never run. Each line stands for a promise of index.d.ts.
 
+import type { Readable, Writable } from 'node:stream';
+
 import Pool, {
   acquire,
+  type Child,
   Container,
   type ContainerPoolManager,
   type destroy,
   type ExecuteResult,
+  type ExitResult,
   execute,
   initialize,
   PoolError,
@@ -14,6 +18,7 @@ import Pool, {
   type PoolStats,
   run,
   shutdown,
+  spawn,
 } from 'scientist-pool';
 
 /** Fails to compile unless the two types are the same. */
@@ -117,6 +122,28 @@ container.execute('', {}, [], { collect: 'a' });
 container.writeFiles({ a: 1 });
 // @ts-expect-error
 container.writeFiles({ a: { data: 'x', mode: '755' } });
+
+// What was spawned.
+const cat = container.spawn(['cat'], { env: { A: 1 }, cwd: '/', maxOutputBytes: '1m' });
+same<typeof cat, Child>();
+same<typeof cat.stdin, Writable>();
+same<typeof cat.stdout, Readable>();
+same<typeof cat.exit, Promise<ExitResult>>();
+for await (const line of cat) line satisfies string;
+for await (const line of cat.lines({ from: 'stderr', maxLength: 80 })) line satisfies string;
+cat.kill('SIGTERM') satisfies boolean;
+// @ts-expect-error it does not end anything
+cat.kill('SIGUSR1');
+// @ts-expect-error streams take the place of callbacks
+container.spawn('1', {}, [], { onStdout: () => {} });
+const spawned = spawn(container, 'print(1)', { A: 1 }, ['x'], { encoding: 'utf8', timeout: 5 });
+same<typeof spawned.stdin, null>();
+same<ReturnType<typeof spawn>, Child>();
+{
+  await using child = spawn(container.id, ['true']);
+  // @ts-expect-error not collected
+  (await child.exit).stdout;
+}
 
 // Chunks come in the encoding asked for.
 await container.execute('1', {}, [], { onStdout: (chunk) => chunk.trim(), timeout: 5 });
