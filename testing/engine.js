@@ -351,7 +351,8 @@ class FakeEngine {
  */
 function withScript(job) {
   const { argv = [], stdin } = job;
-  if (job.script !== undefined || argv[0] !== 'python3' || argv[1] !== '-') return job;
+  if (job.script !== undefined || stdin === undefined || argv[0] !== 'python3' || argv[1] !== '-')
+    return job;
   return { ...job, script: stdin.toString(), args: argv.slice(2) };
 }
 

@@ -1,5 +1,7 @@
 /// <reference types="node" />
 
+import { Readable } from 'node:stream';
+
 import ContainerPoolManager = require('../index.js');
 
 /**
@@ -208,6 +210,11 @@ export interface Job {
   readonly cwd?: string;
   /** What the command can read: the script, if an interpreter was started for it. */
   readonly stdin?: Buffer;
+  /**
+   * What is written to the stdin of a spawned command, as it comes; it has no `stdin` then. Through the
+   * engine's exec it has: such a command begins when its stdin is complete.
+   */
+  readonly input?: Readable;
   /** The variables that the call added. */
   readonly env: Record<string, string>;
   readonly container: FakeContainer;

@@ -1,5 +1,7 @@
 'use strict';
 
+const { Readable } = require('node:stream');
+
 const { Fields } = require('./fields');
 const { frame, output } = require('./frames');
 
@@ -23,10 +25,17 @@ function answerTo(nonce, outcome) {
   return Buffer.concat([raw, output(outcome), trailers[reason]?.() ?? Buffer.alloc(0)]);
 }
 
+const command = (fields) => ({
+  argv: fields.list(),
+  env: fields.mapping(),
+  cwd: fields.string(),
+});
+
 /** What a job's frame says by its mode; of files it is the helper's source. */
 const META = {
   S: (fields) => ({ env: fields.mapping(), args: fields.list() }),
-  C: (fields) => ({ argv: fields.list(), env: fields.mapping(), cwd: fields.string() }),
+  C: command,
+  P: command,
   F: () => ({}),
 };
 
@@ -82,8 +91,8 @@ class Supervisor {
   #take(kind, payload) {
     if (kind === 'B') this.#boot(new Fields(payload));
     else if (kind === 'J') this.#begin(new Fields(payload));
-    else if (kind === 'D') this.#job.stdin.push(payload);
-    else if (kind === 'E') this.#end();
+    else if (kind === 'D') this.#job.take(payload);
+    else if (kind === 'E') this.#job.end();
     else throw new Error(`the supervisor knows no frame of the kind ${JSON.stringify(kind)}`);
   }
 
@@ -101,20 +110,41 @@ class Supervisor {
   #begin(fields) {
     const nonce = Buffer.from(fields.bytes(16));
     const mode = fields.bytes(1).toString();
-    this.#job = { nonce, mode, what: META[mode](fields), stdin: [] };
+    const job = { ...META[mode](fields), path: 'supervisor' };
+    const perform = (input) =>
+      this.#onJob({ ...job, ...input }, (outcome) => answerTo(nonce, outcome));
+    const begin = {
+      S: () => whole((bytes) => perform({ script: bytes.toString() })),
+      C: () => whole((bytes) => perform({ stdin: bytes })),
+      P: () => piped((input) => perform({ input })),
+      F: () =>
+        whole((bytes) =>
+          this.#onFiles(bytes, (stdout) =>
+            Buffer.concat([output({ stdout }), trailer(nonce, 'E', 0)]),
+          ),
+        ),
+    };
+    this.#job = begin[mode]();
   }
+}
 
-  #end() {
-    const { nonce, mode, what, stdin } = this.#job;
-    this.#job = null;
-    const bytes = Buffer.concat(stdin);
-    if (mode === 'F') {
-      this.#onFiles(bytes, (stdout) => Buffer.concat([output({ stdout }), trailer(nonce, 'E', 0)]));
-      return;
-    }
-    const job = mode === 'S' ? { ...what, script: bytes.toString() } : { ...what, stdin: bytes };
-    this.#onJob({ ...job, path: 'supervisor' }, (outcome) => answerTo(nonce, outcome));
-  }
+/** The stdin of a job that begins when it is complete. */
+function whole(perform) {
+  const pieces = [];
+  return {
+    take: (piece) => pieces.push(piece),
+    end: () => perform(Buffer.concat(pieces)),
+  };
+}
+
+/** The stdin of a job that begins at once, and reads it as it comes. */
+function piped(perform) {
+  const input = new Readable({ read() {} });
+  perform(input);
+  return {
+    take: (piece) => input.push(Buffer.from(piece)),
+    end: () => input.push(null),
+  };
 }
 
 module.exports = { Supervisor };
