@@ -34,7 +34,7 @@ test('the sections come in the order in which a user needs them', () => {
     'What a result costs, beside dockerode',
     ...['Install', 'Fifteen lines that work', 'Requirements'],
     ...['Options', 'Options of a call', 'Results', 'Errors', 'Lifecycle and cleaning up'],
-    ...['How a script runs', 'Seeing what happens', 'The command line'],
+    ...['How a script runs', 'Streams', 'Files', 'Seeing what happens', 'The command line'],
     ...['jest', 'Testing without Docker', 'Security', 'Troubleshooting'],
     ...['Migration from a dockerode pool', 'Two commands from a clean clone', 'License'],
   ]);
