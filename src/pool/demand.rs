@@ -98,8 +98,12 @@ impl Demand {
         self.bounds
     }
 
-    /// Other bounds for the same demand.
+    /// Other bounds. Between two ranges the demand so far is kept in mind.
     pub fn rebound(&mut self, bounds: PoolSize) {
+        if self.bounds.is_fixed() || bounds.is_fixed() {
+            *self = Self::new(bounds);
+            return;
+        }
         self.bounds = bounds;
         self.aim();
     }

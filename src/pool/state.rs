@@ -182,9 +182,8 @@ pub(super) enum Opening {
 pub(super) struct State<I> {
     config: PoolConfig,
     seat: Arc<Seat>,
-    target: usize,
-    /// Sets the target; `None`: it is fixed.
-    demand: Option<Demand>,
+    /// Sets the target.
+    demand: Demand,
     /// A glance at the demand is on its way.
     glancing: bool,
     /// `None`: not known yet, or no bound.
@@ -230,8 +229,7 @@ pub(super) struct State<I> {
 impl<I: Pooled> State<I> {
     pub fn new(config: PoolConfig, seat: Arc<Seat>, rng: StdRng) -> Self {
         Self {
-            target: config.pool_size.min,
-            demand: following(config.pool_size),
+            demand: Demand::new(config.pool_size),
             glancing: false,
             max: config.max,
             phase: Phase::New,
@@ -295,12 +293,12 @@ impl<I: Pooled> State<I> {
 
     /// The target as of now.
     pub fn pool_size(&self) -> usize {
-        self.target
+        self.demand.target()
     }
 
     /// What the target may be.
     pub fn pool_size_range(&self) -> PoolSize {
-        self.demand.as_ref().map_or(PoolSize::fixed(self.target), Demand::bounds)
+        self.demand.bounds()
     }
 
     pub fn max(&self) -> Option<usize> {
@@ -369,7 +367,8 @@ impl<I: Pooled> State<I> {
 
     /// No warm item is kept beyond the bound on all of them.
     fn target(&self) -> usize {
-        self.max.map_or(self.target, |max| self.target.min(max))
+        let target = self.demand.target();
+        self.max.map_or(target, |max| target.min(max))
     }
 
     /// What the pool's own bound leaves.
@@ -653,16 +652,12 @@ impl<I: Pooled> State<I> {
         Opening::UnderWay(waiting)
     }
 
-    /// Between two ranges the demand so far is kept in mind.
     pub fn resize(&mut self, pool_size: PoolSize) {
-        let before = self.target;
-        match &mut self.demand {
-            Some(demand) if !pool_size.is_fixed() => demand.rebound(pool_size),
-            demand => *demand = following(pool_size),
-        }
-        self.target = self.demand.as_ref().map_or(pool_size.min, Demand::target);
+        let before = self.demand.target();
+        self.demand.rebound(pool_size);
         if let Some(warm_up) = &mut self.warm_up {
-            warm_up.remaining = (warm_up.remaining + self.target).saturating_sub(before);
+            let target = self.demand.target();
+            warm_up.remaining = (warm_up.remaining + target).saturating_sub(before);
         }
     }
 
@@ -797,11 +792,10 @@ impl<I: Pooled> State<I> {
 
     /// Sets the target to what the demand calls for.
     fn follow(&mut self, now: Instant, effects: &mut Effects<I>) {
-        let missing = self.target().saturating_sub(self.warm.len());
-        let Some(demand) = self.demand.as_mut().filter(|_| matches!(self.phase, Phase::Open))
-        else {
+        if !matches!(self.phase, Phase::Open) {
             return;
-        };
+        }
+        let missing = self.target().saturating_sub(self.warm.len());
         let seen = Seen {
             handed: self.handed,
             made: self.totals.created,
@@ -809,9 +803,8 @@ impl<I: Pooled> State<I> {
             missing,
             failing: missing > 0 && self.backoff.degraded(),
         };
-        demand.look(now, seen);
-        self.target = demand.target();
-        if let Some(due) = demand.due().filter(|_| !self.glancing) {
+        self.demand.look(now, seen);
+        if let Some(due) = self.demand.due().filter(|_| !self.glancing) {
             self.glancing = true;
             effects.push(Effect::Glance(due));
         }
@@ -1002,9 +995,7 @@ impl<I: Pooled> State<I> {
     ) -> Arc<Slot<I>> {
         self.totals.created += 1;
         let took = now.saturating_duration_since(permit.issued);
-        if let Some(demand) = &mut self.demand {
-            demand.warmed(took);
-        }
+        self.demand.warmed(took);
         let ms = took.as_secs_f64() * 1000.0;
         effects.push(Effect::Emit(Event::Created { id: item.id().into(), ms }));
         let key = self.next_key;
@@ -1128,7 +1119,8 @@ impl<I: Pooled> State<I> {
         let closing = matches!(self.phase, Phase::Closing(_));
         let open = matches!(self.phase, Phase::Open);
         let range = self.pool_size_range();
-        let unwatched = open && self.target > range.min && !self.glancing;
+        let target = self.demand.target();
+        let unwatched = open && target > range.min && !self.glancing;
         let rules = [
             ("warm", count(Stage::Warm) == self.warm.len()),
             ("leased", count(Stage::Leased) == self.leased),
@@ -1141,18 +1133,13 @@ impl<I: Pooled> State<I> {
             ("in line beside a warm one", self.line.is_empty() || self.warm.is_empty()),
             ("too many starts", self.seat.starting() <= self.config.create_concurrency.max(1)),
             ("not open and not idle", open || idle),
-            ("a target out of its range", (range.min..=range.max).contains(&self.target)),
+            ("a target out of its range", (range.min..=range.max).contains(&target)),
             ("a target that nothing brings back to its minimum", !unwatched),
         ];
         if let Some((rule, _)) = rules.iter().find(|(_, holds)| !holds) {
             self.violation.get_or_insert(rule);
         }
     }
-}
-
-/// What a size has to keep in mind; nothing if it is fixed.
-fn following(pool_size: PoolSize) -> Option<Demand> {
-    (!pool_size.is_fixed()).then(|| Demand::new(pool_size))
 }
 
 /// Whether an error tells nothing beyond the last one.
@@ -1260,7 +1247,7 @@ mod tests {
         let (now, mut effects) = (Instant::now(), Effects::new());
         let mut state = state(PoolConfig { create_concurrency: 3, ..config(0, 10) });
         let mut answers = [wait(&mut state), wait(&mut state)];
-        state.target = 1;
+        state.resize(PoolSize::fixed(1));
         state.settle(now, &mut effects);
         let error = || Error::new(Code::EngineError, "no");
         let told = |effects: &mut Effects<Item>| {
