@@ -207,6 +207,16 @@ describe('ways', () => {
     expect(await first).toMatchObject({ stdout: 'first', path: 'warm' });
   });
 
+  it('and so has a third: none waits for another', async () => {
+    const container = await pool.acquire();
+    const wait =
+      'import os, time\nwhile not os.path.exists("/tmp/go"): time.sleep(0.01)\nprint("waited")';
+    const waiting = [container.execute(wait), container.execute(wait)];
+    const third = await container.execute('open("/tmp/go", "w")', {}, [], { timeout: 20_000 });
+    expect(third).toMatchObject({ exitCode: 0, path: 'cold' });
+    expect((await Promise.all(waiting)).map(({ path }) => path)).toEqual(['warm', 'cold']);
+  });
+
   it('one call after another finds an interpreter as fresh as the first', async () => {
     const container = await pool.acquire();
     await container.execute('x = 1');

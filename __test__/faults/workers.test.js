@@ -28,8 +28,9 @@ async function working(stop) {
   return worker;
 }
 
-it('twenty workers are terminated at once, in calls and warm-ups', async () => {
-  const stops = Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? 'executing' : 'warming'));
+it('twenty workers are terminated at once, in calls, in spawned ones and in warm-ups', async () => {
+  const kinds = ['executing', 'spawned', 'warming'];
+  const stops = Array.from({ length: 20 }, (_, at) => kinds[at % kinds.length]);
   const workers = await Promise.all(stops.map(working));
   expect((await containersOf({ label })).length).toBeGreaterThan(0);
   await Promise.all(workers.map((worker) => worker.terminate()));
@@ -48,7 +49,7 @@ it('the end of one is no concern of a pool in another thread', async () => {
     },
   });
   await until(() => begun);
-  const others = await Promise.all(['executing', 'warming'].map(working));
+  const others = await Promise.all(['executing', 'spawned', 'warming'].map(working));
   await Promise.all(others.map((worker) => worker.terminate()));
   await noneLeft();
   await container.execute(['touch', '/tmp/go']);

@@ -330,3 +330,19 @@ fn check_size(job: &Job) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_given_to_one_at_a_time_however_often_it_is_asked_for() {
+        let supervising = AtomicBool::new(false);
+        let turn = Turn::take(&supervising);
+        assert!(turn.is_some());
+        assert!(Turn::take(&supervising).is_none());
+        assert!(Turn::take(&supervising).is_none());
+        drop(turn);
+        assert!(Turn::take(&supervising).is_some());
+    }
+}

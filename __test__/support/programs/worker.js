@@ -1,7 +1,8 @@
 'use strict';
 
 // A worker thread with a pool, which tells its parent what a call gave, and then leaves off where
-// `workerData.stop` says: with a script running (`'executing'`), or in a warm-up (`'warming'`).
+// `workerData.stop` says: with a script running (`'executing'`), with a command half read whose stdin is
+// being written (`'spawned'`), or in a warm-up (`'warming'`).
 
 const { parentPort, workerData } = require('node:worker_threads');
 
@@ -20,6 +21,14 @@ const STOPS = {
     const container = await pool.acquire();
     container.execute('import time\nprint(1, flush=True)\ntime.sleep(600)', {}, [], {
       onStdout: () => parentPort.postMessage('stopped'),
+    });
+  },
+  spawned: async () => {
+    const child = (await pool.acquire()).spawn(['cat']);
+    child.stdin.write(Buffer.alloc(8 * 1024 * 1024));
+    child.stdout.once('data', () => {
+      child.stdout.pause();
+      parentPort.postMessage('stopped');
     });
   },
   warming: () => {
