@@ -53,9 +53,11 @@ function own(what, scenario, metric, side, statistic, limit) {
 const COST_TARGETS = [
   own("require('scientist-pool'), p50, ms", 'cost', 'require', 'fresh', median, atMost(10)),
   own('warm acquire, p50, µs', 'cost', 'acquire', 'fake engine', median, atMost(100)),
-  own('memory of a warm container, KiB', 'cost', 'memory', 'fake engine', median, atMost(64)),
-  own('threads of 198 warm containers', 'cost', 'threads', 'fake engine', median, atMost(0)),
-  own('idle with 200 warm, % of a core', 'cost', 'idle', 'fake engine', median, atMost(0.5)),
+  ...['fake engine', 'real engine'].flatMap((side) => [
+    own(`a warm container, ${side}: memory, KiB`, 'cost', 'memory', side, median, atMost(64)),
+    own(`all warm containers, ${side}: threads`, 'cost', 'threads', side, median, atMost(0)),
+    own(`all warm, idle, ${side}: % of a core`, 'cost', 'idle', side, median, atMost(0.5)),
+  ]),
   // What depends on the length would be near 10.
   ...['join', 'leave', 'serve'].map((metric) => ({
     what: `to ${metric} a line of 10000 / of 1000`,

@@ -19,7 +19,7 @@ const REST_MS = 1000;
 
 async function main(options, idleMs) {
   const { poolSize } = options;
-  const pool = new ContainerPoolManager({ ...options, poolSize: FEW });
+  const pool = new ContainerPoolManager({ ...options, poolSize: FEW, max: poolSize });
   await pool.initialize();
   const few = await atRest();
   pool.poolSize = poolSize;
@@ -39,6 +39,7 @@ async function main(options, idleMs) {
     acquired.push(value);
     acquire.push(ms * 1000);
   }
+  pool.poolSize = 0;
   await Promise.all(acquired.map((container) => container.destroy()));
   await pool.shutdown();
   return {

@@ -2,12 +2,15 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
 const WARM = 200;
-/** As many as any engine has room for. */
-const WARM_ON_REAL = 20;
+/** What a real container that waits takes of the engine's machine at most, MiB. */
+const REAL_MEMORY = 32;
+/** As many on the real engine, where it has room for them. */
+const WARM_ON_REAL = Math.min(WARM, Math.floor(os.freemem() / 2 ** 20 / REAL_MEMORY / 2));
 const IDLE_MS = 5000;
 const LINES = [1000, 10_000];
 /** Fresh processes are cheap, and no two start alike. */
@@ -19,12 +22,13 @@ module.exports = {
   name: 'cost',
   method: `What the package itself costs, in processes of their own on a fake engine in another one. Loading:
     ${LOADS} fresh processes a round. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
-    nothing happens; then each is acquired. The same with ${WARM_ON_REAL} on the real engine. Line: a pool of one
+    nothing happens; then each is acquired. The same with ${WARM_ON_REAL} on the real engine
+    (${WARM} where there is room). Line: a pool of one
     that is taken, and so many in line: the processor time of the whole process for each of 200 that
     join, leave from all over the line, or are served (a container removed and made included).`,
-  rounds: { full: 5, quick: 1 },
+  rounds: { full: 3, quick: 1 },
   warmUp: 0,
-  seconds: 120,
+  seconds: 300,
   needs: 'scientist-pool',
   metrics: {
     require: "require('scientist-pool')",
@@ -51,7 +55,7 @@ module.exports = {
         }
         const sides = [
           ['fake engine', { engine: address, poolSize: WARM }],
-          ['real engine', { image, labels, poolSize: WARM_ON_REAL }],
+          ['real engine', { image, labels, memory: `${REAL_MEMORY}m`, poolSize: WARM_ON_REAL }],
         ];
         for (const [side, options] of sides) {
           const { acquire, ...figures } = await warm(options);
