@@ -18,3 +18,4 @@ pub mod js;
 pub mod pool;
 pub mod runner;
 pub mod sandbox;
+mod task;

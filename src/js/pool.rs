@@ -32,6 +32,7 @@ use crate::{
     },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Paths, Sandbox, Sandboxes},
+    task,
 };
 
 /// What JavaScript is told as it happens.
@@ -113,7 +114,7 @@ impl NativePool {
         config: String,
         on_event: Function<'_, FnArgs<(String,)>, ()>,
     ) -> Result<Self> {
-        let config: Config = serde_json::from_str(&config)
+        let config: Config = serde_json::from_slice(config.as_bytes())
             .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
         // Weak: waiting for events keeps no process alive.
         let function = on_event.build_threadsafe_function().weak::<true>().build()?;
@@ -145,7 +146,7 @@ impl NativePool {
         let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));
         let pool = Pool::new(provider, config.pool, runtime::handle()?.clone(), on_event);
         let mut health = engine.health();
-        let telling = runtime::handle()?.spawn(async move {
+        let telling = task::spawn_on(runtime::handle()?, async move {
             while health.changed().await.is_ok() {
                 let health = health.borrow_and_update().clone();
                 on_health(Told::Engine(EngineEvent::EngineState(health)));
@@ -155,7 +156,9 @@ impl NativePool {
         // A worker that is terminated leaves calls behind that nobody waits for.
         env.add_env_cleanup_hook(Arc::downgrade(&pool), |pool| {
             if let (Some(pool), Ok(handle)) = (pool.upgrade(), runtime::handle()) {
-                handle.spawn(async move { pool.shutdown(Duration::ZERO).await });
+                task::spawn_on(handle, async move {
+                    let _ = pool.shutdown(Duration::ZERO).await;
+                });
             }
         })?;
         Ok(Self { pool, paths, engine, _telling: AbortOnDropHandle::new(telling), unhonoured })

@@ -25,6 +25,8 @@ use napi::{
 
 use super::runtime;
 
+use crate::task;
+
 /// A Promise of what the work gives. A panic in it rejects. While it is pending, it keeps the process
 /// alive.
 ///
@@ -44,7 +46,7 @@ where
         // Nobody is to be woken: it is asked again as soon as it is spawned.
         work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     };
-    handle.spawn(async move {
+    task::spawn_on(handle, async move {
         let result = match begun {
             Poll::Ready(result) => result,
             Poll::Pending => work.await,

@@ -30,6 +30,7 @@ use crate::{
     budget::{Seat, Terms},
     config::PoolConfig,
     error::Result,
+    task,
 };
 
 pub(super) struct Core<P: Provider> {
@@ -104,7 +105,7 @@ impl<P: Provider> Core<P> {
     /// Has the pool settle whenever its turn at the budget may have come, for as long as it is there.
     pub fn attend(self: &Arc<Self>) {
         let (core, bell) = (Arc::downgrade(self), self.seat.bell());
-        self.runtime.spawn(async move {
+        task::spawn_on(&self.runtime, async move {
             loop {
                 bell.notified().await;
                 let Some(core) = core.upgrade() else { return };
@@ -174,7 +175,7 @@ impl<P: Provider> Core<P> {
             Effect::Remove(slot) => removal::remove(self.clone(), slot),
             Effect::Alarm(at) => {
                 let core = self.clone();
-                self.runtime.spawn(async move {
+                task::spawn_on(&self.runtime, async move {
                     tokio::select! {
                         () = sleep_until(at) => core.step(|state, _| state.alarmed()),
                         () = core.provider.recovered() => core.step(|state, _| state.recovered()),
@@ -183,7 +184,7 @@ impl<P: Provider> Core<P> {
             }
             Effect::Glance(at) => {
                 let core = self.clone();
-                self.runtime.spawn(async move {
+                task::spawn_on(&self.runtime, async move {
                     sleep_until(at).await;
                     core.step(|state, _| state.glance());
                 });

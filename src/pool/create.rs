@@ -14,13 +14,14 @@ use super::{
 use crate::{
     budget::Lane,
     error::{Code, Error, Result},
+    task,
 };
 
 pub(super) fn prepare<P: Provider>(core: Arc<Core<P>>, permit: PreparePermit) {
     let runtime = core.runtime.clone();
     let cut_off = permit.cut_off();
     let held = Held { core, permit: Some(permit) };
-    runtime.spawn(async move {
+    task::spawn_on(&runtime, async move {
         let core = held.core.clone();
         let work = core.contained("preparing", async { core.provider.prepare().await });
         let result = tokio::select! {
@@ -36,7 +37,7 @@ pub(super) fn create<P: Provider>(core: Arc<Core<P>>, permit: CreatePermit, lane
     let runtime = core.runtime.clone();
     let cut_off = permit.cut_off();
     let held = Held { core, permit: Some(permit) };
-    runtime.spawn(async move {
+    task::spawn_on(&runtime, async move {
         let core = held.core.clone();
         let limit = core.create_timeout;
         let work =

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{core::Core, failure, provider::Provider, state::Outcome};
-use crate::error::Result;
+use crate::{error::Result, task};
 
 /// How long, once nothing is leased any more, creates and removals have to come to their end.
 /// The engine's own deadline for a removal is below this.
@@ -25,7 +25,7 @@ pub(super) fn close<P: Provider>(core: &Arc<Core<P>>, grace: Duration) -> Outcom
     let (outcome, tell) = core.step(|state, effects| state.close(grace_until, effects));
     core.hurry.notify_waiters();
     if let Some(tell) = tell {
-        core.runtime.spawn(drain(core.clone(), tell));
+        task::spawn_on(&core.runtime, drain(core.clone(), tell));
     }
     outcome
 }

@@ -11,7 +11,10 @@ use super::{
     provider::{Pooled, Provider},
     slot::{Removal, Slot},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    task,
+};
 
 /// How often a removal is tried; with the delays between, an engine has some 10 s to come back.
 /// What is left then is for the next start's sweep.
@@ -24,7 +27,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) {
     let runtime = core.runtime.clone();
     let removing = Removing { core, slot, asked: Instant::now(), settled: false };
-    runtime.spawn(async move {
+    task::spawn_on(&runtime, async move {
         let (core, slot) = (removing.core.clone(), removing.slot.clone());
         let mut first_error: Option<Error> = None;
         for attempt in 1.. {

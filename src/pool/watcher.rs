@@ -17,9 +17,11 @@ use super::{
     state::YOUNG,
 };
 
+use crate::task;
+
 pub(super) fn watch<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) {
     let runtime = core.runtime.clone();
-    runtime.spawn(async move {
+    task::spawn_on(&runtime, async move {
         let mut lost = pin!(lost(&slot.item));
         let mut removal_asked = pin!(removal_asked(&slot));
         let mut grown = pin!(sleep_until(slot.since + YOUNG));

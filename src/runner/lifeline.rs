@@ -8,6 +8,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::task;
+
 /// A task that owns the connection to PID 1 for as long as it runs. Dropping this ends the container.
 pub struct Lifeline {
     lost: watch::Receiver<bool>,
@@ -19,10 +21,8 @@ impl Lifeline {
     /// Hands the connection to `work`, which returns when it has ended.
     pub(super) fn of(work: impl Future<Output = ()> + Send + 'static) -> Self {
         let (death, lost) = watch::channel(false);
-        // On the heap, so that it is freed with its last poll: the task itself stays as long as its handle
-        // does, which is until JavaScript's garbage collector has come by.
-        let work = Box::pin(work);
-        let task = tokio::spawn(async move {
+        // The handle stays until JavaScript's garbage collector has come by.
+        let task = task::spawn(async move {
             work.await;
             let _ = death.send(true);
         });

@@ -14,6 +14,7 @@ use crate::{
     engine::Engine,
     error::{Code, Error, Result},
     pool::{Lease, Member},
+    task,
 };
 
 /// A container of a pool. Dropping one that was acquired ends the container.
@@ -65,7 +66,10 @@ impl<E: Engine> Sandbox<E> {
         if unusable {
             self.member.terminate();
             let member = self.member.clone();
-            tokio::spawn(async move { member.destroy().await });
+            task::spawn(async move {
+                // One that fails is tried again, and told of, by the pool.
+                let _ = member.destroy().await;
+            });
         }
         result
     }

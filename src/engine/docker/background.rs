@@ -4,6 +4,8 @@ use std::{future::Future, sync::Arc};
 
 use tokio::{runtime::Handle, sync::watch};
 
+use crate::task;
+
 #[derive(Clone)]
 pub(super) struct Background {
     running: Arc<watch::Sender<usize>>,
@@ -17,7 +19,7 @@ impl Background {
     /// Runs `work` on `runtime`; may be called from any thread.
     pub(super) fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
         let place = Place::take(self.running.clone());
-        runtime.spawn(async move {
+        task::spawn_on(runtime, async move {
             let _place = place;
             work.await;
         });

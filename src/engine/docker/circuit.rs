@@ -36,6 +36,7 @@ use super::{
 use crate::{
     backoff::delay,
     error::{Error, Result},
+    task,
 };
 
 /// The longest a probe may take.
@@ -150,7 +151,7 @@ impl Circuit {
             return;
         }
         let (mut prober, hurry) = (Prober(Arc::downgrade(self)), self.hurry.clone());
-        tokio::spawn(async move {
+        task::spawn(async move {
             for streak in 1.. {
                 if prober.probe().await {
                     return;

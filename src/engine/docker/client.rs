@@ -37,6 +37,7 @@ use super::{
 use crate::{
     budget::Budget,
     error::{Code, Error, Result},
+    task,
 };
 
 /// The oldest API spoken: Docker 19.03, Podman 3.
@@ -221,7 +222,7 @@ impl Client {
     pub(super) fn listen(self: &Arc<Self>) {
         let mut listening = self.listening();
         if listening.as_ref().is_none_or(AbortHandle::is_finished) {
-            let task = tokio::spawn(events::listen(Arc::downgrade(self)));
+            let task = task::spawn(events::listen(Arc::downgrade(self)));
             *listening = Some(task.abort_handle());
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::{sleep, Instant};
 use super::{
     super::Health, client::Client, fault::Fault, lines, remove::discard, roster::Happened,
 };
-use crate::backoff::delay;
+use crate::{backoff::delay, task};
 
 /// A stream that lasted this long was one; a shorter one counts as a failure to get one.
 const LASTING: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ async fn resync(client: &Arc<Client>) -> Result<(), Fault> {
     let listed = client.list_own_containers().await?;
     for id in client.roster().compare(&before, &listed) {
         let client = client.clone();
-        tokio::spawn(async move {
+        task::spawn(async move {
             // What can't be removed even so is found by the next comparison, or sweep.
             let _ = discard(&client, &id, true).await;
         });

@@ -11,7 +11,7 @@ use once_cell::sync::Lazy;
 use tokio::{sync::watch, task::AbortHandle};
 
 use super::super::{OnPull, PullProgress};
-use crate::error::Result;
+use crate::{error::Result, task};
 
 type Outcome = Option<Result<()>>;
 
@@ -69,7 +69,7 @@ where
     });
     let (sender, outcome) = watch::channel(None);
     let work = pull(report);
-    let task = tokio::spawn(async move {
+    let task = task::spawn(async move {
         let result = work.await;
         sender.send_replace(Some(result));
     });
