@@ -270,6 +270,22 @@ declare namespace ContainerPoolManager {
      * Begins a call as {@link execute} does, and returns at once: its output comes as streams. Each call
      * runs whatever others do in the container; one beside another takes the cold path.
      *
+     * @example
+     * ```js
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   const child = container.spawn('for n in range(3): print(n, n * n)', {}, [], { timeout: 10_000 });
+     *   for await (const line of child) console.log(line);
+     *   const { exitCode, reason } = await child.exit;
+     *   console.log(exitCode, reason); // 0 exit
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
+     * ```
+     *
      * @param script Python source. It is what the interpreter reads from its stdin, so there is no other.
      * @throws {PoolError} `INVALID_ARGUMENT`. All else is told by the child's streams and its `exit`.
      */
@@ -282,6 +298,24 @@ declare namespace ContainerPoolManager {
     /**
      * The same for a command, which reads what is written to the child's `stdin`: `end()` that, where it
      * reads until the end.
+     *
+     * @example
+     * ```js
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   const sort = container.spawn(['sort', '-u'], { encoding: 'utf8' });
+     *   sort.stdin.end('b\na\nb\n'); // or pipeline(stream, sort.stdin)
+     *   for await (const chunk of sort.stdout) process.stdout.write(chunk);
+     *   console.log((await sort.exit).exitCode);
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
+     * ```
+     *
+     * @param cmd The program and its arguments, without a shell.
      */
     spawn(cmd: readonly string[], options?: SpawnCommandOptions): Child;
 
@@ -407,6 +441,7 @@ declare namespace ContainerPoolManager {
      * @throws {PoolError} `INVALID_ARGUMENT`.
      */
     lines(options?: LinesOptions): AsyncGenerator<string, void, void>;
+    /** {@link lines} of stdout. */
     [Symbol.asyncIterator](): AsyncGenerator<string, void, void>;
 
     /** `kill()`, and waits for its end: for `await using`. */
@@ -836,11 +871,13 @@ declare namespace ContainerPoolManager {
     encoding?: Encoding;
   }
 
+  /** The options of `spawn` for a command. */
   export interface SpawnCommandOptions extends SpawnOptions {
     /** Added to the container's environment. */
     env?: Env;
   }
 
+  /** The options of `lines`. */
   export interface LinesOptions {
     /** Which stream. @defaultValue 'stdout' */
     from?: 'stdout' | 'stderr';
