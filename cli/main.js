@@ -39,6 +39,12 @@ run also takes:
   --memory SIZE      such as 256m
   --network NAME     one of the engine's networks; default: none
   --cwd FOLDER       its working directory; default: /tmp
+  --file LOCAL[:PATH]
+                     a file or a folder, put into /tmp as PATH before the call; default: as its own name. A
+                     folder with the PATH . puts its files right there. As often as needed
+  --collect GLOB     what to get of the files in /tmp after the call, such as 'out/**'; 1000 files and 64 MiB
+                     at most. As often as needed
+  --out DIR          where they go; --json lists them with their sizes
 
 bench also takes:
   --n ROUNDS         how often each step is measured; default: 20

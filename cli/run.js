@@ -5,7 +5,9 @@ const { buffer } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('..');
 const { invalid } = require('../lib/errors');
+const { readPatterns } = require('../lib/files');
 const { engineOptions } = require('./engine');
+const { Out, localFiles } = require('./files');
 
 const options = {
   ...engineOptions,
@@ -14,10 +16,16 @@ const options = {
   memory: { type: 'string' },
   network: { type: 'string' },
   cwd: { type: 'string' },
+  file: { type: 'string', multiple: true, default: [] },
+  collect: { type: 'string', multiple: true, default: [] },
+  out: { type: 'string' },
 };
 
-function fault([file]) {
-  return file === undefined ? 'run needs a script: run FILE -- ARGS' : undefined;
+function fault([file], { collect, out }) {
+  if (file === undefined) return 'run needs a script: run FILE -- ARGS';
+  if (collect.length > 0 && out === undefined) return '--collect needs --out DIR';
+  if (collect.length === 0 && out !== undefined) return '--out needs --collect GLOB';
+  return undefined;
 }
 
 /** `--env`: pairs, and names whose value is the one they have here. */
@@ -40,17 +48,15 @@ function write(stream, chunk) {
 const REASONS = {
   signal: ({ signal }) => `ended by ${signal}`,
   timeout: ({ duration }) => `ended after ${duration} ms by its timeout`,
-  output_limit: () => 'ended by its output: --json keeps 10 MiB of each stream',
+  output_limit: () => 'ended by its output: --json and --collect keep 10 MiB of each stream',
   oom: () => 'ended for want of memory; --memory gives it more',
 };
 
-async function perform({ values, positionals: [file, ...args], pool: given, io }) {
-  const source = file === '-' ? await buffer(io.stdin) : await fs.readFile(file);
-  const call = {
-    args,
-    env: variables(values.env, io.env),
-    ...(values.cwd === undefined ? {} : { cwd: values.cwd }),
-  };
+/** The options of the call that the command line asks for. */
+async function callOptions(values, args, io) {
+  const call = { args, env: variables(values.env, io.env) };
+  if (values.file.length > 0) call.files = await localFiles(values.file);
+  if (values.cwd !== undefined) call.cwd = values.cwd;
   if (values.timeout !== undefined) {
     if (!/^\d+$/.test(values.timeout)) {
       throw invalid(`--timeout must be a whole number of milliseconds; got ${values.timeout}`);
@@ -65,12 +71,27 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
       onStderr: (chunk) => write(io.stderr, chunk),
     });
   }
+  if (values.collect.length > 0) {
+    for (const glob of values.collect) readPatterns(glob, `--collect ${glob}`);
+    call.collect = values.collect;
+  }
+  return call;
+}
+
+async function perform({ values, positionals: [file, ...args], pool: given, io }) {
+  const source = file === '-' ? await buffer(io.stdin) : await fs.readFile(file);
+  const call = await callOptions(values, args, io);
+  const out = values.out === undefined ? null : await Out.open(values.out);
   const pool = new ContainerPoolManager({ ...given, poolSize: 0, handleSignals: true });
+  const say = (words) => io.stderr.write(`scientist-pool: ${words}\n`);
   try {
-    const result = await pool.run(source.toString(), call);
-    if (values.json) io.stdout.write(`${JSON.stringify(result)}\n`);
+    const { files: found, ...result } = await pool.run(source.toString(), call);
+    const files = await out?.write(found);
+    if (values.json) io.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
     const why = REASONS[result.reason]?.(result);
-    if (why !== undefined) io.stderr.write(`scientist-pool: ${why}\n`);
+    if (why !== undefined) say(why);
+    else if (files?.length === 0)
+      say(`there is no file that matches --collect ${values.collect.join(' or ')}`);
     return result.exitCode;
   } finally {
     await pool.shutdown({ grace: 0 });

@@ -428,6 +428,7 @@ module.exports = {
   MAX_FILES,
   Transfer,
   canRepeat,
+  checkPath,
   decoded,
   fileSet,
   readFileSet,

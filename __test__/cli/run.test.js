@@ -119,6 +119,8 @@ describe('what is not of the script has an exit code of its own', () => {
 
   test.each([
     [[], 'run needs a script'],
+    [[script, '--collect', '*'], '--collect needs --out DIR'],
+    [[script, '--out', folder], '--out needs --collect GLOB'],
     [[script, '--no-such-option'], "Unknown option '--no-such-option'"],
   ])('2 for %j', async (args, said) => {
     const { stderr, code } = await run(args);

@@ -1,5 +1,9 @@
 'use strict';
 
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
 const { IMAGE, NO_PYTHON, address } = require('../support/engine');
 const { cli } = require('../support/cli');
 
@@ -29,4 +33,30 @@ test('run passes arguments, environment, output and exit code', async () => {
     input: source,
   });
   expect({ stdout, code }).toEqual({ stdout: 'x 1\n', code: 7 });
+});
+
+test('run puts files there, and gets what the script leaves', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cli-'));
+  try {
+    fs.mkdirSync(path.join(folder, 'data'));
+    fs.writeFileSync(path.join(folder, 'data/in.txt'), 'from here');
+    fs.writeFileSync(path.join(folder, 'tool'), '#!/bin/sh\ntr a-z A-Z', { mode: 0o755 });
+    const source = `
+import os, subprocess
+os.makedirs('out/deep')
+text = open('data/in.txt').read()
+open('out/deep/result.txt', 'w').write(subprocess.run('./tool', input=text, capture_output=True, text=True).stdout)
+os.symlink('/etc/passwd', 'out/link')`;
+    const files = ['--file', `${folder}/data`, '--file', `${folder}/tool`];
+    const out = ['--collect', 'out/**', '--out', `${folder}/results`];
+    const ended = await cli(['run', '-', ...files, ...out], { env, input: source });
+    expect(ended).toEqual({ stdout: '', stderr: '', code: 0 });
+    const results = path.join(folder, 'results');
+    expect(fs.readdirSync(results, { recursive: true }).sort()).toEqual([
+      ...['out', 'out/deep', 'out/deep/result.txt'],
+    ]);
+    expect(fs.readFileSync(path.join(results, 'out/deep/result.txt'), 'utf8')).toBe('FROM HERE');
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 });
