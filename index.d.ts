@@ -1133,11 +1133,13 @@ declare namespace ContainerPoolManager {
   /**
    * What the tracing channels tell, by name: `tracingChannel('scientist-pool:acquire')` of
    * `node:diagnostics_channel`, and so on. A channel without subscribers costs nothing. Scripts,
-   * commands, arguments, environments and output are in none of them. `error` is what the call rejected
-   * with: reasons of your own signals and what your own callbacks threw too.
+   * commands, arguments, environments, output and files are in none of them. `error` is what the call
+   * rejected with: reasons of your own signals and what your own callbacks threw too; that of a file names
+   * its path.
    *
-   * `acquire`, `execute` and `destroy` are told as they happen, in the caller's asynchronous context;
-   * `run` is an `acquire`, an `execute` and a `destroy`. `create` and `pull` go on in the background and
+   * `acquire`, `execute`, `files` and `destroy` are told as they happen, in the caller's asynchronous
+   * context; `run` is an `acquire`, an `execute` and a `destroy`, with a `files` before and after the
+   * `execute` if it has `files` and patterns in `collect`. `create` and `pull` go on in the background and
    * are told when they are over, all steps at once: their times are in the message.
    */
   export interface TracingMessages {
@@ -1148,6 +1150,13 @@ declare namespace ContainerPoolManager {
     execute: TracingMessage<Omit<ExecuteResult, 'stdout' | 'stderr'>> & {
       containerId: string;
       kind: 'script' | 'command';
+      /** The longest it may take, ms; 0: without end. */
+      timeout: number;
+    };
+    /** A `writeFiles`, `readFile` or `readFiles`; `bytes` are those of all its files together. */
+    files: TracingMessage<{ files: number; bytes: number }> & {
+      containerId: string;
+      operation: 'writeFiles' | 'readFile' | 'readFiles';
       /** The longest it may take, ms; 0: without end. */
       timeout: number;
     };

@@ -20,6 +20,16 @@ const { Delivery, makeResult } = require('./output');
 const { securityOf } = require('./security');
 const { Streams } = require('./streams');
 
+/** What others may see of files: how many, and their bytes in all. */
+const SIZES = {
+  writeFiles: (written) => written,
+  readFile: (data) => ({ files: 1, bytes: data.length }),
+  readFiles: (files) => ({
+    files: files.length,
+    bytes: files.reduce((sum, { data }) => sum + data.length, 0),
+  }),
+};
+
 /** A result as others may see it. */
 function withoutOutput({ stdout, stderr, files, ...rest }) {
   return rest;
@@ -93,27 +103,34 @@ class Container {
   async writeFiles(files, options) {
     const site = callSite();
     const call = readWriteFiles(files, options);
-    await this.#transfer(call, site, (transfer) => transfer.write(call.entries));
+    await this.#transfer('writeFiles', call, site, (transfer) => transfer.write(call.entries));
   }
 
   async readFile(path, options) {
     const site = callSite();
     const call = readReadFile(path, options);
-    const data = await this.#transfer(call, site, (transfer) => transfer.read(call));
+    const data = await this.#transfer('readFile', call, site, (transfer) => transfer.read(call));
     return decoded(data, call.encoding);
   }
 
   async readFiles(glob, options) {
     const site = callSite();
     const call = readReadFiles(glob, options);
-    const files = await this.#transfer(call, site, (transfer) => transfer.readAll(call));
+    const files = await this.#transfer('readFiles', call, site, (transfer) =>
+      transfer.readAll(call),
+    );
     return fileSet(files, call.encoding);
   }
 
   /** Does what a call about files asks for; one without a `timeout` of its own has the pool's. */
-  #transfer({ timeout = this.#owner.settings.execTimeout, signal }, site, work) {
+  #transfer(operation, { timeout = this.#owner.settings.execTimeout, signal }, site, work) {
     const end = () => this.#owner.removeBehind(this);
-    return new Transfer(this.#native, { timeout, signal }, end, site).perform(work);
+    return trace(
+      'files',
+      () => ({ ...this.#described(), operation, timeout }),
+      () => new Transfer(this.#native, { timeout, signal }, end, site).perform(work),
+      SIZES[operation],
+    );
   }
 
   async destroy() {
@@ -163,13 +180,13 @@ class Container {
     const { signal, job } = call;
     const bounds = { timeout: job.timeoutMs, signal };
     if (entries !== undefined) {
-      await this.#transfer(bounds, site, (transfer) => transfer.write(entries));
+      await this.#transfer('writeFiles', bounds, site, (transfer) => transfer.write(entries));
     }
     const result = await this.#perform(call, waited, site);
     if (patterns === undefined) return result;
     const found = endedContainer(result)
       ? []
-      : await this.#transfer(bounds, site, (transfer) =>
+      : await this.#transfer('readFiles', bounds, site, (transfer) =>
           transfer.readAll({ patterns, maxFiles: MAX_FILES, maxBytes: MAX_BYTES }),
         );
     return { ...result, files: fileSet(found, 'buffer') };

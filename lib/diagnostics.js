@@ -8,10 +8,10 @@ const debug = debuglog('scientist-pool');
 
 /**
  * The tracing channels, `tracing:scientist-pool:<name>:start` and so on. `index.d.ts` says what their
- * messages hold. Never in them: scripts, commands, arguments, environments and output.
+ * messages hold. Never in them: scripts, commands, arguments, environments, output and files.
  */
 const channels = Object.fromEntries(
-  ['acquire', 'create', 'execute', 'destroy', 'pull'].map((name) => [
+  ['acquire', 'create', 'execute', 'files', 'destroy', 'pull'].map((name) => [
     name,
     tracingChannel(`scientist-pool:${name}`),
   ]),

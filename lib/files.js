@@ -235,6 +235,7 @@ class Transfer {
     throw error;
   }
 
+  /** Writes them all; gives how many there were, and their bytes. */
   async write(entries) {
     const batch = new Batch((pieces) =>
       this.#settle(this.#native.writeFiles(pieces, this.#left, this.#line)),
@@ -245,6 +246,7 @@ class Transfer {
         else await this.#writeStream(entry, batch);
       }
       await batch.send();
+      return { files: entries.length, bytes: batch.total };
     } catch (error) {
       // Those that were not read to their end, or not at all, hold what they hold no longer.
       for (const { stream } of entries) stream?.destroy?.();
@@ -333,6 +335,8 @@ class Batch {
   #send;
   #pieces = [];
   #size = 0;
+  /** Bytes of everything that was added. */
+  total = 0;
 
   /** `send`: gets the pieces, resolves when they are written. */
   constructor(send) {
@@ -346,6 +350,7 @@ class Batch {
   async add(piece) {
     this.#pieces.push(piece);
     this.#size += piece.data.length;
+    this.total += piece.data.length;
     if (this.#size >= BATCH || this.#pieces.length >= BATCH_FILES) await this.send();
   }
 

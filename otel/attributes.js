@@ -13,6 +13,9 @@ const STATE = 'scientist_pool.container.state';
 const CALL_KIND = 'scientist_pool.execute.kind';
 const CALL_REASON = 'scientist_pool.execute.reason';
 const CALL_PATH = 'scientist_pool.execute.path';
+const FILES_OPERATION = 'scientist_pool.files.operation';
+const FILES_COUNT = 'scientist_pool.files.count';
+const FILES_SIZE = 'scientist_pool.files.size';
 
 /** An image's name, and its tag if it has one; a digest is in neither. */
 function image(reference) {
@@ -28,12 +31,15 @@ function begun(message) {
     ...image(message.image),
     ...(message.containerId === undefined ? {} : { [CONTAINER_ID]: message.containerId }),
     ...(message.kind === undefined ? {} : { [CALL_KIND]: message.kind }),
+    ...(message.operation === undefined ? {} : { [FILES_OPERATION]: message.operation }),
   };
 }
 
 /** What is known at the end beside that. */
 function ended({ result = {} }) {
   if (result.containerId !== undefined) return { [CONTAINER_ID]: result.containerId };
+  if (result.files !== undefined)
+    return { [FILES_COUNT]: result.files, [FILES_SIZE]: result.bytes };
   if (result.reason === undefined) return {};
   return {
     [EXIT_CODE]: result.exitCode,

@@ -7,11 +7,12 @@ import ContainerPoolManager = require('../index.js');
  * `registerInstrumentations` takes, and listens from its construction on. Takes `@opentelemetry/api`,
  * which you have installed if you use OpenTelemetry.
  *
- * Spans (`scientist-pool acquire`, `… execute`, `… destroy`, children of the caller's span; `… create`
- * and `… pull`, which go on in the background): `container.id`, `container.image.name`,
+ * Spans (`scientist-pool acquire`, `… execute`, `… files`, `… destroy`, children of the caller's span;
+ * `… create` and `… pull`, which go on in the background): `container.id`, `container.image.name`,
  * `container.image.tags`, `error.type`; for an `execute` also `process.exit.code` and
- * `scientist_pool.execute.kind`, `.reason` and `.path`. Scripts, arguments, environments and output are
- * in none of them.
+ * `scientist_pool.execute.kind`, `.reason` and `.path`; for `files` also `scientist_pool.files.operation`
+ * (`writeFiles`, `readFile` or `readFiles`), `.count` and `.size` (bytes in all). Scripts, arguments,
+ * environments, output and files are in none of them.
  *
  * @example
  * ```js

@@ -21,7 +21,7 @@ const BOUNDARIES = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ];
 
-/** The histogram of each operation. */
+/** The histogram of each operation that has one. */
 const DURATIONS = {
   acquire: ['scientist_pool.container.wait_time', 'The time it took to get a container.'],
   create: ['scientist_pool.container.create_time', 'The time it took to make a container.'],
@@ -29,6 +29,9 @@ const DURATIONS = {
   destroy: ['scientist_pool.container.destroy_time', 'The time it took to remove a container.'],
   pull: ['scientist_pool.image.pull_time', 'The time it took to pull the image.'],
 };
+
+/** The operations, by the names of their channels. */
+const OPERATIONS = [...Object.keys(DURATIONS), 'files'];
 
 const STATES = { warm: 'idle', leased: 'used', creating: 'creating', destroying: 'destroying' };
 
@@ -74,7 +77,7 @@ class ScientistPoolInstrumentation {
     const meter = this.#meterProvider.getMeter(NAME, version);
     this.#durations = durations(meter);
     const stops = [this.#observe(meter)];
-    for (const operation of Object.keys(DURATIONS)) {
+    for (const operation of OPERATIONS) {
       const channel = tracingChannel(`scientist-pool:${operation}`);
       const listeners = {
         start: (message) => this.#start(operation, message),
@@ -128,7 +131,7 @@ class ScientistPoolInstrumentation {
     }
     const ms = message.duration ?? (began === undefined ? null : performance.now() - began);
     if (ms === null) return;
-    this.#durations[operation].record(ms / 1000, {
+    this.#durations[operation]?.record(ms / 1000, {
       ...attributes.image(message.image),
       ...(failure === undefined ? {} : { [attributes.ERROR_TYPE]: failure }),
     });

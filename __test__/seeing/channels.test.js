@@ -2,6 +2,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { tracingChannel } = require('node:diagnostics_channel');
+const { Readable } = require('node:stream');
 
 const { runNode } = require('../support/node');
 const { until } = require('../support/until');
@@ -11,14 +12,17 @@ const bench = useFakeEngine();
 const IMAGE = 'python:3.9-slim';
 
 const subscriptions = [];
-/** Notes what a channel tells from now on: `[step, message as it was then]`. */
-function listen(name) {
+/** Notes what a channel tells from now on: `[step, message as it was then]`. `begun` gets each that begins. */
+function listen(name, begun = () => undefined) {
   const channel = tracingChannel(`scientist-pool:${name}`);
   const told = [];
   const listeners = Object.fromEntries(
     ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((step) => [
       step,
-      (message) => told.push([step, { ...message }]),
+      (message) => {
+        told.push([step, { ...message }]);
+        if (step === 'start') begun(message);
+      },
     ]),
   );
   channel.subscribe(listeners);
@@ -69,14 +73,56 @@ test('a call is told with how it ended', async () => {
   expect(told[4][1]).toEqual({ ...common, kind: 'command', timeout: 600_000 });
 });
 
+describe('files', () => {
+  test('are told with how many there were, and their bytes', async () => {
+    const told = listen('files');
+    const container = await bench.pool({ poolSize: 0 }).acquire();
+    await container.writeFiles({ a: 'ä', b: Readable.from(['12', '345']) }, { timeout: 5000 });
+    await container.readFile('b');
+    await container.readFiles('*', { encoding: 'utf8' });
+    expect(steps(told)).toEqual([...SUCCESS, ...SUCCESS, ...SUCCESS]);
+    const common = { image: IMAGE, containerId: container.id };
+    expect(told[0][1]).toEqual({ ...common, operation: 'writeFiles', timeout: 5000 });
+    const ends = told.filter(([step]) => step === 'asyncEnd').map(([, message]) => message);
+    expect(ends).toEqual([
+      { ...common, operation: 'writeFiles', timeout: 5000, result: { files: 2, bytes: 7 } },
+      { ...common, operation: 'readFile', timeout: 600_000, result: { files: 1, bytes: 5 } },
+      { ...common, operation: 'readFiles', timeout: 600_000, result: { files: 2, bytes: 7 } },
+    ]);
+  });
+
+  test('that fail are told with their error', async () => {
+    const told = listen('files');
+    const container = await bench.pool({ poolSize: 0 }).acquire();
+    const error = await container.readFile('none').catch((reason) => reason);
+    expect(steps(told)).toEqual(FAILURE);
+    expect(told.at(-1)[1].error).toBe(error);
+  });
+
+  test('of a run are told before and after its call', async () => {
+    const order = [];
+    const told = ['files', 'execute'].map((name) => listen(name, (message) => order.push(message)));
+    await bench.pool({ poolSize: 0 }).run('1', { files: { a: 'x' }, collect: 'a', timeout: 5000 });
+    expect(told.map(steps)).toEqual([[...SUCCESS, ...SUCCESS], SUCCESS]);
+    expect(order.map(({ operation, kind, timeout }) => [operation ?? kind, timeout])).toEqual([
+      ...[
+        ['writeFiles', 5000],
+        ['script', 5000],
+        ['readFiles', 5000],
+      ],
+    ]);
+  });
+});
+
 test('nothing that may be secret is told', async () => {
-  const told = ['acquire', 'create', 'execute', 'destroy'].map(listen);
+  const told = ['acquire', 'create', 'execute', 'files', 'destroy'].map((name) => listen(name));
   const secret = 'correct horse battery staple';
   bench.engine.reply('', { stdout: secret, stderr: secret });
   const pool = bench.pool({ poolSize: 0 });
-  await pool.run(`# ${secret}`, { env: { KEY: secret }, args: [secret] });
+  const files = { [secret]: secret };
+  await pool.run(`# ${secret}`, { env: { KEY: secret }, args: [secret], files, collect: secret });
   await pool.run(['echo', secret], { env: { KEY: secret }, stdin: secret });
-  expect(told.flat().length).toBeGreaterThan(12);
+  expect(told.flat().length).toBeGreaterThan(20);
   expect(JSON.stringify(told)).not.toContain(secret);
 });
 
@@ -160,13 +206,15 @@ test("a call is told in its caller's asynchronous context", async () => {
 });
 
 test('promises and results are as they are without a subscriber', async () => {
-  ['acquire', 'execute', 'destroy'].forEach(listen);
+  for (const name of ['acquire', 'execute', 'files', 'destroy']) listen(name);
   bench.engine.reply('', { stdout: 'out' });
   const pool = bench.pool({ poolSize: 0 });
   const acquired = pool.acquire();
   expect(acquired).toBeInstanceOf(Promise);
   const container = await acquired;
   expect(await container.execute('1')).toMatchObject({ stdout: 'out' });
+  expect(await container.writeFiles({ a: 'x' })).toBeUndefined();
+  expect(await container.readFile('a', 'utf8')).toBe('x');
   bench.engine.reply('', {});
   await container.destroy();
   const error = await container.execute('1').catch((reason) => reason);

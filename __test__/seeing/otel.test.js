@@ -90,6 +90,34 @@ describe('spans', () => {
     });
   });
 
+  test('of files have what was done, how many there were, and their bytes', async () => {
+    const pool = bench.pool({ poolSize: 0 });
+    await pool.run('print(1)', { files: { a: '123', b: '4' }, collect: 'a' });
+    const [written, read] = named('scientist-pool files');
+    expect(written.parentSpanContext.spanId).toBe(parent.spanContext().spanId);
+    expect(written.attributes).toEqual({
+      'container.id': expect.stringMatching(/^\w{64}$/),
+      'container.image.name': 'python',
+      'container.image.tags': ['3.9-slim'],
+      'scientist_pool.files.operation': 'writeFiles',
+      'scientist_pool.files.count': 2,
+      'scientist_pool.files.size': 4,
+    });
+    expect(read.attributes).toMatchObject({
+      'scientist_pool.files.operation': 'readFiles',
+      'scientist_pool.files.count': 1,
+      'scientist_pool.files.size': 3,
+    });
+  });
+
+  test('of files that are not there have the code of that', async () => {
+    const container = await bench.pool({ poolSize: 0 }).acquire();
+    await container.readFile('none').catch(() => undefined);
+    const [span] = named('scientist-pool files');
+    expect(span.status.code).toBe(SpanStatusCode.ERROR);
+    expect(span.attributes).toMatchObject({ 'error.type': 'FILE_NOT_FOUND' });
+  });
+
   test.each([
     [{ exitCode: 3 }, '3', 3],
     [{ reason: 'oom' }, 'oom', 137],

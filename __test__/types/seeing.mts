@@ -25,6 +25,14 @@ tracingChannel<unknown, TracingMessages['execute']>('scientist-pool:execute').su
   error: ({ error }) => error,
 });
 
+tracingChannel<unknown, TracingMessages['files']>('scientist-pool:files').asyncEnd.subscribe(
+  (message) => {
+    const { operation, result } = message as TracingMessages['files'];
+    const bytes: number = operation === 'readFile' ? (result?.bytes ?? 0) : 0;
+    return bytes;
+  },
+);
+
 const instrumentation = new ScientistPoolInstrumentation({ pools: () => ({ tools: pool }) });
 instrumentation.setTracerProvider(trace.getTracerProvider());
 instrumentation.setMeterProvider(metrics.getMeterProvider());
