@@ -47,7 +47,18 @@ function useFakeEngine() {
   return bench;
 }
 
+/** The same for tests of one pool each: `engine`, and `pool` on it, made with these options. */
+function useFakePool(options) {
+  const every = useFakeEngine();
+  const bench = { engine: null, pool: null };
+  beforeEach(() => {
+    bench.engine = every.engine;
+    bench.pool = every.pool(options);
+  });
+  return bench;
+}
+
 /** A promise that never settles: what a job gives that never ends. */
 const never = () => new Promise(() => {});
 
-module.exports = { CALLS, never, useFakeEngine };
+module.exports = { CALLS, never, useFakeEngine, useFakePool };

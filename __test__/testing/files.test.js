@@ -1,46 +1,35 @@
 'use strict';
 
-const { FakeEngine } = require('scientist-pool/testing');
-const ContainerPoolManager = require('scientist-pool');
+const { useFakePool } = require('../support/fake-bench');
 
-let engine;
-let pool;
-beforeEach(async () => {
-  engine = await FakeEngine.start();
-  pool = new ContainerPoolManager({ engine: engine.address, poolSize: 1 });
-});
-afterEach(async () => {
-  await pool.shutdown({ grace: 0 });
-  await engine.assertEmpty();
-  await engine.close();
-});
+const bench = useFakePool({ poolSize: 1 });
 
 test('what is written can be read, and shows in the container', async () => {
-  const container = await pool.acquire();
+  const container = await bench.pool.acquire();
   const big = Buffer.alloc(5 * 1024 ** 2, 'x');
   await container.writeFiles({ 'in/a.txt': 'a', 'in/b/c.txt': 'c', big });
   expect(await container.readFile('in/a.txt', 'utf8')).toBe('a');
   expect((await container.readFile('big')).equals(big)).toBe(true);
   const files = await container.readFiles('in/**', { encoding: 'utf8' });
   expect({ ...files }).toEqual({ 'in/a.txt': 'a', 'in/b/c.txt': 'c' });
-  const { files: there } = engine.containers.find(({ id }) => id === container.id);
+  const { files: there } = bench.engine.containers.find(({ id }) => id === container.id);
   expect([...there.keys()]).toEqual(['in/a.txt', 'in/b/c.txt', 'big']);
 });
 
 test('a reply leaves files, or sees to those there are', async () => {
-  engine.reply('report', { files: { 'out/r.csv': '1,2', skipped: '' } });
-  engine.reply('double', ({ container: { files } }) => {
+  bench.engine.reply('report', { files: { 'out/r.csv': '1,2', skipped: '' } });
+  bench.engine.reply('double', ({ container: { files } }) => {
     files.set('b', `${files.get('a')}${files.get('a')}`);
     return {};
   });
-  const report = await pool.run('report()', { collect: 'out/*.csv' });
+  const report = await bench.pool.run('report()', { collect: 'out/*.csv' });
   expect({ ...report.files }).toEqual({ 'out/r.csv': Buffer.from('1,2') });
-  const doubled = await pool.run('double()', { files: { a: 'x' }, collect: 'b' });
+  const doubled = await bench.pool.run('double()', { files: { a: 'x' }, collect: 'b' });
   expect(String(doubled.files.b)).toBe('xx');
 });
 
 test('what is not there, and what is too much, is an error as of a real container', async () => {
-  const container = await pool.acquire();
+  const container = await bench.pool.acquire();
   await container.writeFiles({ f: '12345' });
   await expect(container.readFile('none')).rejects.toMatchObject({
     code: 'FILE_NOT_FOUND',
@@ -55,18 +44,18 @@ test('what is not there, and what is too much, is an error as of a real containe
 
 test('files are reached while a job runs', async () => {
   let end;
-  engine.run = () => new Promise((resolve) => (end = () => resolve({ stdout: 'over' })));
-  const container = await pool.acquire();
+  bench.engine.run = () => new Promise((resolve) => (end = () => resolve({ stdout: 'over' })));
+  const container = await bench.pool.acquire();
   const running = container.execute('1');
   await container.writeFiles({ f: 'x' });
   expect(await container.readFile('f', 'utf8')).toBe('x');
   end();
   expect(await running).toMatchObject({ stdout: 'over' });
-  expect(engine.calls).toHaveLength(1);
+  expect(bench.engine.calls).toHaveLength(1);
 });
 
 test('a container that dies takes its files with it', async () => {
-  const container = await pool.acquire();
-  engine.containers.find(({ id }) => id === container.id).die();
+  const container = await bench.pool.acquire();
+  bench.engine.containers.find(({ id }) => id === container.id).die();
   await expect(container.readFile('f')).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
 });
