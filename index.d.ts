@@ -51,12 +51,25 @@ declare class ContainerPoolManager extends EventEmitter {
 
   /**
    * How many READY containers the pool keeps: the target of this moment where it follows demand.
-   * Assigning a number makes the pool grow or shrink to it, assigning a range has it follow demand.
+   *
+   * @example
+   * ```js
+   * const { ContainerPoolManager } = require('scientist-pool');
+   *
+   * const pool = new ContainerPoolManager({ poolSize: { min: 1, max: 8 } });
+   * console.log(pool.poolSize); // 1, as nobody has called
+   * pool.poolSize = { min: 2, max: 16 }; // for the day
+   * pool.poolSize = 4; // from now on four, however many call
+   * await pool.shutdown();
+   * ```
+   */
+  get poolSize(): number;
+  /**
+   * A number makes the pool grow or shrink to it; a range has it follow demand.
    *
    * @throws {PoolError} `INVALID_ARGUMENT`: not a whole number from 0 to 10 000 or a range of such, or
    *   more than `max`.
    */
-  get poolSize(): number;
   set poolSize(size: number | ContainerPoolManager.PoolSizeRange);
 
   /** Whether an {@link initialize} is under way. */
@@ -90,6 +103,20 @@ declare class ContainerPoolManager extends EventEmitter {
    *
    * With `files` it writes files first; with patterns in `collect` the result has the `files` that match
    * after the end. The `timeout` counts for each of the three.
+   *
+   * @example
+   * ```js
+   * const { run, shutdown } = require('scientist-pool');
+   *
+   * const script = 'open("out.txt", "w").write(open("in/words.txt").read().upper())';
+   * const { exitCode, files } = await run(script, {
+   *   files: { 'in/words.txt': 'hello' },
+   *   collect: '*.txt', // or several: ['*.txt', 'plots/**']
+   *   timeout: 10_000,
+   * });
+   * for (const [path, content] of Object.entries(files)) console.log(path, String(content)); // out.txt HELLO
+   * await shutdown();
+   * ```
    *
    * @param script Python source.
    * @throws what {@link acquire}, {@link ContainerPoolManager.Container.execute},
@@ -327,11 +354,22 @@ declare namespace ContainerPoolManager {
      *
      * @example
      * ```js
-     * await container.writeFiles({
-     *   'data/in.csv': 'a,b\n1,2\n',
-     *   'photo.png': fs.createReadStream('photo.png'),
-     *   'tool.sh': { data: '#!/bin/sh\necho hello\n', mode: 0o755 },
-     * });
+     * const { Readable } = require('node:stream');
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   await container.writeFiles({
+     *     'data/in.csv': 'a,b\n1,2\n',
+     *     'data/big.csv': Readable.from(['a,b\n', '3,4\n']), // or any other stream, such as that of a file
+     *     'tool.sh': { data: '#!/bin/sh\nwc -l data/*.csv\n', mode: 0o755 },
+     *   });
+     *   const { stdout } = await container.executeCommand(['./tool.sh']);
+     *   console.log(stdout);
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
      * ```
      *
      * @param files Path → content. Paths are relative, names with `/` between them, without `.` and `..`.
@@ -346,6 +384,23 @@ declare namespace ContainerPoolManager {
      * What a file below the working directory holds, as a Buffer unless `encoding` says otherwise. No
      * link is followed, and what is no regular file is not read.
      *
+     * @example
+     * ```js
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   await container.writeFiles({ 'notes.txt': 'hello' });
+     *   const bytes = await container.readFile('notes.txt', { maxBytes: '1m' }); // a Buffer
+     *   const text = await container.readFile('notes.txt', 'utf8'); // a string
+     *   console.log(bytes.length, text); // 5 hello
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
+     * ```
+     *
+     * @param path Relative, names with `/` between them, without `.` and `..`.
      * @param options `'utf8'` is short for `{ encoding: 'utf8' }`.
      * @throws {PoolError} `FILE_NOT_FOUND`; `FILE_LIMIT`: it has more than `maxBytes`; `FILE_ERROR` with
      *   `path` and `errno`; else as {@link writeFiles}.
@@ -365,6 +420,22 @@ declare namespace ContainerPoolManager {
      * The names are the scripts' choice. They never lead out of the folder they are put in; on Windows,
      * look at them before you do so.
      *
+     * @example
+     * ```js
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   await container.writeFiles({ 'out/a.csv': '1,2', 'out/deep/b.csv': '3', 'c.txt': '' });
+     *   const tables = await container.readFiles('out/**', { encoding: 'utf8', maxFiles: 100 });
+     *   for (const [path, text] of Object.entries(tables)) console.log(path, text);
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
+     * ```
+     *
+     * @param glob A pattern, or several; a file that more than one matches is there once.
      * @throws {PoolError} `FILE_LIMIT`: more than `maxFiles` match, they have more than `maxBytes`
      *   together, or there are more than 100 000 names to look at; else as {@link readFile}.
      */
@@ -831,13 +902,15 @@ declare namespace ContainerPoolManager {
     signal?: AbortSignal;
   }
 
+  /** The options of a `readFile`. */
   export interface ReadFileOptions<E extends Encoding = 'buffer'> extends FileOptions {
     /** The most bytes, of all files together; more is `FILE_LIMIT`. @defaultValue 64 MiB */
     maxBytes?: Bytes;
-    /** @defaultValue 'buffer' */
+    /** What the contents are given as: text, or bytes as they are. @defaultValue 'buffer' */
     encoding?: E;
   }
 
+  /** The options of a `readFiles`. */
   export interface ReadFilesOptions<E extends Encoding = 'buffer'> extends ReadFileOptions<E> {
     /** The most files; more is `FILE_LIMIT`. @defaultValue 1000 */
     maxFiles?: number;
