@@ -90,15 +90,27 @@ test('a worker thread', async () => {
   expect(await project.node(['-e', starter])).toEqual(works);
 });
 
-test('a layout of links, as pnpm and yarn make it', async () => {
-  const linked = await Project.with([tarball.file], { strategy: 'linked' });
-  try {
-    expect(fs.existsSync(linked.path('node_modules/.store'))).toBe(true);
-    linked.write('main.mjs', esm);
-    expect(await linked.node(['main.mjs'])).toEqual(works);
-  } finally {
-    linked.remove();
-  }
+describe('another package manager', () => {
+  let other;
+  afterEach(() => other.remove());
+
+  test('pnpm, with its store and its links', async () => {
+    other = await Project.with([tarball.file], { by: 'pnpm' });
+    expect(fs.realpathSync(other.path('node_modules/scientist-pool'))).toContain('/.pnpm/');
+    other.write('main.cjs', cjs);
+    other.write('main.mjs', esm);
+    expect(await other.node(['main.cjs'])).toEqual(works);
+    expect(await other.node(['main.mjs'])).toEqual(works);
+  });
+
+  test("Yarn, with Plug'n'Play in the place of node_modules", async () => {
+    other = await Project.with([tarball.file], { by: 'yarn' });
+    expect(fs.existsSync(other.path('node_modules'))).toBe(false);
+    other.write('main.cjs', cjs);
+    other.write('main.mjs', esm);
+    expect(await other.manager('yarn', ['node', 'main.cjs'])).toEqual(works);
+    expect(await other.manager('yarn', ['node', 'main.mjs'])).toEqual(works);
+  });
 });
 
 describe('test runners', () => {

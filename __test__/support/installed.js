@@ -29,15 +29,34 @@ async function pack(folder, from = ROOT) {
   return { file: path.join(folder, packed.filename), paths: packed.files.map(({ path }) => path) };
 }
 
+/** How package managers install tarballs into a project, offline. */
+const INSTALL = {
+  npm: (project, tarballs) => npm(['install', ...tarballs], project.path('.')),
+  pnpm: (project, tarballs) => project.manager('pnpm', ['add', '--offline', ...tarballs]),
+  yarn: (project, tarballs) => {
+    // Without it, Yarn looks for the project in the folders above.
+    project.write('yarn.lock', '');
+    const files = tarballs.map((file) => `${nameOf(file)}@file:${file}`);
+    return project.manager('yarn', ['add', ...files]);
+  },
+};
+
+/** The development dependencies that bring them. */
+const MANAGERS = { pnpm: 'pnpm', yarn: '@yarnpkg/cli-dist' };
+
+/** A package's name, from that of its tarball. */
+const nameOf = (file) => path.basename(file).replace(/-\d+\.\d+\.\d+\.tgz$/, '');
+
 /** An empty project with tarballs installed, in a folder of its own. */
 class Project {
   #folder;
 
-  static async with(tarballs, { strategy = 'hoisted' } = {}) {
+  static async with(tarballs, { by = 'npm' } = {}) {
     const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'installed-')));
     const project = new Project(folder);
-    project.write('package.json', '{ "private": true }');
-    await npm(['install', `--install-strategy=${strategy}`, ...tarballs], folder);
+    // Yarn has its loader for ES modules where the project says that it has some.
+    project.write('package.json', '{ "private": true, "type": "module" }');
+    await INSTALL[by](project, tarballs);
     return project;
   }
 
@@ -71,6 +90,19 @@ class Project {
     const { bin } = JSON.parse(fs.readFileSync(path.join(home, 'package.json'), 'utf8'));
     const program = typeof bin === 'string' ? bin : Object.values(bin)[0];
     return this.node([path.join(home, program), ...args], env);
+  }
+
+  /** Runs pnpm or Yarn in it, with what they keep for all projects in it, too. */
+  async manager(name, args) {
+    const home = this.path('home');
+    const ended = await this.tool(MANAGERS[name], args, {
+      ...{ HOME: home, USERPROFILE: home, LOCALAPPDATA: home, PNPM_HOME: undefined },
+      ...{ XDG_DATA_HOME: undefined, XDG_CACHE_HOME: undefined, XDG_STATE_HOME: undefined },
+      ...{ YARN_ENABLE_NETWORK: '0', YARN_ENABLE_TELEMETRY: '0' },
+    });
+    if (ended.code !== 0)
+      throw new Error(`${name} ${args.join(' ')}: ${ended.stdout}${ended.stderr}`);
+    return ended;
   }
 
   remove() {
