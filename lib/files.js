@@ -305,6 +305,8 @@ class Transfer {
   #patiently(promise) {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
+      // What was under way when it was given up on may have come to its end all the same.
+      if (this.#over !== null) reject(this.#over.error);
       Promise.resolve(promise).then(resolve, reject);
     });
   }

@@ -225,6 +225,21 @@ describe('a call about files', () => {
     expect(container.status).toBe('TERMINATED');
   });
 
+  test('waits for no stream when the signal was aborted as a piece came to its end', async () => {
+    const controller = new AbortController();
+    double.written = async () => {
+      controller.abort(new Error('enough'));
+      return null;
+    };
+    const stalls = async function* () {
+      yield Buffer.alloc(4 * MiB + 1);
+      await new Promise(() => {});
+    };
+    const writing = container.writeFiles({ f: stalls() }, { signal: controller.signal });
+    await expect(writing).rejects.toThrow('enough');
+    expect(container.status).toBe('TERMINATED');
+  });
+
   test('of an aborted signal does nothing but end the container', async () => {
     const { batches } = keepFiles();
     const signal = AbortSignal.abort(new Error('before'));
