@@ -1,5 +1,6 @@
 'use strict';
 
+const { abortable } = require('./abort');
 const { readCommandCall, readScriptCall, readSpawn } = require('./call');
 const { Child } = require('./child');
 const { trace } = require('./diagnostics');
@@ -196,38 +197,35 @@ class Container {
     return { image: this.#owner.settings.image, containerId: this.#id };
   }
 
-  async #carryOut(call, waited, site) {
-    const { job, signal, streams, onStdout, onStderr } = call;
+  #carryOut(call, waited, site) {
+    const { signal, streams, onStdout, onStderr } = call;
     const delivers = onStdout !== undefined || onStderr !== undefined;
-    if (signal?.aborted) {
-      this.#owner.removeBehind(this);
-      throw signal.reason;
-    }
     const line = signal || streams || delivers ? new (loadNative().NativeCall)() : null;
     const delivery = delivers ? new Delivery(call, line) : null;
     const sink = streams?.open(line) ?? delivery;
-    const onAbort = () => line.cancel();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    let outcome;
+    const on = { abort: () => line.cancel(), aborted: () => this.#owner.removeBehind(this) };
+    return abortable(signal, on, async () => {
+      const outcome = await this.#outcome(call.job, line, sink, site).finally(() =>
+        delivery?.close(),
+      );
+      if (delivery?.failure) {
+        this.#owner.removeBehind(this);
+        throw delivery.failure.error;
+      }
+      if (typeof outcome === 'string') throw failure(outcome, site);
+      return makeResult(outcome, call, waited);
+    });
+  }
+
+  /** What a job comes to, once its output is delivered. */
+  async #outcome(job, line, sink, site) {
     try {
-      outcome = await this.#native.execute(job, line, sink?.onChunk ?? null);
+      const outcome = await this.#native.execute(job, line, sink?.onChunk ?? null);
       if (sink !== null && typeof outcome !== 'string') await sink.finish(outcome);
+      return outcome;
     } catch (cause) {
       throw panic(cause, site);
-    } finally {
-      delivery?.close();
-      signal?.removeEventListener('abort', onAbort);
     }
-    if (signal?.aborted) {
-      this.#owner.removeBehind(this);
-      throw signal.reason;
-    }
-    if (delivery?.failure) {
-      this.#owner.removeBehind(this);
-      throw delivery.failure.error;
-    }
-    if (typeof outcome === 'string') throw failure(outcome, site);
-    return makeResult(outcome, call, waited);
   }
 
   static {

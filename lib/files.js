@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
+const { abortable } = require('./abort');
 const {
   atSite,
   failure,
@@ -194,24 +195,18 @@ class Transfer {
   }
 
   /** Does the work, within the bounds of the call. */
-  async perform(work) {
+  perform(work) {
     const signal = this.#signal;
-    if (signal?.aborted) {
-      this.#end();
-      throw signal.reason;
-    }
-    const onAbort = () => this.#giveUp(signal.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      const value = await work(this);
-      if (this.#over === null) return value;
-    } catch (error) {
-      if (this.#over === null) throw error;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
-    this.#end();
-    throw this.#over.error;
+    const on = { abort: () => this.#giveUp(signal.reason), aborted: this.#end };
+    return abortable(signal, on, async () => {
+      try {
+        return await work(this);
+      } catch (error) {
+        if (this.#over === null || signal?.aborted) throw error;
+        this.#end();
+        throw this.#over.error;
+      }
+    });
   }
 
   /** ms until the deadline, as the native side takes it: 0 is none. */

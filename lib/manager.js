@@ -2,6 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 
+const { abortable } = require('./abort');
 const { readAcquire, readRun, readShutdown } = require('./call');
 const { Container, handOver, performWithFiles } = require('./container');
 const { Background, trace } = require('./diagnostics');
@@ -146,31 +147,20 @@ class ContainerPoolManager extends EventEmitter {
     );
   }
 
-  async #findLease(timeout, signal, site) {
-    if (signal?.aborted) throw signal.reason;
-    // A warm container is there at once: no line, and no way over another thread.
-    const warm = guarded(() => this.#native.tryAcquire(), site);
-    if (typeof warm === 'string') throw failure(warm, site);
-    if (warm) return this.#wrap(warm, true);
-    if (signal === undefined) {
-      const native = await settled(this.#native.acquire(timeout, null), site);
-      return this.#wrap(native, true);
-    }
-    const line = new (loadNative().NativeCall)();
-    const onAbort = () => line.cancel();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
+  #findLease(timeout, signal, site) {
+    let line = null;
+    return abortable(signal, { abort: () => line?.cancel() }, async () => {
+      // A warm container is there at once: no line, and no way over another thread.
+      const warm = guarded(() => this.#native.tryAcquire(), site);
+      if (typeof warm === 'string') throw failure(warm, site);
+      if (warm) return this.#wrap(warm, true);
+      if (signal !== undefined) line = new (loadNative().NativeCall)();
       const native = await settled(this.#native.acquire(timeout, line), site);
       const container = this.#wrap(native, true);
       // It came in the same instant: its caller has been told otherwise already.
-      if (signal.aborted) this.#removeBehind(container);
-      else return container;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
-    throw signal.reason;
+      if (signal?.aborted) this.#removeBehind(container);
+      return container;
+    });
   }
 
   async run(what, options) {
