@@ -460,14 +460,6 @@ declare namespace ContainerPoolManager {
   /**
    * A call that was begun by {@link Container.spawn}: what it reads and writes as Node streams, and its
    * end. It keeps Node alive until it has ended. Iterating over it gives the {@link lines} of its stdout.
-   *
-   * @example
-   * ```js
-   * const child = container.spawn(['sort', '-u']);
-   * child.stdin.end('b\na\nb\n');
-   * for await (const line of child) console.log(line);
-   * const { exitCode } = await child.exit;
-   * ```
    */
   export interface Child<Stdin extends Writable | null = Writable> {
     /**

@@ -296,7 +296,8 @@ while time.monotonic() < end:
   });
 
   it('end at their timeout where a script keeps the answer from coming', async () => {
-    await container.writeFiles({ f: 'x' });
+    // Large, so that it is being read for long enough.
+    await container.writeFiles({ f: Buffer.alloc(16 * 2 ** 20) });
     // It stops every process it may: the one that reads files is of the same user.
     await python(`import subprocess
 subprocess.Popen(["python3", "-c", """
