@@ -298,11 +298,13 @@ while time.monotonic() < end:
   it('end at their timeout where a script keeps the answer from coming', async () => {
     // Large, so that it is being read for long enough.
     await container.writeFiles({ f: Buffer.alloc(16 * 2 ** 20) });
-    // It stops every process it may: the one that reads files is of the same user.
+    // It stops every process it may: the one that reads files is of the same user. The script that starts it
+    // may come to its end first.
     await python(`import subprocess
 subprocess.Popen(["python3", "-c", """
-import os, signal
+import os, signal, time
 me = os.getpid()
+while os.getppid() != 1: time.sleep(0.01)
 while True:
     for pid in os.listdir("/proc"):
         if pid.isdigit() and int(pid) not in (1, me):
