@@ -1,12 +1,12 @@
 'use strict';
 
-const readline = require('node:readline');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { ContainerPoolManager } = require('..');
 const { PoolError, invalid } = require('../lib/errors');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
+const { StatusLine } = require('./status-line');
 const { layOut } = require('./table');
 
 const options = { ...engineOptions, n: { type: 'string', default: '20' } };
@@ -90,23 +90,13 @@ function summarize(samples) {
   return { n: sorted.length, min: at(0), p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }
 
-/** Says how far it is: on a terminal, on one line that goes away at the end. */
-function progress({ stderr }, rounds) {
-  if (!stderr.isTTY) return () => {};
-  return (round) => {
-    readline.cursorTo(stderr, 0);
-    readline.clearLine(stderr, 0);
-    if (round <= rounds) stderr.write(`round ${round} of ${rounds}`);
-  };
-}
-
 /** Each step once in every round, so that what else the machine does falls on all of them alike. */
-async function measure(pools, rounds, show) {
+async function measure(pools, rounds, line) {
   const samples = STEPS.map(() => []);
   const paths = STEPS.map(() => new Set());
   // The first round warms up: the image's files, this process's code.
   for (let round = 0; round <= rounds; round += 1) {
-    show(Math.max(round, 1));
+    line.show(`round ${Math.max(round, 1)} of ${rounds}`);
     for (const [at, [, step]] of STEPS.entries()) {
       await Promise.all([rest(pools.warm), rest(pools.cold)]);
       const { ms, path } = await step(pools);
@@ -114,7 +104,7 @@ async function measure(pools, rounds, show) {
       if (round > 0) samples[at].push(ms);
     }
   }
-  show(rounds + 1);
+  line.wipe();
   const summaries = samples.map(summarize);
   return STEPS.map(([name], at) => ({
     name,
@@ -139,7 +129,7 @@ async function perform({ values, pool: given, io }) {
   if (!/^[1-9]\d{0,4}$/.test(values.n)) {
     throw invalid(`--n must be a whole number of rounds, 1 to 99999; got ${values.n}`);
   }
-  return withEngine(given, async ({ pool: cold, engine, failure }) => {
+  return withEngine(given, io, async ({ pool: cold, engine, failure }) => {
     if (failure !== null) throw failure;
     const { address, version, cpus } = engine;
     if (!values.json) {
@@ -148,8 +138,8 @@ async function perform({ values, pool: given, io }) {
     const warm = new ContainerPoolManager({ ...given, poolSize: 1, handleSignals: true });
     try {
       await warm.initialize();
-      const rounds = Number(values.n);
-      const steps = await measure({ warm, cold }, rounds, progress(io, rounds));
+      const line = new StatusLine(io.stderr);
+      const steps = await measure({ warm, cold }, Number(values.n), line);
       io.stdout.write(
         values.json
           ? `${JSON.stringify({ engine: { address, version, cpus }, image: cold.image, unit: 'ms', steps })}\n`

@@ -156,7 +156,7 @@ async function perform({ values, pool: given, io }) {
     loadNative();
     findings.add(step, 'ok', `for ${process.platform} ${process.arch}`);
     step = 'engine';
-    await withEngine(given, async ({ pool, engine, swept, failure }) => {
+    await withEngine(given, io, async ({ pool, engine, swept, failure }) => {
       const cores = `${engine.cpus} cores, ${Math.round(engine.memory / MiB)} MiB`;
       const what = `${engine.version} (API ${engine.apiVersion}) at ${engine.address}, ${cores}`;
       findings.add('engine', 'ok', what);

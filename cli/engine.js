@@ -1,6 +1,7 @@
 'use strict';
 
 const { ContainerPoolManager } = require('..');
+const { showPull } = require('./pull');
 
 /** The options of every command that contacts an engine. */
 const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };
@@ -12,14 +13,16 @@ const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };
  *   `failure`: why the image is not there, if it isn't
  * @throws {PoolError} where the engine did not answer
  */
-async function withEngine(options, use) {
+async function withEngine(options, io, use) {
   const pool = new ContainerPoolManager({ ...options, poolSize: 0, handleSignals: true });
   const told = new Promise((resolve) => pool.once('engine', resolve));
+  const wipe = showPull(pool, io);
   try {
     const failure = await pool.initialize().then(
       () => null,
       (error) => error,
     );
+    wipe();
     // It has answered if the image is all that is wrong; its own event may still be on its way.
     if (failure !== null && !/^IMAGE_/.test(failure.code)) throw failure;
     const { engine, swept } = await told;

@@ -79,7 +79,7 @@ async function perform({ values, pool, io }) {
   if (!values.json && orphans.length > 0) io.stdout.write(table(orphans, paint(io)));
   const wanted = orphans.length > 0 && (await confirm(orphans, values, io));
   // What every pool does when it first contacts its engine, and nothing else.
-  const removed = wanted ? await withEngine(given, ({ swept }) => swept) : [];
+  const removed = wanted ? await withEngine(given, io, ({ swept }) => swept) : [];
   const left = orphans.filter(({ id }) => !removed.includes(id));
   if (values.json) {
     io.stdout.write(`${JSON.stringify({ engine, orphans, removed })}\n`);

@@ -8,6 +8,7 @@ const { invalid } = require('../lib/errors');
 const { readPatterns } = require('../lib/files');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
+const { showPull } = require('./pull');
 
 const options = {
   ...engineOptions,
@@ -83,6 +84,7 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
   const call = await callOptions(values, args, io);
   const out = values.out === undefined ? null : await Out.open(values.out);
   const pool = new ContainerPoolManager({ ...given, poolSize: 0, handleSignals: true });
+  const wipe = showPull(pool, io);
   const say = (words) => io.stderr.write(`scientist-pool: ${words}\n`);
   try {
     const { files: found, ...result } = await pool.run(source.toString(), call);
@@ -94,6 +96,7 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
       say(`there is no file that matches --collect ${values.collect.join(' or ')}`);
     return result.exitCode;
   } finally {
+    wipe();
     await pool.shutdown({ grace: 0 });
   }
 }
