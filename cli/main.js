@@ -36,7 +36,10 @@ doctor, run, bench and prune also take:
 run also takes:
   --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
   --timeout MS       the longest it may run; 0: no limit
+  --cpu-time MS      the most CPU time it may use; 0: no limit
   --memory SIZE      such as 256m
+  --cpus NUMBER      how many processors it has, such as 1.5; default: 0.5
+  --pids-limit N     the most processes and threads; default: 50
   --network NAME     one of the engine's networks; default: none
   --cwd FOLDER       its working directory; default: /tmp
   --file LOCAL[:PATH]
@@ -84,8 +87,8 @@ function parse(argv) {
 }
 
 /** The options of a pool that the command line gives. What it doesn't is left to the environment. */
-function poolOptions({ engine, image, memory, network }) {
-  const given = Object.entries({ engine, image, memory, network });
+function poolOptions({ engine, image }) {
+  const given = Object.entries({ engine, image });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 

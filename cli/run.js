@@ -14,7 +14,10 @@ const options = {
   ...engineOptions,
   env: { type: 'string', multiple: true, default: [] },
   timeout: { type: 'string' },
+  'cpu-time': { type: 'string' },
   memory: { type: 'string' },
+  cpus: { type: 'string' },
+  'pids-limit': { type: 'string' },
   network: { type: 'string' },
   cwd: { type: 'string' },
   file: { type: 'string', multiple: true, default: [] },
@@ -50,20 +53,43 @@ const REASONS = {
   signal: ({ signal }) => `ended by ${signal}`,
   timeout: ({ duration }) => `ended after ${duration} ms by its timeout`,
   output_limit: () => 'ended by its output: --json and --collect keep 10 MiB of each stream',
+  cpu: () => 'ended by its CPU time; --cpu-time gives it more',
   oom: () => 'ended for want of memory; --memory gives it more',
 };
+
+/** Microseconds of the period in which a container's CPU time is counted: the default of `cpuPeriod`. */
+const CPU_PERIOD = 100_000;
+
+/** The number that an option was given, or `undefined`. */
+function number(values, option, unit) {
+  const text = values[option];
+  if (text === undefined) return undefined;
+  const [pattern, what] = unit === 'processors' ? [/^\d+(\.\d+)?$/, 'a'] : [/^\d+$/, 'a whole'];
+  if (pattern.test(text)) return Number(text);
+  throw invalid(`--${option} must be ${what} number of ${unit}; got ${text}`);
+}
+
+/** The options of the container that the command line asks for. */
+function limits(values) {
+  const { memory, network } = values;
+  const cpus = number(values, 'cpus', 'processors');
+  const given = {
+    ...{ memory, network },
+    cpuQuota: cpus && Math.round(cpus * CPU_PERIOD),
+    pidsLimit: number(values, 'pids-limit', 'processes'),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
 
 /** The options of the call that the command line asks for. */
 async function callOptions(values, args, io) {
   const call = { args, env: variables(values.env, io.env) };
   if (values.file.length > 0) call.files = await localFiles(values.file);
   if (values.cwd !== undefined) call.cwd = values.cwd;
-  if (values.timeout !== undefined) {
-    if (!/^\d+$/.test(values.timeout)) {
-      throw invalid(`--timeout must be a whole number of milliseconds; got ${values.timeout}`);
-    }
-    call.timeout = Number(values.timeout);
-  }
+  const timeout = number(values, 'timeout', 'milliseconds');
+  if (timeout !== undefined) call.timeout = timeout;
+  const cpuTime = number(values, 'cpu-time', 'milliseconds');
+  if (cpuTime !== undefined) call.cpuTime = cpuTime;
   if (!values.json) {
     Object.assign(call, {
       collect: false,
@@ -83,7 +109,12 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
   const source = file === '-' ? await buffer(io.stdin) : await fs.readFile(file);
   const call = await callOptions(values, args, io);
   const out = values.out === undefined ? null : await Out.open(values.out);
-  const pool = new ContainerPoolManager({ ...given, poolSize: 0, handleSignals: true });
+  const pool = new ContainerPoolManager({
+    ...given,
+    ...limits(values),
+    poolSize: 0,
+    handleSignals: true,
+  });
   const wipe = showPull(pool, io);
   const say = (words) => io.stderr.write(`scientist-pool: ${words}\n`);
   try {

@@ -69,11 +69,15 @@ test('the reason of a script that was ended is told on stderr', async () => {
 
 test('limits and the image become those of the container', async () => {
   const image = 'registry.test/tools:2';
-  await run([script, '--memory', '256m', '--image', image, '--network', 'tools']);
+  const limits = ['--memory', '256m', '--cpus', '1.5', '--pids-limit', '20'];
+  await run([script, ...limits, '--image', image, '--network', 'tools']);
   const { body } = bench.engine.requests.find(({ route }) => route === 'POST /containers/create');
   expect(body).toMatchObject({
     Image: image,
-    HostConfig: { Memory: 256 * 1024 ** 2, NetworkMode: 'tools' },
+    HostConfig: {
+      ...{ Memory: 256 * 1024 ** 2, CpuQuota: 150_000, CpuPeriod: 100_000, PidsLimit: 20 },
+      NetworkMode: 'tools',
+    },
   });
 });
 
@@ -109,6 +113,10 @@ describe('what is not of the script has an exit code of its own', () => {
     [['/no/such/file.py'], 'ENOENT'],
     [[script, '--memory', 'much'], 'memory'],
     [[script, '--timeout', 'soon'], '--timeout must be a whole number of milliseconds; got soon'],
+    [[script, '--cpu-time', '1s'], '--cpu-time must be a whole number of milliseconds; got 1s'],
+    [[script, '--cpus', 'all'], '--cpus must be a number of processors; got all'],
+    [[script, '--cpus', '0.001'], 'cpuQuota'],
+    [[script, '--pids-limit', '1.5'], '--pids-limit must be a whole number of processes; got 1.5'],
     [[script, '--env', '=x'], 'env has a variable without a name'],
   ])('125 for %j', async (args, said) => {
     const { stderr, code } = await run(args);
