@@ -671,7 +671,11 @@ declare namespace ContainerPoolManager {
      * @defaultValue 'default'
      */
     hardening?: 'default' | 'legacy';
-    /** `'none'`, or the name of one of the engine's networks. The host's own is not offered. @defaultValue 'none' */
+    /**
+     * `'none'`, or the name of one of the engine's networks; one that it does not have is refused by
+     * `initialize` and `acquire`. The host's own and another container's are not offered.
+     * @defaultValue 'none'
+     */
     network?: string;
     /** `uid[:gid]` or a name; `null`: the image's own. @defaultValue '65534:65534', `null` if legacy */
     user?: string | null;

@@ -16,6 +16,9 @@ const { cgroupFolders, processes, removeCgroups } = require('./processes');
 /** What `holder.sh` mounts over, for which the folders have to exist on the machine too. */
 const MOUNT_POINTS = ['/run/containerd', '/run/docker'];
 
+/** What an engine sets up in a network of its own. */
+const FIREWALL = { iptables: true };
+
 const LOCKED = 75;
 const SLOTS = 32;
 
@@ -64,8 +67,10 @@ class OwnEngine {
    *
    * `options`: further keys of dockerd's `daemon.json`, for example `{ 'live-restore': true }`.
    * `diskSize`: bytes of a storage of its own that is empty at first, and forgotten with the engine.
+   * `ownNetwork`: whether it lives in a network of its own, without a way out, in which it sets up bridges
+   * and a firewall as engines do; else it is in the machine's, and leaves its firewall alone.
    */
-  static async start(options = {}, { diskSize } = {}) {
+  static async start(options = {}, { diskSize, ownNetwork = false } = {}) {
     if (process.platform !== 'linux' || process.getuid() !== 0) {
       throw new SetupError(
         'An engine of our own can only be started on Linux and as root.',
@@ -78,9 +83,9 @@ class OwnEngine {
     await ensureProgram('dockerd', ['docker.io']);
     for (let slot = 1; slot <= SLOTS; slot += 1) {
       const absent = MOUNT_POINTS.filter((folder) => !fs.existsSync(folder));
-      const holder = await OwnEngine.#hold(slot);
+      const holder = await OwnEngine.#hold(slot, ownNetwork);
       if (!holder) continue;
-      const engine = new OwnEngine(slot, holder, options);
+      const engine = new OwnEngine(slot, holder, { ...(ownNetwork && FIREWALL), ...options });
       engine.#madeFolders = absent;
       engine.stop = defer(engine.stop.bind(engine));
       try {
@@ -99,7 +104,7 @@ class OwnEngine {
   }
 
   /** Takes the slot's lock and opens the namespaces; `null`: another run has the slot. */
-  static async #hold(slot) {
+  static async #hold(slot, ownNetwork) {
     const storage = path.join(paths.cache, 'engines', String(slot));
     fs.mkdirSync(storage, { recursive: true });
     // Before the lock: as long as it is there, no other run removes the mount points.
@@ -110,6 +115,7 @@ class OwnEngine {
         ...['--nonblock', '--conflict-exit-code', String(LOCKED), '--no-fork'],
         path.join(storage, 'lock'),
         ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+        ...(ownNetwork ? ['--net'] : []),
         ...['sh', path.join(__dirname, 'holder.sh')],
       ],
       { env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
@@ -140,6 +146,8 @@ class OwnEngine {
       fs.rmSync(path.join(this.runtime, name), { recursive: true, force: true });
     }
     for (const folder of cgroupFolders(this.cgroup)) removeCgroups(folder);
+    // dockerd would make its networks again, in the machine's own network perhaps.
+    fs.rmSync(path.join(this.storage, 'data', 'network'), { recursive: true, force: true });
     const inside = processes().find(({ parent }) => parent === this.#holder.pid);
     this.holderPid = inside.pid;
     this.namespace = inside.namespace;
@@ -152,8 +160,7 @@ class OwnEngine {
   async #mountDisk(size) {
     const data = path.join(this.storage, 'data');
     fs.mkdirSync(data, { recursive: true });
-    const mount = ['mount', '-t', 'tmpfs', '-o', `size=${size}`, 'none', data];
-    await run('nsenter', ['--target', String(this.holderPid), '--mount', ...mount]);
+    await this.run('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'none', data);
     // As others see it, through the holder's root.
     this.disk = path.join('/proc', String(this.holderPid), 'root', data);
   }
@@ -180,16 +187,23 @@ class OwnEngine {
     };
   }
 
+  /** `nsenter`'s way into them. */
+  get #namespaces() {
+    return ['--target', String(this.holderPid), '--mount', '--pid', '--net', '--root'];
+  }
+
+  /** Runs a program where the engine runs; resolves when it has succeeded. */
+  async run(program, ...args) {
+    await run('nsenter', [...this.#namespaces, program, ...args]);
+  }
+
   /** Starts dockerd (again) and waits until it answers. */
   async startDaemon() {
     fs.rmSync(path.join(this.runtime, 'docker.pid'), { force: true });
     const log = fs.openSync(this.log, 'a');
     const enter = spawn(
       'nsenter',
-      [
-        ...['--target', String(this.holderPid), '--mount', '--pid', '--root'],
-        ...['dockerd', '--config-file', this.#configFile],
-      ],
+      [...this.#namespaces, ...['dockerd', '--config-file', this.#configFile]],
       { env: environment, stdio: ['ignore', log, log], detached: true },
     );
     fs.closeSync(log);

@@ -159,6 +159,7 @@ export type Operation =
   | 'info'
   | 'events'
   | 'inspectImage'
+  | 'inspectNetwork'
   | 'pull'
   | 'create'
   | 'list'

@@ -36,6 +36,9 @@ const ROUTES = {
       ? { status: 200, body: { Id: `sha256:${'0'.repeat(64)}` } }
       : refused(404, `No such image: ${name}`),
 
+  // Whatever network is asked for is there: containers reach nothing here.
+  'GET /networks/:name': (_engine, { params: { name } }) => ({ status: 200, body: { Name: name } }),
+
   'POST /images/create': (engine, { query: { fromImage, tag = '' } }) => {
     // The digest of an image stands in the place of its tag.
     const name = tag === '' ? fromImage : `${fromImage}${tag.includes(':') ? '@' : ':'}${tag}`;
@@ -123,6 +126,7 @@ const OPERATIONS = {
   info: 'GET /info',
   events: 'GET /events',
   inspectImage: 'GET /images/:name/json',
+  inspectNetwork: 'GET /networks/:name',
   pull: 'POST /images/create',
   create: 'POST /containers/create',
   list: 'GET /containers/json',

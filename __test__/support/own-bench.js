@@ -33,9 +33,10 @@ async function copyImage(engine, image) {
  * An engine for all tests of a `describe`, to stop, kill and freeze; and pools on it. After each test
  * it is up again, its pools are shut down, and nothing may be left on it.
  *
- * @param {object} options `daemon`: keys of its `daemon.json`; `image`; `diskSize`: of its storage, in bytes
+ * @param {object} options `daemon`: keys of its `daemon.json`; `image`; `diskSize`: of its storage, in bytes;
+ *   `ownNetwork`: whether it has one of its own, with a firewall
  */
-function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize } = {}) {
+function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize, ownNetwork } = {}) {
   const bench = {
     engine: null,
     pools: new Pools(() => connect(bench.engine)),
@@ -50,7 +51,7 @@ function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize } = {})
     },
   };
   beforeAll(async () => {
-    bench.engine = await OwnEngine.start(daemon, { diskSize });
+    bench.engine = await OwnEngine.start(daemon, { diskSize, ownNetwork });
     await copyImage(bench.engine, image);
   }, 180_000);
   afterEach(async () => {

@@ -147,7 +147,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Talks to the engine once, and settles on an API version.
     fn connect(&self) -> impl Future<Output = Result<EngineInfo>> + Send;
 
-    /// Makes sure the image is there; pulls of one image under way at once share one pull.
+    /// Makes sure the network and the image are there; pulls of one image under way at once share one pull.
     fn prepare(&self, on_pull: OnPull) -> impl Future<Output = Result<()>> + Send;
 
     /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.

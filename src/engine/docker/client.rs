@@ -297,6 +297,13 @@ impl Client {
         self.call("inspect image", self.timeout, call).await.map(drop)
     }
 
+    /// Whether it is there counts: what an engine says of it is not read.
+    pub(super) async fn inspect_network(&self, name: &str) -> Result<(), Fault> {
+        let path = format!("/networks/{}", escape(name));
+        let call = self.link.transport.json::<IgnoredAny>(&path);
+        self.call("inspect network", self.timeout, call).await.map(drop)
+    }
+
     /// Begins a pull; the answer's body tells how it goes. Without a deadline: the caller has one.
     pub(super) async fn pull_image(
         &self,

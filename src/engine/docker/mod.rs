@@ -5,7 +5,7 @@
 //! - `client`: the calls, each with its name and deadline; `fault`: what comes in place of a result.
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
-//! - [`reference`], `image`, `pull`, `credentials`: the image.
+//! - [`reference`], `image`, `pull`, `credentials`: the image; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`, `seccomp`: what it gives of the protections
 //!   asked for; the system call filter.
 //! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
@@ -26,6 +26,7 @@ mod honours;
 mod image;
 mod info;
 mod lines;
+mod network;
 mod owner;
 mod pull;
 pub mod reference;
@@ -146,6 +147,7 @@ impl Engine for Docker {
     }
 
     async fn prepare(&self, on_pull: OnPull) -> Result<()> {
+        network::check(&self.client, &self.config.network).await?;
         image::prepare(&self.client, &self.config, &self.image, on_pull).await
     }
 
