@@ -70,11 +70,10 @@ async function pull(docker, image, onProgress) {
 }
 
 async function importTarball(docker, image, { file, recipe }) {
-  const [repo, tag] = image.split(':');
-  // The engine sets the tag when it has all of it, so an interrupted import leaves no image.
+  // The engine sets the name when it has all of it, so an interrupted import leaves no image. Podman
+  // (4.3) takes no tag but in the name.
   const stream = await docker.importImage(fs.createReadStream(file), {
-    repo,
-    tag,
+    repo: image,
     changes: recipe.changes,
   });
   await new Promise((resolve, reject) => {
@@ -100,6 +99,8 @@ async function pullAll(docker, images) {
       try {
         if (unreachable) throw unreachable;
         await pull(docker, image, (fraction, note) => rows[at].update(0.99 * fraction, note));
+        // Podman tells of a failure in words of its own, which docker-modem takes for progress.
+        if (!(await isThere(docker, image))) throw new Error('the pull failed');
         rows[at].update(1, 'pulled');
       } catch (error) {
         // With 404 the registry answered, and has no such image: that says nothing of the others.
