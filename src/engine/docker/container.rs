@@ -1,6 +1,10 @@
 //! A container: what it is made as, and its way from create over attach to start.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use bollard::{
     config::ContainerCreateBody,
@@ -27,6 +31,10 @@ use crate::{
 
 /// Between two looks for a container whose name is taken already.
 const LOOKS_MS: [u64; 7] = [10, 20, 40, 80, 160, 320, 640];
+/// Where Podman mounts a writable tmpfs without a size on a read-only root, unless something is mounted
+/// there (`--read-only-tmpfs`; its Docker API has no word for it).
+const PODMAN_OPENS: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
+const READ_ONLY: &str = "ro,nosuid,nodev,noexec";
 /// How many names are tried that somebody else has taken.
 const NAMES: usize = 3;
 
@@ -265,12 +273,12 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
             test: Some(vec!["NONE".to_owned()]),
             ..HealthConfig::default()
         }),
-        host_config: Some(host_config(config, honours)),
+        host_config: Some(host_config(config, honours, is_podman)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(config: &ContainerConfig, honours: &Honours) -> HostConfig {
+fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> HostConfig {
     let mut security = Vec::new();
     if config.no_new_privileges {
         security.push("no-new-privileges".to_owned());
@@ -299,7 +307,7 @@ fn host_config(config: &ContainerConfig, honours: &Honours) -> HostConfig {
         cap_drop: config.cap_add.as_ref().map(|_| vec!["ALL".to_owned()]),
         cap_add: config.cap_add.clone(),
         security_opt: Some(security),
-        tmpfs: Some(config.tmpfs.clone().into_iter().collect()),
+        tmpfs: Some(tmpfs(&config.tmpfs, is_podman && config.readonly_rootfs)),
         shm_size: config.shm_size,
         ulimits: Some(ulimits.collect()),
         log_config: (!config.log)
@@ -312,9 +320,29 @@ fn host_config(config: &ContainerConfig, honours: &Honours) -> HostConfig {
     }
 }
 
+/// What is mounted as tmpfs. `close`: what Podman would make writable keeps the image's files, read-only.
+fn tmpfs(asked: &BTreeMap<String, String>, close: bool) -> HashMap<String, String> {
+    let mut mounts: HashMap<String, String> = asked.clone().into_iter().collect();
+    if close {
+        for place in PODMAN_OPENS {
+            mounts.entry(place.to_owned()).or_insert_with(|| READ_ONLY.to_owned());
+        }
+    }
+    mounts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn podman_opens_no_place_of_its_own_and_those_asked_for_stay() {
+        let asked = BTreeMap::from([("/tmp".to_owned(), "size=64m".to_owned())]);
+        assert_eq!(tmpfs(&asked, false).into_iter().collect::<BTreeMap<_, _>>(), asked);
+        let closed = tmpfs(&asked, true);
+        assert_eq!(closed["/tmp"], "size=64m");
+        assert!(["/run", "/var/tmp"].iter().all(|place| closed[*place].starts_with("ro,")));
+    }
 
     #[test]
     fn a_missing_program_is_told_from_anything_else_that_is_missing() {
