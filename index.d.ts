@@ -382,7 +382,8 @@ declare namespace ContainerPoolManager {
 
     /**
      * What a file below the working directory holds, as a Buffer unless `encoding` says otherwise. No
-     * link is followed, and what is no regular file is not read.
+     * link is followed, and what is no regular file is not read. It is as much the scripts' word as their
+     * output is: what one left running can forge the answer.
      *
      * @example
      * ```js

@@ -86,6 +86,20 @@ const verdict = (found) =>
     ? { verdict: 'held', said: 'nothing found' }
     : { verdict: 'broken', said: [...new Set(found)].join(', ') };
 
+/** Reads and writes files of a container by commands, which go where a link leads. */
+const byCommands = (container) => ({
+  async readFile(path) {
+    const { stdout, stderr, exitCode } = await container.executeCommand(['cat', path]);
+    if (exitCode !== 0) throw new Error(stderr);
+    return stdout;
+  },
+  async writeFiles(files) {
+    for (const path of Object.keys(files)) {
+      await container.executeCommand(['sh', '-c', 'echo written > "$0"', path]);
+    }
+  },
+});
+
 /**
  * Each: `name`, `category`, `tries`, and `run(side, kit)` with the side `'old'`, `'ours'` or `'weakened'`.
  * How it is weakened stands with it.
@@ -105,6 +119,32 @@ const SCENARIOS = [
         const { stdout } = await second.execute(read('find_traces'));
         await second.destroy();
         return verdict(stdout === '' ? [] : stdout.split(', '));
+      } finally {
+        await pool.shutdown();
+      }
+    },
+  },
+  {
+    name: 'files/planted_links',
+    tries: 'Plants links where the holder of its container reads and writes files.',
+    // Weakened: the holder does so by commands.
+    async run(side, { open }) {
+      const pool = await open(side === 'weakened' ? 'old' : side);
+      try {
+        const container = await pool.acquire();
+        await container.execute(read('plant_links'));
+        const files = side === 'ours' ? container : byCommands(container);
+        const found = [];
+        for (const path of ['file', 'environment', 'folder/passwd']) {
+          const led = await files.readFile(path).catch(() => '');
+          if (led.length > 0) found.push(`read ${path}`);
+        }
+        for (const path of ['report', 'shared/made']) {
+          await files.writeFiles({ [path]: 'written' }).catch(() => undefined);
+        }
+        const { stdout } = await container.executeCommand(['ls', '/dev/shm']);
+        await container.destroy();
+        return verdict([...found, ...stdout.split('\n').filter(Boolean)]);
       } finally {
         await pool.shutdown();
       }
