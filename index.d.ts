@@ -828,7 +828,7 @@ declare namespace ContainerPoolManager {
     /**
      * CPU time of the container during the call, ms, all its processes together; 0: no limit. Its being
      * used up is a result with the reason `cpu`. The engine counts it, from its first answer on, and is asked
-     * when it can be over at the earliest.
+     * when it can be over at the earliest. `ENGINE_ERROR` where the engine has no control groups.
      * @defaultValue the pool's `cpuTime`
      */
     cpuTime?: number;

@@ -22,6 +22,9 @@ pub(super) struct Honours {
     pub unhonoured: Vec<Unhonoured>,
     /// The profile for `Seccomp::Strict`; `None`: the engine takes none, its own stays.
     pub strict: Option<&'static str>,
+    /// Whether the engine counts the CPU time of a container. Without control groups it gives that of the
+    /// machine.
+    pub counts_cpu_time: bool,
 }
 
 impl Honours {
@@ -31,6 +34,7 @@ impl Honours {
             isolation: Isolation::default(),
             unhonoured: Vec::new(),
             strict: (!is_podman).then(|| seccomp::profile(true)),
+            counts_cpu_time: true,
         }
     }
 
@@ -50,7 +54,7 @@ impl Honours {
             });
         }
         let strict = takes_profiles.then(|| seccomp::profile(knows_numbers));
-        Self { isolation, unhonoured, strict }
+        Self { isolation, unhonoured, strict, counts_cpu_time: has_cgroups(info) }
     }
 
     /// The profile to ask for; `None`: the engine's own.
@@ -87,9 +91,14 @@ fn isolation(info: &Info) -> Isolation {
     }
 }
 
+/// Whether the engine has control groups to put containers into.
+fn has_cgroups(info: &Info) -> bool {
+    info.cgroup_driver.as_deref() != Some("none")
+}
+
 /// The limits that the engine can't set. What it says nothing of it is taken to have.
 fn limits(info: &Info, config: &ContainerConfig) -> Vec<Unhonoured> {
-    let no_cgroups = info.cgroup_driver.as_deref() == Some("none");
+    let no_cgroups = !has_cgroups(info);
     let lacks = |has: Option<bool>| no_cgroups || has == Some(false);
     let remedy = if no_cgroups {
         "the engine has no control groups to itself (rootless without cgroup v2 and systemd)"
@@ -212,6 +221,7 @@ mod tests {
     fn an_engine_that_has_everything_has_nothing_to_report() {
         let honours = Honours::of(&able(), &config(Seccomp::Strict), false);
         assert_eq!(names(&honours), []);
+        assert!(honours.counts_cpu_time);
         assert!(honours.strict.is_some_and(|profile| profile.contains("errnoRet")));
         assert_eq!(honours.isolation.seccomp.as_deref(), Some("builtin"));
     }
@@ -259,6 +269,7 @@ mod tests {
         let honours = Honours::of(&info, &config(Seccomp::Strict), false);
         assert_eq!(names(&honours), [Memory, Swap, Pids, Cpu]);
         assert!(honours.isolation.rootless && honours.isolation.user_namespace);
+        assert!(!honours.counts_cpu_time);
     }
 
     #[test]

@@ -167,6 +167,9 @@ impl Engine for Docker {
     }
 
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
+        if !self.honours().await?.counts_cpu_time {
+            return Err(usage::not_counted(self.client.address()).container(id));
+        }
         usage::cpu_time(&self.client, &self.config, id).await
     }
 

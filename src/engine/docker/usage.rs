@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{super::CpuTime, client::Client};
-use crate::{config::ContainerConfig, error::Result};
+use super::{super::CpuTime, address::Address, client::Client};
+use crate::{
+    config::ContainerConfig,
+    error::{Code, Error, Result},
+};
 
 /// As much of the engine's answer as is read here: bollard's type for it refuses what it doesn't know.
 #[derive(Debug, Deserialize)]
@@ -24,6 +27,16 @@ struct CpuStats {
 struct CpuUsage {
     /// Nanoseconds.
     total_usage: u64,
+}
+
+/// A limit that would be held against the whole machine's time must not end a container.
+pub(super) fn not_counted(address: &Address) -> Error {
+    Error::new(
+        Code::EngineError,
+        format!(
+            "cpuTime can't be kept: the engine at {address} has no control groups to itself (rootless without cgroup v2 and systemd) and counts no container's CPU time; leave it out, and limit that of each process with ulimits.cpu"
+        ),
+    )
 }
 
 pub(super) async fn cpu_time(
