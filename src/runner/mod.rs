@@ -12,6 +12,7 @@ pub mod glob;
 pub mod job;
 pub mod lifeline;
 pub mod output;
+pub mod pace;
 pub mod session;
 pub mod startup;
 pub mod stdin;

@@ -1,11 +1,8 @@
 //! What a job writes: kept up to a limit, counted in full, and passed on piece by piece if wanted.
 
-use std::{
-    sync::{
-        atomic::{AtomicU32, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError,
-    },
-    time::Duration,
+use std::sync::{
+    atomic::{AtomicU32, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError,
 };
 
 use tokio::{
@@ -13,16 +10,13 @@ use tokio::{
     time::{sleep_until, Instant},
 };
 
-use super::demux::Stream;
+use super::{
+    demux::Stream,
+    pace::{Crowd, Pace},
+};
 
 /// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB.
 const WINDOW: u32 = 16;
-
-/// How many bytes a second of one job are read for long, and how many at once beyond that. The engine
-/// copies every byte, outside of any container's limits: a flood read as fast as it comes would keep it
-/// from serving the jobs beside.
-const RATE: f64 = (64 << 20) as f64;
-const BURST: f64 = (16 << 20) as f64;
 
 /// A piece of output on its way to the caller.
 pub struct Chunk {
@@ -93,13 +87,12 @@ pub struct Collected {
     pub truncated: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Streams {
     stdout: Collected,
     stderr: Collected,
     first_byte: Option<Instant>,
-    /// When all that came so far would have come at `RATE`.
-    paced: Option<Instant>,
+    pace: Pace,
     /// The call is over, whatever else the job may write.
     closed: bool,
 }
@@ -124,8 +117,21 @@ pub enum Room {
 }
 
 impl Output {
+    /// Output that is read at its own pace, whatever else is under way.
     pub fn new(wanted: Wanted, tap: Option<Tap>) -> Self {
-        Self { wanted, streams: Arc::default(), tap }
+        Self::among(Crowd::default(), wanted, tap)
+    }
+
+    /// Output that is read with regard to the others of a crowd.
+    pub fn among(crowd: Crowd, wanted: Wanted, tap: Option<Tap>) -> Self {
+        let streams = Streams {
+            stdout: Collected::default(),
+            stderr: Collected::default(),
+            first_byte: None,
+            pace: Pace::among(crowd),
+            closed: false,
+        };
+        Self { wanted, streams: Arc::new(Mutex::new(streams)), tap }
     }
 
     /// Takes a piece, and puts into `pieces` what is to be passed on by [`Output::pass_on`].
@@ -139,8 +145,7 @@ impl Output {
         }
         let now = Instant::now();
         streams.first_byte.get_or_insert(now);
-        let paced = streams.paced.map_or(now, |paced| paced.max(now));
-        streams.paced = Some(paced + Duration::from_secs_f64(bytes.len() as f64 / RATE));
+        streams.pace.took(bytes.len(), now);
         let collected = match stream {
             Stream::Stdout => &mut streams.stdout,
             Stream::Stderr => &mut streams.stderr,
@@ -170,12 +175,9 @@ impl Output {
 
     /// Gives the pieces to the caller, as fast as it takes them, and holds back a job that floods.
     pub(super) async fn pass_on(&self, pieces: &mut Pieces) {
-        let paced = self.lock().paced;
-        let ahead = Duration::from_secs_f64(BURST / RATE);
-        // A sleep that is over takes a millisecond all the same.
-        if let Some(due) =
-            paced.and_then(|at| at.checked_sub(ahead)).filter(|due| *due > Instant::now())
-        {
+        let due = self.lock().pace.due(Instant::now());
+        // Not without need: a sleep that is over takes a millisecond all the same.
+        if let Some(due) = due {
             sleep_until(due).await;
         }
         if let Some(tap) = &self.tap {
@@ -195,7 +197,11 @@ impl Output {
     /// The call is over: nothing that comes later is counted or passed on, and nothing waits for the
     /// caller to be done with a piece.
     pub fn close(&self) {
-        self.lock().closed = true;
+        {
+            let mut streams = self.lock();
+            streams.closed = true;
+            streams.pace.leave();
+        }
         if let Some(tap) = &self.tap {
             tap.window.close();
         }
@@ -224,6 +230,8 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn output(limit: u64) -> Output {
@@ -243,24 +251,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_is_read_no_faster_than_its_rate_and_what_is_no_flood_at_once() {
+    async fn a_flood_is_held_back_and_what_is_no_flood_is_not() {
         let output = Output::new(Wanted { limit: None, collect: false }, None);
-        let piece = vec![b'x'; 64 * 1024];
-        let read = |bytes: f64| {
-            let (output, piece) = (&output, &piece);
-            async move {
-                for _ in 0..(bytes / piece.len() as f64) as usize {
-                    output.push(Stream::Stdout, piece, &mut Vec::new());
-                    output.pass_on(&mut Vec::new()).await;
-                }
-            }
-        };
+        let piece = vec![b'x'; 1 << 20];
         let start = Instant::now();
-        read(BURST).await;
+        output.push(Stream::Stdout, &piece, &mut Vec::new());
+        output.pass_on(&mut Vec::new()).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
-        read(RATE * 2.0).await;
-        let took = start.elapsed().as_secs_f64();
-        assert!((1.9..2.1).contains(&took), "{took}");
+        for _ in 0..128 {
+            output.push(Stream::Stdout, &piece, &mut Vec::new());
+            output.pass_on(&mut Vec::new()).await;
+        }
+        assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
     }
 
     #[tokio::test]

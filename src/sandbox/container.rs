@@ -26,6 +26,7 @@ use crate::{
         job::{Command, Job, Work},
         lifeline::Lifeline,
         output::Output,
+        pace::Crowd,
         session::{End, Session, SessionError},
         startup::counts_only_at_start,
         stdin::Stdin,
@@ -146,7 +147,7 @@ impl<E: Engine> Container<E> {
             return Err(Error::new(Code::FileError, message).container(&self.id));
         }
 
-        let output = Output::new(wanted, tap);
+        let output = Output::among(Crowd::process(), wanted, tap);
         let (written, mut on_written) = oneshot::channel();
         let (path, work) = self.dispatch(job, output.clone(), written);
         if !is_files {
