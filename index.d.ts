@@ -836,8 +836,9 @@ declare namespace ContainerPoolManager {
     signal?: AbortSignal;
     /**
      * Bytes of each stream; what goes beyond is cut off, and ends the call with the reason
-     * `output_limit`. `Infinity`: no limit. Beyond 16 MiB output comes at 64 MiB a second at most: the engine
-     * copies every byte, and a flood must not keep it from others.
+     * `output_limit`. `Infinity`: no limit. Beyond 16 MiB output comes at 64 MiB a second at most, and
+     * beyond 4 MiB at 16 while other calls of the process are under way: the engine copies every byte, and a
+     * flood must not keep it from them.
      * @defaultValue the pool's `maxOutputBytes`; no limit with `collect: false`
      */
     maxOutputBytes?: Bytes;
