@@ -25,6 +25,8 @@ pub(super) struct Honours {
     /// Whether the engine counts the CPU time of a container. Without control groups it gives that of the
     /// machine.
     pub counts_cpu_time: bool,
+    /// What is asked for and can't be had: the option, and what to do. Nothing is made.
+    pub refused: Option<&'static str>,
 }
 
 impl Honours {
@@ -35,6 +37,7 @@ impl Honours {
             unhonoured: Vec::new(),
             strict: (!is_podman).then(|| seccomp::profile(true)),
             counts_cpu_time: true,
+            refused: None,
         }
     }
 
@@ -54,7 +57,8 @@ impl Honours {
             });
         }
         let strict = takes_profiles.then(|| seccomp::profile(knows_numbers));
-        Self { isolation, unhonoured, strict, counts_cpu_time: has_cgroups(info) }
+        let refused = if is_podman { podman_lacks(&isolation, config) } else { None };
+        Self { isolation, unhonoured, strict, counts_cpu_time: has_cgroups(info), refused }
     }
 
     /// The profile to ask for; `None`: the engine's own.
@@ -174,6 +178,17 @@ fn filter(
     })
 }
 
+/// What Podman's Docker API would pass over in silence (github.com/containers/podman/issues/28429), or take
+/// for something else.
+fn podman_lacks(isolation: &Isolation, config: &ContainerConfig) -> Option<&'static str> {
+    if matches!(config.seccomp, Seccomp::Profile(_)) {
+        return Some("seccomp can't be a profile on Podman, which reads one from a file on its own side: give 'engine', and set seccomp_profile in the engine's containers.conf");
+    }
+    (config.runtime.is_some() && config.runtime != isolation.default_runtime).then_some(
+        "runtime can't be chosen on Podman, whose Docker API passes over it: set runtime in the engine's containers.conf, and leave the option out",
+    )
+}
+
 /// The three numbers a version begins with: `20.10.24+dfsg1`.
 fn version(text: &str) -> Option<(u64, u64, u64)> {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
@@ -285,6 +300,24 @@ mod tests {
         let honours = Honours::of(&able(), &config(Seccomp::Strict), true);
         assert_eq!(names(&honours), [Protection::Seccomp]);
         assert_eq!(honours.seccomp(&Seccomp::Strict), None);
+    }
+
+    #[test]
+    fn podman_is_asked_for_no_profile_and_no_other_runtime() {
+        let info = Info { default_runtime: Some("crun".into()), ..able() };
+        let refused = |config: &ContainerConfig, is_podman| {
+            let refused = Honours::of(&info, config, is_podman).refused;
+            refused.and_then(|words| words.split(' ').next())
+        };
+        let of = |runtime: &str| ContainerConfig {
+            runtime: Some(runtime.into()),
+            ..config(Seccomp::Strict)
+        };
+        assert_eq!(refused(&config(Seccomp::Strict), true), None);
+        assert_eq!(refused(&config(Seccomp::Profile("{}".into())), true), Some("seccomp"));
+        assert_eq!(refused(&of("runsc"), true), Some("runtime"));
+        assert_eq!(refused(&of("crun"), true), None);
+        assert_eq!(refused(&of("runsc"), false), None);
     }
 
     #[test]

@@ -59,7 +59,7 @@ use super::{
 use crate::{
     budget::Budget,
     config::{ContainerConfig, EngineConfig},
-    error::Result,
+    error::{Code, Error, Result},
 };
 
 /// One engine, and the kind of container made on it.
@@ -147,6 +147,10 @@ impl Engine for Docker {
     }
 
     async fn prepare(&self, on_pull: OnPull) -> Result<()> {
+        if let Some(refused) = self.honours().await?.refused {
+            let message = format!("{refused} (the engine at {})", self.client.address());
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
         network::check(&self.client, &self.config.network).await?;
         image::prepare(&self.client, &self.config, &self.image, on_pull).await
     }
