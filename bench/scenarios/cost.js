@@ -89,7 +89,7 @@ async function run(name, args, signal) {
 function spawnProgram(name, args, signal) {
   const child = spawn(
     process.execPath,
-    ['--expose-gc', path.join(__dirname, '../cost', name), ...args.map(String)],
+    [path.join(__dirname, '../cost', name), ...args.map(String)],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
       signal,
