@@ -470,7 +470,7 @@ declare namespace ContainerPoolManager {
     readonly stdin: Stdin;
 
     /**
-     * What it writes. Who does not read holds it back, by way of the stream's buffer and 1 MiB on the way
+     * What it writes. Who does not read holds it back, by way of the stream's buffer and 128 KiB on the way
      * for both streams together: they share one connection, so one that is full holds the other back, too.
      * `resume()` or `destroy()` what you don't want to read.
      *

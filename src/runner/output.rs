@@ -15,8 +15,10 @@ use super::{
     pace::{Crowd, Pace},
 };
 
-/// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB.
-const WINDOW: u32 = 16;
+/// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB. Few, as
+/// Node hands over all that have come before its event loop goes on: twenty writers with 16 pieces each kept
+/// it for up to 90 ms, with 2 each for up to 30, and all was taken as fast.
+const WINDOW: u32 = 2;
 
 /// A piece of output on its way to the caller.
 pub struct Chunk {
