@@ -13,6 +13,7 @@ use std::{
     ptr,
     sync::Arc,
     task::{Context, Poll, Waker},
+    thread,
 };
 
 use futures_util::FutureExt;
@@ -24,7 +25,6 @@ use napi::{
 };
 
 use super::runtime;
-
 use crate::task;
 
 /// A Promise of what the work gives. A panic in it rejects. While it is pending, it keeps the process
@@ -46,18 +46,28 @@ where
         // Nobody is to be woken: it is asked again as soon as it is spawned.
         work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     };
-    task::spawn_on(handle, async move {
-        let result = match begun {
-            Poll::Ready(result) => result,
-            Poll::Pending => work.await,
-        };
-        let result =
-            result.map_err(|_| Error::from_reason("A panic in the native part; see stderr."));
-        let settle: Settlement = Box::new(move |env| deferred.settle(env, result));
-        // An environment that is gone by now takes nothing, and needs nothing.
-        outbox.call(settle, ThreadsafeFunctionCallMode::NonBlocking);
-    });
+    match begun {
+        // From here, so that what is there at once ends in the order of the callers, too.
+        Poll::Ready(result) => end(&outbox, deferred, result),
+        Poll::Pending => {
+            task::spawn_on(handle, async move {
+                let result = work.await;
+                end(&outbox, deferred, result);
+            });
+        }
+    }
     Ok(promise)
+}
+
+/// Has a promise settled with what its work came to.
+fn end<T>(outbox: &Sender, deferred: Deferred, result: thread::Result<T>)
+where
+    T: ToNapiValue + Send + 'static,
+{
+    let result = result.map_err(|_| Error::from_reason("A panic in the native part; see stderr."));
+    let settle: Settlement = Box::new(move |env| deferred.settle(env, result));
+    // An environment that is gone by now takes nothing, and needs nothing.
+    outbox.call(settle, ThreadsafeFunctionCallMode::NonBlocking);
 }
 
 /// Settles a promise, on its environment's thread.
