@@ -1,6 +1,6 @@
 'use strict';
 
-const { callsText, failuresOf, figure, headOf, range, withInterval } = require('./report');
+const { failuresOf, figure, headOf, rowsOf, withInterval } = require('./report');
 
 /** What the README shows: the scenario, the metric, how a reader would call it. */
 const SUMMARY = [
@@ -86,22 +86,11 @@ function plotText(name, plots) {
 function scenarioText(scenario, plots) {
   const { name, method, rounds, roundsAsked, seconds, loadBefore, loadAfter, error } = scenario;
   const cut = rounds < roundsAsked && !error ? ` of ${roundsAsked} asked for` : '';
-  const rows = scenario.metrics.flatMap(({ title, unit, sides, ratios }) =>
-    Object.entries(sides).map(([side, of], at) => [
-      at === 0 ? [title, unit && `(${unit})`].filter(Boolean).join(' ') : '',
-      side,
-      callsText(of),
-      ...(of.n > 0
-        ? [
-            figure(of.min),
-            figure(of.p50),
-            of.p50Interval ? range(of.p50Interval) : '',
-            figure(of.p90),
-            figure(of.p99),
-          ]
-        : Array(5).fill('')),
-      unit === 'ms' ? percent(of.success) : '',
-      ratios[at] ? `${ratios[at].of}: ${withInterval(ratios[at])}` : '',
+  const rows = scenario.metrics.flatMap((metric) =>
+    rowsOf(metric).map(({ of, cells, ratio }) => [
+      ...cells,
+      metric.unit === 'ms' ? percent(of.success) : '',
+      ratio,
     ]),
   );
   return [

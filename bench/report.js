@@ -136,6 +136,31 @@ function headOf({ package: own, baseline, machine, engine, image, date, load }) 
   ].join('\n');
 }
 
+/**
+ * A metric's rows in a table, one for each side: its `cells` from the title to the p99, and a `ratio`, of which
+ * there is always one less than there are sides.
+ */
+function rowsOf({ title, unit, sides, ratios }) {
+  return Object.entries(sides).map(([side, of], at) => ({
+    of,
+    cells: [
+      at === 0 ? [title, unit && `(${unit})`].filter(Boolean).join(' ') : '',
+      side,
+      callsText(of),
+      ...(of.n > 0
+        ? [
+            figure(of.min),
+            figure(of.p50),
+            of.p50Interval ? range(of.p50Interval) : '',
+            figure(of.p90),
+            figure(of.p99),
+          ]
+        : Array(5).fill('')),
+    ],
+    ratio: ratios[at] ? `${ratios[at].of}: ${withInterval(ratios[at])}` : '',
+  }));
+}
+
 function scenarioText(scenario) {
   const table = new Table({
     head: ['', 'side', 'n', 'min', 'p50', '95 % of p50', 'p90', 'p99', 'ratio of p50'],
@@ -143,27 +168,7 @@ function scenarioText(scenario) {
     style: { head: [], border: [], compact: true },
   });
   for (const metric of scenario.metrics) {
-    // There is always one ratio less than there are sides.
-    const ratios = metric.ratios.map((ratio) => `${ratio.of}: ${withInterval(ratio)}`);
-    for (const [row, [side, of]] of Object.entries(metric.sides).entries()) {
-      table.push([
-        row === 0
-          ? [metric.title, metric.unit && `(${metric.unit})`].filter(Boolean).join(' ')
-          : '',
-        side,
-        callsText(of),
-        ...(of.n > 0
-          ? [
-              figure(of.min),
-              figure(of.p50),
-              of.p50Interval ? range(of.p50Interval) : '',
-              figure(of.p90),
-              figure(of.p99),
-            ]
-          : Array(5).fill('')),
-        ratios[row] ?? '',
-      ]);
-    }
+    for (const { cells, ratio } of rowsOf(metric)) table.push([...cells, ratio]);
   }
   const cut = scenario.rounds < scenario.roundsAsked && !scenario.error;
   return [
@@ -231,9 +236,8 @@ module.exports = {
   jsonOf,
   textOf,
   headOf,
-  callsText,
+  rowsOf,
   failuresOf,
   withInterval,
-  range,
   figure,
 };
