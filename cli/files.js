@@ -1,6 +1,5 @@
 'use strict';
 
-const { randomBytes } = require('node:crypto');
 const { createReadStream } = require('node:fs');
 const {
   lstat,
@@ -15,7 +14,7 @@ const {
 const path = require('node:path');
 
 const { invalid } = require('../lib/errors');
-const { checkPath } = require('../lib/files');
+const { checkPath, hiddenName } = require('../lib/files');
 
 /** Does some work with files here; what the file system refuses is told as a fault of that option. */
 async function onBehalfOf(option, work) {
@@ -146,7 +145,7 @@ class Out {
         throw invalid(`${this.#option}: ${folder} is a link, and is not followed`);
       }
     }
-    const temporary = path.join(folder, `.${randomBytes(12).toString('hex')}`);
+    const temporary = path.join(folder, hiddenName());
     try {
       await writeFile(temporary, data, { flag: 'wx' });
       // Takes a link's place, too, instead of writing to where it leads.

@@ -86,12 +86,6 @@ function parse(argv) {
   return { command, values, positionals };
 }
 
-/** The options of a pool that the command line gives. What it doesn't is left to the environment. */
-function poolOptions({ engine, image }) {
-  const given = Object.entries({ engine, image });
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
-}
-
 /** Runs a command line; gives its exit code. */
 async function main(argv, { stdin, stdout, stderr, env } = process) {
   let parsed;
@@ -113,7 +107,9 @@ async function main(argv, { stdin, stdout, stderr, env } = process) {
   const { command, values, positionals } = parsed;
   try {
     const io = { stdin, stdout, stderr, env };
-    return await command.perform({ values, positionals, pool: poolOptions(values), io });
+    // What is not given is `undefined`, and left to the environment.
+    const { engine, image } = values;
+    return await command.perform({ values, positionals, pool: { engine, image }, io });
   } catch (error) {
     if (!(error instanceof PoolError) && error.syscall === undefined) throw error;
     if (values.json) {

@@ -6,6 +6,7 @@ const { buffer } = require('node:stream/consumers');
 const { ContainerPoolManager } = require('..');
 const { invalid } = require('../lib/errors');
 const { readPatterns } = require('../lib/files');
+const { OPTIONS } = require('../lib/options');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
 const { showPull } = require('./pull');
@@ -57,9 +58,6 @@ const REASONS = {
   oom: () => 'ended for want of memory; --memory gives it more',
 };
 
-/** Microseconds of the period in which a container's CPU time is counted: the default of `cpuPeriod`. */
-const CPU_PERIOD = 100_000;
-
 /** The number that an option was given, or `undefined`. */
 function number(values, option, unit) {
   const text = values[option];
@@ -73,23 +71,23 @@ function number(values, option, unit) {
 function limits(values) {
   const { memory, network } = values;
   const cpus = number(values, 'cpus', 'processors');
-  const given = {
+  return {
     ...{ memory, network },
-    cpuQuota: cpus && Math.round(cpus * CPU_PERIOD),
+    cpuQuota: cpus && Math.round(cpus * OPTIONS.cpuPeriod.default),
     pidsLimit: number(values, 'pids-limit', 'processes'),
   };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** The options of the call that the command line asks for. */
 async function callOptions(values, args, io) {
-  const call = { args, env: variables(values.env, io.env) };
-  if (values.file.length > 0) call.files = await localFiles(values.file);
-  if (values.cwd !== undefined) call.cwd = values.cwd;
-  const timeout = number(values, 'timeout', 'milliseconds');
-  if (timeout !== undefined) call.timeout = timeout;
-  const cpuTime = number(values, 'cpu-time', 'milliseconds');
-  if (cpuTime !== undefined) call.cpuTime = cpuTime;
+  const call = {
+    args,
+    env: variables(values.env, io.env),
+    files: values.file.length > 0 ? await localFiles(values.file) : undefined,
+    cwd: values.cwd,
+    timeout: number(values, 'timeout', 'milliseconds'),
+    cpuTime: number(values, 'cpu-time', 'milliseconds'),
+  };
   if (!values.json) {
     Object.assign(call, {
       collect: false,

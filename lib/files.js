@@ -437,6 +437,7 @@ module.exports = {
   checkPath,
   decoded,
   fileSet,
+  hiddenName,
   readFileSet,
   readPatterns,
   readReadFile,
