@@ -34,4 +34,4 @@ function runNode(source, { module = false, double = false, flags = [], env = {},
   });
 }
 
-module.exports = { runNode };
+module.exports = { ROOT, runNode };

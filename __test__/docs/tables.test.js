@@ -1,16 +1,18 @@
 'use strict';
 
-const { spawnSync } = require('node:child_process');
+// The tables on the pages for users have what the code has, and nothing else.
+
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const vm = require('node:vm');
 
 const { OPTIONS } = require('../../lib/options');
-const { codes, rows, section, snippets, text } = require('../support/readme');
+const { ROOT } = require('../support/node');
+const { codes, page, rows } = require('../support/pages');
 
-const root = path.join(__dirname, '../..');
-const types = fs.readFileSync(path.join(root, 'index.d.ts'), 'utf8');
+const types = fs.readFileSync(path.join(ROOT, 'index.d.ts'), 'utf8');
+const options = page('docs/options.md');
+const results = page('docs/results-and-errors.md');
 
 /** The words of a union type in `index.d.ts`. */
 function union(name) {
@@ -24,24 +26,13 @@ function members(name) {
   return [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, member]) => member);
 }
 
-/** What a table's first column names. */
-function named(heading) {
-  return rows(section(heading)).flatMap((row) => codes(Object.values(row)[0]));
+/** What the first column of the tables in a text names. */
+function named(markdown) {
+  return rows(markdown).flatMap((row) => codes(Object.values(row)[0]));
 }
 
-test('the sections come in the order in which a user needs them', () => {
-  expect(text.match(/^## .*$/gm).map((heading) => heading.slice(3))).toEqual([
-    'What a result costs, beside dockerode',
-    ...['Install', 'Fifteen lines that work', 'Requirements'],
-    ...['Options', 'Options of a call', 'Results', 'Errors', 'Lifecycle and cleaning up'],
-    ...['How a script runs', 'Streams', 'Files', 'Seeing what happens', 'The command line'],
-    ...['jest', 'Testing without Docker', 'Security', 'Troubleshooting'],
-    ...['Migration from a dockerode pool', 'Two commands from a clean clone', 'License'],
-  ]);
-});
-
 describe('the tables of options', () => {
-  const table = rows(section('## Options')).filter(({ option }) => option !== undefined);
+  const table = rows(options.text).filter(({ unit }) => unit !== undefined);
   const rowOf = Object.fromEntries(table.map((row) => [codes(row.option)[0], row]));
   const paths = Object.keys(OPTIONS);
 
@@ -88,53 +79,33 @@ describe('the tables of options', () => {
 describe('what index.d.ts declares', () => {
   test('every option of a call is in its table', () => {
     const declared = ['CallOptions', 'RunOptions', 'RunScriptOptions'].flatMap(members);
-    expect(new Set(named('## Options of a call'))).toEqual(new Set([...declared, 'stdin']));
+    expect(new Set(named(options.section('## Options of a call')))).toEqual(
+      new Set([...declared, 'stdin']),
+    );
   });
 
   test('every field and every reason of a result is in its table', () => {
     const fields = ['ExecuteResult', 'CollectedFiles'].flatMap(members);
     const declared = [...fields, ...union('EndReason')];
-    expect(new Set(named('## Results'))).toEqual(new Set(declared));
+    expect(new Set(named(results.section('## Results')))).toEqual(new Set(declared));
   });
 
   test('every code of an error is in its table', () => {
-    expect(named('## Errors').sort()).toEqual(union('PoolErrorCode').sort());
+    expect(named(results.section('## Errors')).sort()).toEqual(union('PoolErrorCode').sort());
   });
 
   test('every event is named', () => {
-    const line = /^Events: [^.]+/m.exec(section('## Lifecycle and cleaning up'))[0];
+    const line = /^Events: [^.]+/m.exec(page('docs/observing.md').text)[0];
     expect(codes(line).sort()).toEqual(members('PoolEvents').sort());
   });
 });
 
 test('the variables that take the cold path are those of src/runner/startup.rs', () => {
-  const source = fs.readFileSync(path.join(root, 'src/runner/startup.rs'), 'utf8');
+  const source = fs.readFileSync(path.join(ROOT, 'src/runner/startup.rs'), 'utf8');
   const list = /AT_START: &\[&str\] = &\[(.*?)\];/s.exec(source)[1];
   const patterns = [...list.matchAll(/"([^"]+)"/g)].map(([, pattern]) => pattern);
-  const item = /counts only when an interpreter starts:(.*?);/s.exec(text)[1];
+  const item = /counts only when an interpreter starts:(.*?);/s.exec(
+    page('docs/life-of-a-container.md').text,
+  )[1];
   expect(codes(item)).toEqual(patterns);
-});
-
-test('every link within the README has its heading', () => {
-  const anchors = text.match(/^#+ .*$/gm).map((heading) =>
-    heading
-      .replace(/^#+ /, '')
-      .toLowerCase()
-      .replace(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  );
-  const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
-  expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
-});
-
-describe('the examples in JavaScript', () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'readme-'));
-  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-
-  test.each(snippets)('$title: parses', ({ source, isModule }) => {
-    const file = path.join(folder, isModule ? 'example.mjs' : 'example.cjs');
-    fs.writeFileSync(file, source);
-    const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  });
 });

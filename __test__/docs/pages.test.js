@@ -1,0 +1,51 @@
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const { ROOT } = require('../support/node');
+const { page, pages } = require('../support/pages');
+
+/** Those that show no code of a user's. */
+const WITHOUT_EXAMPLE = ['docs/benchmarks.md', 'docs/cli.md', 'docs/reliability.md'];
+
+test('the README is short enough to be read to its end', () => {
+  expect(page('README.md').text.split('\n').length).toBeLessThanOrEqual(250);
+});
+
+test('the README leads to every page', () => {
+  const { links } = page('README.md');
+  const others = pages.map(({ name }) => name).filter((name) => name !== 'README.md');
+  expect(others.filter((name) => !links.includes(name))).toEqual([]);
+});
+
+test('every page has an example', () => {
+  const without = pages.filter(({ examples }) => examples.length === 0).map(({ name }) => name);
+  expect(without).toEqual(WITHOUT_EXAMPLE);
+});
+
+test.each(pages)('every link of $name leads somewhere', ({ name, links, anchors }) => {
+  const broken = links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [file, heading] = link.split('#');
+    const target = path.posix.normalize(path.posix.join(path.dirname(name), file));
+    if (file !== '' && !fs.existsSync(path.join(ROOT, target))) return true;
+    const known = file === '' ? anchors : pages.find((one) => one.name === target)?.anchors;
+    return heading !== undefined && known !== undefined && !known.includes(heading);
+  });
+  expect(broken).toEqual([]);
+});
+
+describe('the examples in JavaScript', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pages-'));
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  test.each(pages.flatMap(({ examples }) => examples))('$title parses', ({ source, isModule }) => {
+    const file = path.join(folder, isModule ? 'example.mjs' : 'example.cjs');
+    fs.writeFileSync(file, source);
+    const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+});
