@@ -246,6 +246,13 @@ describe('readFile and readFiles', () => {
     expect(await paths('none/**')).toEqual([]);
   });
 
+  it('compare names that fit a pattern in very many ways in their time', async () => {
+    await python(`import os
+os.mkdir("_" * 255)
+for n in range(2000): open("_" * 255 + "/%04d.csv" % n, "w").close()`);
+    expect(await container.readFiles('*_*_*_*_*_*/out.csv')).toEqual({});
+  });
+
   it('refuse more than they may give, before it is in memory', async () => {
     await container.writeFiles({ a: '12345', b: '12345', sparse: '' });
     await python('open("sparse", "r+").truncate(60 << 20)');

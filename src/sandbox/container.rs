@@ -248,7 +248,7 @@ impl<E: Engine> Container<E> {
         timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok()
     }
 
-    fn terminated_error(&self) -> Error {
+    pub(super) fn terminated_error(&self) -> Error {
         let message = "The container was destroyed before the call ended.";
         Error::new(Code::ContainerTerminated, message).container(&self.id)
     }

@@ -1,8 +1,11 @@
 //! Files of a container: what its holder asks, in as many requests to the helper as that takes.
 
-use std::time::Duration;
+use std::{cell::Cell, collections::BTreeSet, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{
+    task::yield_now,
+    time::{sleep_until, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +23,9 @@ use crate::{
         trailer::Nonce,
     },
 };
+
+/// How many steps of comparing paths are taken at once: less than a millisecond of them.
+const SLICE: usize = 50_000;
 
 /// How long it may take, and how its caller ends it.
 #[derive(Clone)]
@@ -88,7 +94,7 @@ impl<E: Engine> Sandbox<E> {
         let globs: Vec<Glob> =
             patterns.iter().map(|text| Glob::new(text)).collect::<Result<_>>()?;
         let end = bounds.deadline.map(|deadline| Instant::now() + deadline);
-        let mut paths: Vec<String> =
+        let mut paths: BTreeSet<String> =
             globs.iter().filter_map(Glob::literal).map(String::from).collect();
         let mut folders: Vec<Folder> =
             globs.iter().filter(|glob| glob.literal().is_none()).map(Glob::folder).collect();
@@ -98,15 +104,22 @@ impl<E: Engine> Sandbox<E> {
             let request = Request::List(folders);
             let told =
                 self.ask(request, bounds.clone(), |place| names.get(place), "listed").await?;
-            paths.extend(told.into_iter().filter_map(|told| match told {
-                Told::Path(Some(path)) if globs.iter().any(|glob| glob.matches(&path)) => {
-                    Some(path)
+            let expired = async {
+                match end {
+                    Some(end) => sleep_until(end).await,
+                    None => std::future::pending().await,
                 }
-                _ => None,
-            }));
+            };
+            tokio::select! {
+                biased;
+                () = bounds.cancel.cancelled() => return Err(self.terminated_error()),
+                () = expired => {
+                    self.end();
+                    return Err(self.overdue(bounds.deadline));
+                }
+                () = choose(&globs, told, &mut paths) => {}
+            }
         }
-        paths.sort_unstable();
-        paths.dedup();
         if paths.len() > max_files {
             let message = format!(
                 "{} files match; the most is {max_files}: narrow the pattern, or raise maxFiles.",
@@ -117,6 +130,7 @@ impl<E: Engine> Sandbox<E> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
+        let mut paths: Vec<String> = paths.into_iter().collect();
         let request = Request::Read { paths: paths.clone(), max_bytes, lenient: true };
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         let bounds = Bounds { deadline: left, ..bounds };
@@ -155,11 +169,7 @@ impl<E: Engine> Sandbox<E> {
         };
         let outcome = self.execute(call).await?;
         if outcome.reason == Reason::Timeout {
-            let message =
-                "The files were not done in time, and the container was ended; acquire a new \
-                           one, or raise timeout.";
-            let error = Error::new(Code::ContainerTerminated, message).container(self.id());
-            return Err(error.timeout(deadline.unwrap_or_default()));
+            return Err(self.overdue(deadline));
         }
         answer.take().map_err(|fault| {
             let path = match &fault {
@@ -177,6 +187,14 @@ impl<E: Engine> Sandbox<E> {
                 (fault, _) => self.fault(fault, path, done),
             }
         })
+    }
+
+    fn overdue(&self, deadline: Option<Duration>) -> Error {
+        let message =
+            "The files were not done in time, and the container was ended; acquire a new \
+                       one, or raise timeout.";
+        let error = Error::new(Code::ContainerTerminated, message).container(self.id());
+        error.timeout(deadline.unwrap_or_default())
     }
 
     fn fault(&self, fault: Fault, path: Option<&String>, done: &str) -> Error {
@@ -227,6 +245,23 @@ impl<E: Engine> Sandbox<E> {
     }
 }
 
+/// Adds those of the listed paths that a pattern stands for. A script chose how many there are and how long,
+/// so others get their turn in between.
+async fn choose(globs: &[Glob], told: Vec<Told>, chosen: &mut BTreeSet<String>) {
+    let steps = Cell::new(0);
+    for told in told {
+        let Told::Path(Some(path)) = told else { continue };
+        steps.set(steps.get() + path.len());
+        if globs.iter().any(|glob| glob.matches(&path, &steps)) {
+            chosen.insert(path);
+        }
+        if steps.get() >= SLICE {
+            steps.set(0);
+            yield_now().await;
+        }
+    }
+}
+
 /// What to do about an error of the system's.
 fn advice(errno: &str) -> &'static str {
     match errno {
@@ -238,5 +273,47 @@ fn advice(errno: &str) -> &'static str {
         "EISDIR" => "; it is a folder",
         "EROFS" => "; give a tmpfs there, or set readonlyRootfs to false",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::spawn;
+
+    use super::*;
+
+    /// Whoever is asked for a turn again and again; gives how many it had.
+    async fn neighbour(done: CancellationToken) -> usize {
+        let mut turns = 0;
+        while !done.is_cancelled() {
+            turns += 1;
+            yield_now().await;
+        }
+        turns
+    }
+
+    #[tokio::test]
+    async fn comparing_a_scripts_names_leaves_others_their_turns() {
+        let globs = [Glob::new("*_*_*/out.csv").expect("a pattern")];
+        let folder = "_".repeat(255);
+        let path = |number| Told::Path(Some(format!("{folder}/{number:06}.tx")));
+        let told: Vec<Told> = (0..2000).map(path).collect();
+        let done = CancellationToken::new();
+        let turns = spawn(neighbour(done.clone()));
+        let mut chosen = BTreeSet::new();
+        choose(&globs, told, &mut chosen).await;
+        done.cancel();
+        assert_eq!(chosen.len(), 0);
+        let turns = turns.await.expect("it ends");
+        assert!(turns >= 2000 * 255 / SLICE, "{turns}");
+    }
+
+    #[tokio::test]
+    async fn a_path_that_several_patterns_stand_for_is_chosen_once() {
+        let globs = ["a*", "*b"].map(|text| Glob::new(text).expect("a pattern"));
+        let told = ["ab", "b", "c", "ab"].map(|path| Told::Path(Some(path.to_owned())));
+        let mut chosen = BTreeSet::from(["z".to_owned()]);
+        choose(&globs, told.into(), &mut chosen).await;
+        assert_eq!(chosen.into_iter().collect::<Vec<_>>(), ["ab", "b", "z"]);
     }
 }

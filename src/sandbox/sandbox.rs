@@ -64,14 +64,24 @@ impl<E: Engine> Sandbox<E> {
             Err(error) => !error.code.spares_container(),
         };
         if unusable {
-            self.member.terminate();
-            let member = self.member.clone();
-            task::spawn(async move {
-                // One that fails is tried again, and told of, by the pool.
-                let _ = member.destroy().await;
-            });
+            self.end();
         }
         result
+    }
+
+    /// Ends the container in the background.
+    pub(super) fn end(&self) {
+        self.member.terminate();
+        let member = self.member.clone();
+        task::spawn(async move {
+            // One that fails is tried again, and told of, by the pool.
+            let _ = member.destroy().await;
+        });
+    }
+
+    /// See [`super::Container::execute`].
+    pub(super) fn terminated_error(&self) -> Error {
+        self.member.terminated_error()
     }
 
     /// Ends the container; returns when the engine has confirmed that it is gone. Concurrent calls

@@ -1,6 +1,7 @@
 //! Files through the supervisor: the helper and what takes its answers, on this machine's file system.
 
 use std::{
+    cell::Cell,
     fs,
     os::unix::{fs::symlink, fs::PermissionsExt, net::UnixListener},
 };
@@ -72,7 +73,7 @@ impl Place {
         let glob = Glob::new(pattern).unwrap();
         let told = self.ask(Request::List(vec![glob.folder()])).await.unwrap();
         let paths = told.into_iter().filter_map(|told| match told {
-            Told::Path(path) => path.filter(|path| glob.matches(path)),
+            Told::Path(path) => path.filter(|path| glob.matches(path, &Cell::default())),
             other => panic!("{other:?}"),
         });
         let mut paths: Vec<String> = paths.collect();
