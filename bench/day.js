@@ -10,7 +10,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { parseArgs } = require('node:util');
 
 const { ContainerPoolManager } = require('..');
-const { runMain, defer } = require('../scripts/cleanup');
+const { runMain, defer } = require('../harness/cleanup');
 const { FakeEngine } = require('../testing');
 const { dayPlot } = require('./plots/day');
 const { readDay } = require('./traces/day');

@@ -6,9 +6,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { SetupError, runMain } = require('../scripts/cleanup');
-const { say } = require('../scripts/console');
-const { root } = require('../scripts/paths');
+const { SetupError, runMain } = require('../harness/cleanup');
+const { say } = require('../harness/console');
+const { root } = require('../harness/paths');
 const { SCHEMA_VERSION } = require('./report');
 
 const FOLDER = path.join(root, 'docs', 'benchmarks');

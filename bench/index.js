@@ -1,7 +1,7 @@
 'use strict';
 
-const { runMain } = require('../scripts/cleanup');
-const { installDependencies } = require('../scripts/dependencies');
+const { runMain } = require('../harness/cleanup');
+const { installDependencies } = require('../harness/dependencies');
 
 runMain(async () => {
   // Before anything is loaded that comes from node_modules.

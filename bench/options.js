@@ -2,7 +2,7 @@
 
 const { parseArgs } = require('node:util');
 
-const { SetupError } = require('../scripts/cleanup');
+const { SetupError } = require('../harness/cleanup');
 const { SIDES } = require('./sides');
 const scenarios = require('./scenarios');
 

@@ -4,21 +4,21 @@
 // takes until all is as before. On an engine of our own, with the addon as it is built. The table is the
 // measured part of `docs/reliability.md`.
 
-const { fork } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const path = require('node:path');
 const { parseArgs } = require('node:util');
 
 const Table = require('cli-table3');
 
 const { ContainerPoolManager } = require('..');
-const { EngineProxy } = require('../__test__/support/proxy');
-const { until } = require('../__test__/support/until');
-const { runMain } = require('../scripts/cleanup');
-const { say } = require('../scripts/console');
-const { connect } = require('../scripts/engine');
-const { ensureImages } = require('../scripts/images');
-const { OwnEngine } = require('../scripts/own-engine');
+const { root } = require('../harness/paths');
+const { EngineProxy } = require('../harness/proxy');
+const { until } = require('../harness/until');
+const { runMain } = require('../harness/cleanup');
+const { say } = require('../harness/console');
+const { connect } = require('../harness/engine');
+const { ensureImages } = require('../harness/images');
+const { OwnEngine } = require('../harness/own-engine');
 const { describe, load } = require('./machine');
 const { summarize } = require('./statistics');
 
@@ -77,16 +77,13 @@ const SCENARIOS = [
     noticed: 'from the kill until none of its containers is listed',
     recovered: '',
     measure: async ({ engine }) => {
-      const program = path.join(__dirname, '../__test__/support/programs/holder.js');
-      const env = { ...process.env, SCIENTIST_POOL_TEST_ENGINE: engine.host };
-      const child = fork(program, [], { env });
-      const ask = (what, ...args) =>
-        new Promise((resolve) => {
-          child.on('message', ({ number }) => number === what && resolve());
-          child.send({ number: what, what, args });
-        });
-      await ask('make', { labels: { 'bench.recovery': 'killed' } });
-      await ask('initialize');
+      const options = { engine: engine.host, labels: { 'bench.recovery': 'killed' } };
+      const program = `const { ContainerPoolManager } = require(${JSON.stringify(root)});
+        const pool = new ContainerPoolManager(${JSON.stringify(options)});
+        pool.initialize().then(() => console.log('full'));`;
+      const stdio = ['ignore', 'pipe', 'inherit'];
+      const child = spawn(process.execPath, ['--eval', program], { stdio });
+      await once(child.stdout, 'data');
       const filters = { label: ['bench.recovery=killed'] };
       const listed = () => connect(engine).listContainers({ all: true, filters });
       child.kill('SIGKILL');

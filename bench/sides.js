@@ -1,11 +1,13 @@
 'use strict';
 
-const { DockerodePool } = require('./baseline');
+const { DockerodePool } = require('../harness/dockerode-pool');
 const { FloorContainer } = require('./floor');
-const { until } = require('./until');
+const { until } = require('../harness/until');
 
 /** How many containers the floor makes side by side: more do not come any faster. */
 const FLOOR_CREATES = 3;
+/** How long a pool may take to come to rest after a burst, ms. */
+const PATIENCE = 120_000;
 
 /** The names of what is compared, in the order in which it is shown. */
 const SIDES = ['baseline', 'scientist-pool', 'floor'];
@@ -63,7 +65,7 @@ class RealPool {
 
 class BaselinePool extends RealPool {
   settled() {
-    return until('the baseline refills its pool', () => this.pool.refills === 0);
+    return until(() => this.pool.refills === 0, PATIENCE);
   }
 
   async close() {
@@ -79,10 +81,10 @@ class MeasuredPool extends RealPool {
   }
 
   settled() {
-    return until('scientist-pool refills its pool', () => {
+    return until(() => {
       const { warm, creating, destroying } = this.pool.stats();
       return warm >= this.pool.poolSize && creating === 0 && destroying === 0;
-    });
+    }, PATIENCE);
   }
 
   close() {
@@ -124,12 +126,12 @@ class FloorPool {
   }
 
   settled() {
-    return until('the floor containers come up', () => {
+    return until(() => {
       if (this.#failure) {
         throw this.#failure;
       }
       return this.#creating === 0;
-    });
+    }, PATIENCE);
   }
 
   async close() {

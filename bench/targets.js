@@ -1,6 +1,6 @@
 'use strict';
 
-const { ATTACKS } = require('./attacks');
+const { ATTACKS } = require('../harness/attacks');
 const { BURSTS, SIZES } = require('./scenarios/burst');
 const { median, medianDifference, medianRatio, p99 } = require('./statistics');
 

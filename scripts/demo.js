@@ -5,14 +5,13 @@
 // installed.
 
 const { randomUUID } = require('node:crypto');
-const path = require('node:path');
 
-const { buildAddon } = require('./addon');
-const { canInstall } = require('./apt');
-const { SetupError, defer, runMain } = require('./cleanup');
-const { Bars, isTTY, say, seconds } = require('./console');
-const { installDependencies } = require('./dependencies');
-const paths = require('./paths');
+const { buildAddon } = require('../harness/addon');
+const { canInstall } = require('../harness/apt');
+const { SetupError, defer, runMain } = require('../harness/cleanup');
+const { Bars, isTTY, say, seconds } = require('../harness/console');
+const { installDependencies } = require('../harness/dependencies');
+const paths = require('../harness/paths');
 
 const IMAGE = 'python:3.9-slim';
 const LABEL = 'demo.scientist-pool';
@@ -27,14 +26,14 @@ async function step(name, work) {
 
 /** An engine that answers, else one of our own where we may install and start it. */
 async function getEngine() {
-  const { findEngine, installHint } = require('./engine');
+  const { findEngine, installHint } = require('../harness/engine');
   const found = await findEngine();
   if (found) {
     say(`engine: ${found.host} (${found.source})`);
     return found;
   }
   if (!canInstall()) throw new SetupError('No container engine answers here.', installHint());
-  const { OwnEngine } = require('./own-engine');
+  const { OwnEngine } = require('../harness/own-engine');
   return OwnEngine.start();
 }
 
@@ -113,14 +112,14 @@ async function main() {
   await step('dependencies', installDependencies);
   await step('addon (the first build takes minutes)', () => buildAddon({ show: isTTY }));
   const engine = await step('engine', getEngine);
-  const { ensureImages } = require('./images');
+  const { ensureImages } = require('../harness/images');
   await step(`image ${IMAGE}`, () => ensureImages(engine, [IMAGE]));
 
   // Both clients find the engine as any program would.
   Object.assign(process.env, engine.env);
   const ContainerPoolManager = require(paths.root);
-  const { DockerodePool } = require(path.join(paths.root, 'bench', 'baseline.js'));
-  const { connect } = require('./engine');
+  const { DockerodePool } = require('../harness/dockerode-pool');
+  const { connect } = require('../harness/engine');
   const { calls } = require('./demo/calls');
   const { measure, untilFull } = require('./demo/measure');
 

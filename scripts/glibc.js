@@ -6,8 +6,8 @@
 
 const fs = require('node:fs');
 
-const { runMain } = require('./cleanup');
-const { say } = require('./console');
+const { runMain } = require('../harness/cleanup');
+const { say } = require('../harness/console');
 
 /** Orders versions such as `2.9` and `2.17`. */
 function compare(a, b) {

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { connect } = require('./engine');
+const { connect } = require('../harness/engine');
 
 /**
  * Builds an image of a base and some layers of random bytes. Pushed to a registry and removed from

@@ -3,8 +3,8 @@
 const fs = require('node:fs');
 const { setTimeout: delay } = require('node:timers/promises');
 
-const { connect } = require('./engine');
-const { cgroupFolders, processes } = require('./processes');
+const { connect } = require('../harness/engine');
+const { cgroupFolders, processes } = require('../harness/processes');
 
 /** What an engine of our own holds although nothing should use it any more, a line each. */
 async function inEngine(engine) {

@@ -8,10 +8,10 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { runMain } = require('./cleanup');
-const { run } = require('./command');
-const { say } = require('./console');
-const { root } = require('./paths');
+const { runMain } = require('../harness/cleanup');
+const { run } = require('../harness/command');
+const { say } = require('../harness/console');
+const { root } = require('../harness/paths');
 
 async function main() {
   const [binaries] = process.argv.slice(2);

@@ -7,9 +7,9 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { parseArgs } = require('node:util');
 
-const { SetupError, defer, runMain } = require('./cleanup');
-const { say, seconds } = require('./console');
-const { installDependencies } = require('./dependencies');
+const { SetupError, defer, runMain } = require('../harness/cleanup');
+const { say, seconds } = require('../harness/console');
+const { installDependencies } = require('../harness/dependencies');
 
 const USAGE = `npm run soak -- [--minutes 3] [--seed N]
 `;
@@ -42,18 +42,18 @@ async function main() {
     return 0;
   }
   await installDependencies();
-  await require('./addon').buildAddon();
+  await require('../harness/addon').buildAddon();
   return soak(options);
 }
 
 async function soak({ minutes, seed }) {
-  const { EngineProxy } = require('../__test__/support/proxy');
-  const { connect } = require('./engine');
-  const { ensureImages } = require('./images');
-  const { OwnEngine } = require('./own-engine');
+  const { EngineProxy } = require('../harness/proxy');
+  const { connect } = require('../harness/engine');
+  const { ensureImages } = require('../harness/images');
+  const { OwnEngine } = require('../harness/own-engine');
   const { FAULTS, choose } = require('./soak/faults');
   const { Loader } = require('./soak/loader');
-  const { Random } = require('./soak/random');
+  const { Random } = require('../harness/random');
 
   const random = new Random(seed);
   say(

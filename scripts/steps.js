@@ -1,6 +1,6 @@
 'use strict';
 
-const { say, seconds } = require('./console');
+const { say, seconds } = require('../harness/console');
 
 /**
  * The steps of a run: each starts when those it needs are done, and is skipped when one of them

@@ -8,12 +8,12 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { buildAddon } = require('./addon');
-const { defer, runMain } = require('./cleanup');
-const { run } = require('./command');
-const { say } = require('./console');
-const { installDependencies } = require('./dependencies');
-const paths = require('./paths');
+const { buildAddon } = require('../harness/addon');
+const { defer, runMain } = require('../harness/cleanup');
+const { run } = require('../harness/command');
+const { say } = require('../harness/console');
+const { installDependencies } = require('../harness/dependencies');
+const paths = require('../harness/paths');
 const { Steps } = require('./steps');
 
 const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'];
@@ -62,8 +62,8 @@ async function jest(args, env, report) {
 
 /** The engine of the tests: the caller's choice, else one of our own with all the images. */
 async function startEngine() {
-  const { OwnEngine } = require('./own-engine');
-  const { ensureImages } = require('./images');
+  const { OwnEngine } = require('../harness/own-engine');
+  const { ensureImages } = require('../harness/images');
   const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
   const engine = chosen
     ? { host: chosen, env: { DOCKER_HOST: chosen }, source: 'SCIENTIST_POOL_TEST_ENGINE' }
@@ -75,13 +75,13 @@ async function startEngine() {
 /** Two registries, and in each an image that the engine has to pull layer by layer. */
 async function startRegistries(engine) {
   const { buildLayered } = require('./layered-image');
-  const { Registry } = require('./registry');
+  const { Registry } = require('../harness/registry');
   const open = await Registry.start();
   const credentials = { username: 'tester', password: randomUUID() };
   const locked = await Registry.start(credentials);
   const layered = { name: 'layered:latest', base: 'python:3.9-slim', layers: 4, bytes: 8 << 20 };
   const secret = { name: 'secret:latest', base: 'busybox:stable', layers: 2, bytes: 4 << 20 };
-  const docker = require('./engine').connect(engine);
+  const docker = require('../harness/engine').connect(engine);
   for (const [registry, image] of [
     [open, layered],
     [locked, secret],
@@ -171,7 +171,7 @@ async function main() {
     const own = value?.stop ? value : null;
     // A removal under way when the last test ended is none.
     const found = own ? await leftovers.settle(() => leftovers.inEngine(own)) : [];
-    if (own) await require('./images').pruneImages(own, IMAGES);
+    if (own) await require('../harness/images').pruneImages(own, IMAGES);
     await own?.stop();
     found.push(...leftovers.onMachine({ mark: [MARK, id], folder, engine: own }));
     leftovers.end([MARK, id]);

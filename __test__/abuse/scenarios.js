@@ -8,7 +8,7 @@ const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
 
 const { ContainerPoolManager } = require('../..');
-const { DockerodePool } = require('../../bench/baseline');
+const { DockerodePool } = require('../../harness/dockerode-pool');
 
 const read = (name) => fs.readFileSync(path.join(__dirname, 'scenarios', `${name}.py`), 'utf8');
 

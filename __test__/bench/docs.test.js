@@ -6,7 +6,7 @@ const path = require('node:path');
 
 const { filesOf, filled, readProfile, readRun } = require('../../bench/docs');
 const { figuresOf } = require('../../bench/markdown');
-const { example } = require('../support/bench-report');
+const { example } = require('./example');
 
 test('the pages and plots are those of the run that is checked in', () => {
   const stale = [...filesOf(readRun(), readProfile())].filter(

@@ -2,7 +2,7 @@
 
 const { measure } = require('../../bench/measure');
 const { jsonOf, reportOf, textOf } = require('../../bench/report');
-const { example } = require('../support/bench-report');
+const { example } = require('./example');
 
 const show = () => ({ update() {} });
 

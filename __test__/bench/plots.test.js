@@ -4,7 +4,7 @@ const { spawnSync } = require('node:child_process');
 
 const { plotsOf } = require('../../bench/plots');
 const { readProfile } = require('../../bench/docs');
-const { example } = require('../support/bench-report');
+const { example } = require('./example');
 
 const plots = plotsOf(example(), readProfile());
 const CHECK =

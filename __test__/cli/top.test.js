@@ -11,7 +11,7 @@ const { main } = require('../../cli/main');
 const { cli } = require('../support/cli');
 const { useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const runtime = fs.mkdtempSync(path.join(os.tmpdir(), 'runtime-'));

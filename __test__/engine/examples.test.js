@@ -6,7 +6,7 @@ const { spawn } = require('node:child_process');
 const path = require('node:path');
 
 const { address } = require('../support/engine');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 jest.setTimeout(60_000);
 

@@ -3,7 +3,7 @@
 // What a script does in its own container does not stop those beside it. How much it slows them is
 // measured by `npm run bench -- --scenario neighbour`.
 
-const { ATTACKS, attack } = require('../../bench/attacks');
+const { ATTACKS, attack } = require('../../harness/attacks');
 const { Pools, containersOf } = require('../support/engine');
 
 const pools = new Pools();

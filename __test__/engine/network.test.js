@@ -6,10 +6,10 @@
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
-const { ensureProgram } = require('../../scripts/apt');
+const { ensureProgram } = require('../../harness/apt');
 const { Pools } = require('../support/engine');
 const { describeOwn, useOwnEngine } = require('../support/own-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const IMAGE = 'python:3.9-slim';
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { NO_PYTHON, Pools, docker } = require('../support/engine');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const pools = new Pools();
 afterEach(pools.close);

@@ -9,7 +9,7 @@ const { text } = require('node:stream/consumers');
 
 const { createApp } = require('../../examples/express/app');
 const { solve } = require('../../examples/agent-loop/agent');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();

@@ -4,7 +4,7 @@
 // from one probe.
 
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE, PING } = CALLS;

@@ -53,7 +53,7 @@ it('a result that is held counts as memory for the garbage collector', async () 
 
 it('a warm container costs at most 64 KiB of memory, and no thread', async () => {
   // In a process of its own, for the engine is in this one.
-  const program = path.join(__dirname, '../../bench/cost/warm.js');
+  const program = path.join(__dirname, '../../harness/footprint.js');
   const options = JSON.stringify({ engine: bench.engine.address, poolSize: 200 });
   const args = ['--expose-gc', program, options, '1'];
   const { stdout } = await promisify(execFile)(process.execPath, args);

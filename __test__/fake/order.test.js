@@ -1,7 +1,7 @@
 'use strict';
 
 const { useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();

@@ -4,7 +4,7 @@
 // why (4), and the next one is made.
 
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE } = CALLS;

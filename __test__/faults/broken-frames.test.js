@@ -4,7 +4,7 @@
 // not had all of them is lost or timed out, never a success (invariant 4), and its container is removed (3).
 
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE_EXEC, REMOVE } = CALLS;

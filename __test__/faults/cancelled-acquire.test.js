@@ -9,7 +9,7 @@ const { Worker } = require('node:worker_threads');
 
 const { program } = require('../support/children');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 

@@ -5,7 +5,7 @@
 
 const { Pools, containersOf, docker, settled } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE } = CALLS;

@@ -6,7 +6,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { ATTACH, CREATE, START } = CALLS;

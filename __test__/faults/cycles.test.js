@@ -6,7 +6,7 @@
 const { Pools, containersOf, docker, settled } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { PING, PULL } = CALLS;
@@ -39,7 +39,7 @@ it('3000 cycles leave memory, descriptors, threads, connections and containers a
   const { stdout, stderr } = await runNode(
     `
     const Pool = require('scientist-pool');
-    const { held } = require('./__test__/support/held');
+    const { held } = require('./harness/held');
     const pool = new Pool({ engine: ${JSON.stringify(engine.address)} });
     const cycle = async (number) => {
       const { stdout } = await pool.run(String(number));

@@ -6,7 +6,7 @@
 const { PoolError } = require('../..');
 const { Pools, containersOf, docker } = require('../support/engine');
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { INSPECT, REMOVE } = CALLS;

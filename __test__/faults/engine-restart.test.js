@@ -4,7 +4,7 @@
 // its size by itself (6), and nothing of before is left (3).
 
 const { describeOwn, useOwnEngine } = require('../support/own-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const WAYS = [
   ['is stopped', 'SIGTERM'],

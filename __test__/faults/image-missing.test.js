@@ -4,7 +4,7 @@
 // 4); pulls of one image are one; the next try works. With real registries: `engine/pull.test.js`.
 
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { INSPECT_IMAGE, PULL } = CALLS;

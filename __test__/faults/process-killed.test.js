@@ -7,7 +7,7 @@
 const { containersOf, docker, sweep, until } = require('../support/engine');
 const { Children } = require('../support/children');
 const { CALLS } = require('../support/fake-bench');
-const { EngineProxy } = require('../support/proxy');
+const { EngineProxy } = require('../../harness/proxy');
 
 const { CREATE, START, ATTACH } = CALLS;
 

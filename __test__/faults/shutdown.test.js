@@ -4,7 +4,7 @@
 // time, and the engine lists nothing of the pool afterwards (5).
 
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE, PULL, REMOVE, START } = CALLS;

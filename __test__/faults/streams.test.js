@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const { Pools, containersOf, docker, until } = require('../support/engine');
 const { CALLS } = require('../support/fake-bench');
 const { useProxy } = require('../support/proxy-bench');
-const { processes } = require('../../scripts/processes');
+const { processes } = require('../../harness/processes');
 
 const MIB = 2 ** 20;
 

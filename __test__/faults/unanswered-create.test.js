@@ -4,7 +4,7 @@
 // engine makes of it after all is pooled or removed (3).
 
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakeEngine();
 const { CREATE, REMOVE } = CALLS;

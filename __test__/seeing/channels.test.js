@@ -5,7 +5,7 @@ const { tracingChannel } = require('node:diagnostics_channel');
 const { Readable } = require('node:stream');
 
 const { runNode } = require('../support/node');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();

@@ -15,7 +15,7 @@ const {
 const { registerInstrumentations } = require('@opentelemetry/instrumentation');
 const { ScientistPoolInstrumentation } = require('scientist-pool/otel');
 
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();

@@ -3,7 +3,7 @@
 const { Registry, register } = require('prom-client');
 const { registerPools } = require('scientist-pool/prometheus');
 
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();

@@ -4,7 +4,7 @@ const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
 
-const { until } = require('./until');
+const { until } = require('../../harness/until');
 
 /** A program of `programs/`, by its name. */
 const program = (name) => path.join(__dirname, 'programs', `${name}.js`);

@@ -3,7 +3,7 @@
 const Dockerode = require('dockerode');
 
 const { ContainerPoolManager } = require('../..');
-const { until } = require('./until');
+const { until } = require('../../harness/until');
 
 const IMAGE = 'python:3.9-slim';
 const NO_PYTHON = 'busybox:stable';

@@ -70,8 +70,8 @@ async function inCopy(change, use) {
 
 /** As it is, on the dockerode pool. */
 function original(use) {
-  const pool = JSON.stringify(path.join(ROOT, 'bench/baseline'));
-  return inCopy((_, text) => text.replace("'../../bench/baseline'", pool), use);
+  const pool = JSON.stringify(path.join(ROOT, 'harness/dockerode-pool'));
+  return inCopy((_, text) => text.replace("'../../harness/dockerode-pool'", pool), use);
 }
 
 /** After its migration: without the old service, and with the new line. */

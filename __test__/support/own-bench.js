@@ -1,7 +1,7 @@
 'use strict';
 
-const { connect } = require('../../scripts/engine');
-const { OwnEngine } = require('../../scripts/own-engine');
+const { connect } = require('../../harness/engine');
+const { OwnEngine } = require('../../harness/own-engine');
 const { Pools, containersOf, docker } = require('./engine');
 
 /** Where an engine of our own can be started: what needs one is left out elsewhere, and says so. */

@@ -1,7 +1,7 @@
 'use strict';
 
 const { Pools, address } = require('./engine');
-const { EngineProxy } = require('./proxy');
+const { EngineProxy } = require('../../harness/proxy');
 
 /** A proxy in front of the engine under test for each test of a file, and pools behind it. */
 function useProxy() {

@@ -3,7 +3,7 @@
 const ContainerPoolManager = require('scientist-pool');
 
 const { useFakePool } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakePool({ poolSize: 0 });
 

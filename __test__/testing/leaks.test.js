@@ -1,7 +1,7 @@
 'use strict';
 
 const { useFakePool } = require('../support/fake-bench');
-const { until } = require('../support/until');
+const { until } = require('../../harness/until');
 
 const bench = useFakePool({ poolSize: 1 });
 

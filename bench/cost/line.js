@@ -11,7 +11,7 @@ const v8 = require('node:v8');
 const vm = require('node:vm');
 
 const ContainerPoolManager = require('../..');
-const { until } = require('../until');
+const { until } = require('../../harness/until');
 
 // Not as an argument of node: with it, node can't use the code it has cached of its own modules.
 v8.setFlagsFromString('--expose-gc');
@@ -29,7 +29,7 @@ async function main(engine, lengths) {
   // Twice at first: what V8 compiles on the way is not what is looked at.
   for (const length of [lengths[0], ...lengths]) {
     const crowd = joinAll(pool, length);
-    await until('the line forms', () => pool.stats().waiting === length);
+    await until(() => pool.stats().waiting === length, 120_000);
 
     let others;
     const join = await spent(async () => {

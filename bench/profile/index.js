@@ -10,21 +10,21 @@ const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 
-const { ensureProgram } = require('../../scripts/apt');
-const { defer, runMain } = require('../../scripts/cleanup');
-const { run } = require('../../scripts/command');
-const { installDependencies } = require('../../scripts/dependencies');
+const { ensureProgram } = require('../../harness/apt');
+const { defer, runMain } = require('../../harness/cleanup');
+const { run } = require('../../harness/command');
+const { installDependencies } = require('../../harness/dependencies');
 
 /** Of the kernel's ring for each processor: with less, switches get lost before perf has written them. */
 const RING_MIB = 16;
 
 runMain(async () => {
   await installDependencies();
-  const { buildAddon } = require('../../scripts/addon');
-  const { say } = require('../../scripts/console');
-  const { connect, findEngine } = require('../../scripts/engine');
-  const { ensureImages } = require('../../scripts/images');
-  const { OwnEngine } = require('../../scripts/own-engine');
+  const { buildAddon } = require('../../harness/addon');
+  const { say } = require('../../harness/console');
+  const { connect, findEngine } = require('../../harness/engine');
+  const { ensureImages } = require('../../harness/images');
+  const { OwnEngine } = require('../../harness/own-engine');
   const { describe, load } = require('../machine');
   const { PROFILE } = require('../docs');
   const { profileOf } = require('./switches');

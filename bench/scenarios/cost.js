@@ -6,6 +6,8 @@ const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
+const { root } = require('../../harness/paths');
+
 const WARM = 200;
 /** What a real container that waits takes of the engine's machine at most, MiB. */
 const REAL_MEMORY = 32;
@@ -43,13 +45,14 @@ module.exports = {
   },
 
   async run({ rounds, record, image, labels, signal }) {
-    const fake = spawnProgram('engine', [], signal);
+    const fake = spawnProgram('bench/cost/engine.js', [], signal);
     try {
       const address = await fake.answer;
-      const warm = (options) => run('warm', [JSON.stringify(options), IDLE_MS], signal);
+      const warm = (options) =>
+        run('harness/footprint.js', [JSON.stringify(options), IDLE_MS], signal);
       for await (const round of rounds()) {
         for (let load = 0; load < LOADS; load += 1) {
-          const times = await run('load', [], signal);
+          const times = await run('bench/cost/load.js', [], signal);
           for (const metric of ['require', 'binding'])
             record(round, metric, 'fresh', times[metric]);
         }
@@ -62,7 +65,7 @@ module.exports = {
           for (const us of acquire) record(round, 'acquire', side, us);
           for (const [metric, value] of Object.entries(figures)) record(round, metric, side, value);
         }
-        for (const figures of await run('line', [address, LINES.join()], signal)) {
+        for (const figures of await run('bench/cost/line.js', [address, LINES.join()], signal)) {
           const { length, ...times } = figures;
           for (const [metric, us] of Object.entries(times)) {
             record(round, metric, lineOf(length), us);
@@ -75,9 +78,9 @@ module.exports = {
   },
 };
 
-/** Runs a program of `bench/cost` to its end; gives what it tells. */
-async function run(name, args, signal) {
-  const program = spawnProgram(name, args, signal);
+/** Runs a program to its end; gives what it tells. */
+async function run(file, args, signal) {
+  const program = spawnProgram(file, args, signal);
   try {
     return await program.answer;
   } finally {
@@ -86,20 +89,16 @@ async function run(name, args, signal) {
 }
 
 /** Starts one. Its answer is the first line that it writes; it ends by itself, or with its stdin. */
-function spawnProgram(name, args, signal) {
-  const child = spawn(
-    process.execPath,
-    [path.join(__dirname, '../cost', name), ...args.map(String)],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      signal,
-    },
-  );
+function spawnProgram(file, args, signal) {
+  const child = spawn(process.execPath, [path.join(root, file), ...args.map(String)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    signal,
+  });
   const closed = once(child, 'close');
   const answer = Promise.race([
     once(createInterface(child.stdout), 'line').then(([line]) => JSON.parse(line)),
     closed.then(([code]) => {
-      throw new Error(`bench/cost/${name}.js ended with ${code} and told nothing`);
+      throw new Error(`${file} ended with ${code} and told nothing`);
     }),
   ]);
   // Whoever started it sees both; a stopped measurement looks at neither.

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ATTACKS, attack } = require('../attacks');
+const { ATTACKS, attack } = require('../../harness/attacks');
 const { toolCall } = require('../jobs');
 const { execute, quiet, shuffled } = require('../timing');
 

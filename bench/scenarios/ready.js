@@ -2,7 +2,7 @@
 
 const { setTimeout: pause } = require('node:timers/promises');
 
-const { DockerodePool } = require('../baseline');
+const { DockerodePool } = require('../../harness/dockerode-pool');
 const { FloorContainer } = require('../floor');
 const { shuffled } = require('../timing');
 

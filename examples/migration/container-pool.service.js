@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { DockerodePool } = require('../../bench/baseline');
+const { DockerodePool } = require('../../harness/dockerode-pool');
 
 /** The old service: a pool on dockerode, and its singleton. */
 class ContainerPoolManager extends DockerodePool {

@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { connect } = require('../engine');
+const { connect } = require('../../harness/engine');
 
 /**
  * What is done to a run, each by its name: `weight`, how often beside the others, and `cause(run)`, which

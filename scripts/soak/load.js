@@ -4,9 +4,9 @@
 // to rest, and to end.
 
 const { ContainerPoolManager, PoolError } = require('../..');
-const { held } = require('../../__test__/support/held');
-const { until } = require('../../__test__/support/until');
-const { Random } = require('./random');
+const { held } = require('../../harness/held');
+const { until } = require('../../harness/until');
+const { Random } = require('../../harness/random');
 
 const [, , text] = process.argv;
 const { engine, label, seed } = JSON.parse(text);

@@ -4,7 +4,7 @@ const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
 
-const { defer } = require('../cleanup');
+const { defer } = require('../../harness/cleanup');
 
 /** The parent's side of a process under load (`load.js`). */
 class Loader {

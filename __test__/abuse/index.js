@@ -4,10 +4,10 @@
 // this package's, and in one with every protection taken away, as a table. Ends with 1 if ours lets
 // something through, or if a probe does not get through even without protection: it shows nothing.
 
-const { buildAddon } = require('./addon');
-const { defer, runMain } = require('./cleanup');
-const { say } = require('./console');
-const { installDependencies } = require('./dependencies');
+const { buildAddon } = require('../../harness/addon');
+const { defer, runMain } = require('../../harness/cleanup');
+const { say } = require('../../harness/console');
+const { installDependencies } = require('../../harness/dependencies');
 
 const IMAGE = 'python:3.9-slim';
 const SIDES = ['old', 'ours', 'weakened'];
@@ -16,7 +16,7 @@ const SIDES = ['old', 'ours', 'weakened'];
 async function getEngine() {
   const host = process.env.SCIENTIST_POOL_TEST_ENGINE;
   if (host) return { host, env: { DOCKER_HOST: host } };
-  const { OwnEngine } = require('./own-engine');
+  const { OwnEngine } = require('../../harness/own-engine');
   return OwnEngine.start();
 }
 
@@ -24,12 +24,12 @@ async function main() {
   await installDependencies();
   await buildAddon();
   const engine = await getEngine();
-  await require('./images').ensureImages(engine, [IMAGE]);
-  const { Host } = require('../__test__/abuse/host');
-  const { PROBES, isLacking, runProbes } = require('../__test__/abuse/probes');
-  const { SCENARIOS, kit } = require('../__test__/abuse/scenarios');
+  await require('../../harness/images').ensureImages(engine, [IMAGE]);
+  const { Host } = require('./host');
+  const { PROBES, isLacking, runProbes } = require('./probes');
+  const { SCENARIOS, kit } = require('./scenarios');
 
-  const docker = require('./engine').connect(engine);
+  const docker = require('../../harness/engine').connect(engine);
   const context = { docker, engine: engine.host, image: IMAGE };
   const host = await Host.start(context);
   defer(() => host.close());

@@ -6,7 +6,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 
-const { routeOf } = require('../../testing/routes');
+const { routeOf } = require('../testing/routes');
 
 const HEAD_END = '\r\n\r\n';
 
