@@ -383,7 +383,7 @@ declare namespace ContainerPoolManager {
     /**
      * What a file below the working directory holds, as a Buffer unless `encoding` says otherwise. No
      * link is followed, and what is no regular file is not read. It is as much the scripts' word as their
-     * output is: what one left running can forge the answer.
+     * output is.
      *
      * @example
      * ```js
@@ -785,14 +785,14 @@ declare namespace ContainerPoolManager {
     readonly cpuPeriod: number;
     /** Unless a call says otherwise; 0: no limit. */
     readonly cpuTime: number;
-    /** What the engine does not honour of it. */
+    /** What is not honoured of it: by the engine, or for want of something in the image (`shield`). */
     readonly unhonoured: readonly Unhonoured[];
   }
 
-  /** A protection that the options ask for, or count on, and that the engine does not give. */
+  /** A protection that the options ask for, or count on, and that is not given. */
   export interface Unhonoured {
-    readonly name: 'memory' | 'swap' | 'pids' | 'cpu' | 'seccomp' | 'apparmor';
-    /** The option that asks for it; `null`: none does, it is the engine's to give. */
+    readonly name: 'memory' | 'swap' | 'pids' | 'cpu' | 'seccomp' | 'apparmor' | 'shield';
+    /** The option that asks for it; `null`: none does, it is the engine's or the image's to give. */
     readonly option: string | null;
     /** What that means, and what to do about it. */
     readonly detail: string;

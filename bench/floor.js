@@ -1,6 +1,5 @@
 'use strict';
 
-const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
 const https = require('node:https');
@@ -10,10 +9,9 @@ const RUNNER = path.join(__dirname, '..', 'src', 'runner');
 const source = (name) => fs.readFileSync(path.join(RUNNER, name));
 
 const MIB = 1024 * 1024;
-const NONCE = 16;
-/** Nonce, one byte of kind, four bytes of value. */
-const TRAILER = NONCE + 1 + 4;
-const FRAME_HEADER = 8;
+/** Of a frame of the engine's stream, and of one of the supervisor's. */
+const ENGINE_HEAD = 8;
+const HEAD = 5;
 
 /** What the package imports while a warm interpreter waits for its job. */
 const IDLE = ['json', 'traceback'];
@@ -132,7 +130,7 @@ class PlainEngine {
 
 /**
  * The floor: the package's own supervisor in the same container, and a client that does nothing
- * but write a job and read its trailers. It has no pool, no deadlines, no limits, no checks.
+ * but write a job and read its answer. It has no pool, no deadlines, no limits, no checks.
  * The protocol is described at the head of `src/runner/supervisor.py`.
  */
 class FloorContainer {
@@ -155,21 +153,20 @@ class FloorContainer {
     const socket = await engine.attach(id);
     const container = new FloorContainer(engine, id, socket);
     const program = [source('launch.py'), source('supervisor.py')];
-    const nonce = randomBytes(NONCE);
-    const ready = container.#answer(nonce);
+    const ready = container.#answer();
     socket.write(
       Buffer.concat([
         ...program.map(({ length }) => Buffer.from(String(length).padStart(8, '0'))),
         ...program,
-        frame('B', [nonce, string(source('spare.py')), list(preload), list(IDLE)]),
+        frame('B', [string(source('spare.py')), list(preload), list(IDLE)]),
       ]),
     );
-    const [{ kind, stderr }] = await Promise.all([
+    const [{ kind, payload }] = await Promise.all([
       ready,
       engine.call('POST', `/containers/${id}/start`),
     ]);
     if (kind !== 'R') {
-      throw new Error(`The warm interpreter did not come up: ${stderr}`);
+      throw new Error(`The warm interpreter did not come up: ${payload}`);
     }
     return container;
   }
@@ -181,20 +178,19 @@ class FloorContainer {
   }
 
   async execute(script, env = {}, args = []) {
-    const nonce = randomBytes(NONCE);
-    const answer = this.#answer(nonce);
+    const answer = this.#answer();
     this.#socket.write(
       Buffer.concat([
-        frame('J', [nonce, Buffer.from('S'), list(Object.entries(env).flat()), list(args)]),
+        frame('J', [Buffer.from('S'), list(Object.entries(env).flat()), list(args)]),
         frame('D', [Buffer.from(script)]),
         frame('E', []),
       ]),
     );
-    const { kind, value, stdout, stderr } = await answer;
+    const { kind, payload, stdout, stderr } = await answer;
     return {
       stdout: stdout.trim(),
       stderr: stderr.trim(),
-      exitCode: kind === 'E' ? value : 128 + value,
+      exitCode: kind === 'X' ? payload[0] : 128 + payload[0],
     };
   }
 
@@ -203,8 +199,8 @@ class FloorContainer {
     this.#socket.destroy();
   }
 
-  /** Resolves when both streams have shown the trailer of this nonce. */
-  #answer(nonce) {
+  /** Resolves with the frame that answers a boot or a job, and what came before it. */
+  #answer() {
     return new Promise((resolve, reject) => {
       const socket = this.#socket;
       let received = Buffer.alloc(0);
@@ -216,34 +212,37 @@ class FloorContainer {
       const closed = () => fail(new Error(`Container ${this.id} is gone: ${received}`));
       const take = (chunk) => {
         received = received.length > 0 ? Buffer.concat([received, chunk]) : chunk;
-        const first = received.indexOf(nonce);
-        const second = first < 0 ? -1 : received.indexOf(nonce, first + TRAILER);
-        if (second >= 0 && received.length >= second + TRAILER) {
-          settle(resolve, answerOf(received, nonce));
-        }
+        const answer = answerOf(received);
+        if (answer) settle(resolve, answer);
       };
       socket.on('data', take).on('error', fail).on('close', closed);
     });
   }
 }
 
-/** Takes the engine's frames apart and cuts each stream at its trailer. */
-function answerOf(received, nonce) {
-  const streams = { 1: [], 2: [] };
-  let at = 0;
-  while (at + FRAME_HEADER <= received.length) {
-    const end = at + FRAME_HEADER + received.readUInt32BE(at + 4);
-    streams[received[at]].push(received.subarray(at + FRAME_HEADER, end));
+/** Takes the engine's frames apart, and the supervisor's in its stdout; nothing before the last has come. */
+function answerOf(received) {
+  const told = [];
+  for (let at = 0; at + ENGINE_HEAD <= received.length; ) {
+    const end = at + ENGINE_HEAD + received.readUInt32BE(at + 4);
+    if (received[at] === 1) told.push(received.subarray(at + ENGINE_HEAD, end));
     at = end;
   }
-  const [stdout, stderr] = [streams[1], streams[2]].map((chunks) => Buffer.concat(chunks));
-  const trailer = stdout.indexOf(nonce);
-  return {
-    kind: String.fromCharCode(stdout[trailer + NONCE]),
-    value: stdout.readUInt32LE(trailer + NONCE + 1),
-    stdout: stdout.toString('utf8', 0, trailer),
-    stderr: stderr.toString('utf8', 0, stderr.indexOf(nonce)),
-  };
+  const bytes = Buffer.concat(told);
+  const output = { 1: [], 2: [] };
+  for (let at = 0; at + HEAD <= bytes.length; ) {
+    const kind = String.fromCharCode(bytes[at]);
+    const end = at + HEAD + bytes.readUInt32LE(at + 1);
+    if (end > bytes.length) return null;
+    const payload = bytes.subarray(at + HEAD, end);
+    if (!output[kind]) {
+      const [stdout, stderr] = [output[1], output[2]].map((pieces) => `${Buffer.concat(pieces)}`);
+      return { kind, payload, stdout, stderr };
+    }
+    output[kind].push(payload);
+    at = end;
+  }
+  return null;
 }
 
 function frame(kind, parts) {

@@ -2,8 +2,8 @@
 
 const { Fields } = require('./fields');
 
-/** Bytes of a pipe's atomic write, less the head of a frame; as in `src/runner/files.py`. */
-const ROOM = 4096 - 16 - 3;
+/** The most that a frame holds; as in `src/runner/files.py`. */
+const CHUNK = 0xffff;
 const MORE_PIECES = 0xffffffff;
 const NOT_THERE = 'ENOENT\0No such file or directory';
 
@@ -40,13 +40,12 @@ class Refusal {
  */
 function serveFiles(request, files) {
   const fields = new Fields(request);
-  const nonce = Buffer.from(fields.bytes(16));
   const frames = [];
   const tell = (kind, payload) => {
     const head = Buffer.alloc(3);
     head.write(kind);
     head.writeUInt16LE(payload.length, 1);
-    frames.push(nonce, head, payload);
+    frames.push(head, payload);
   };
   try {
     const work = WORK[fields.bytes(1).toString()];
@@ -116,7 +115,7 @@ const WORK = {
       room -= data.length;
       found += 1;
       tell('P', number(place));
-      for (let at = 0; at < data.length; at += ROOM) tell('D', data.subarray(at, at + ROOM));
+      for (let at = 0; at < data.length; at += CHUNK) tell('D', data.subarray(at, at + CHUNK));
       tell('Z', long(data.length));
     });
     return found;

@@ -3,26 +3,43 @@
 const { Readable } = require('node:stream');
 
 const { Fields } = require('./fields');
-const { frame, output } = require('./frames');
+const { frame } = require('./frames');
 
-/** What answers a boot or a job, on both streams. */
-function trailer(nonce, kind, value) {
-  const bytes = Buffer.alloc(21);
-  nonce.copy(bytes);
-  bytes.write(kind, 16);
-  bytes.writeUInt32LE(value, 17);
-  return Buffer.concat([frame('stderr', bytes), frame('stdout', bytes)]);
+/** The most output in one frame. */
+const PIECE = 64 * 1024;
+/** The kinds of frames that hold output. */
+const OUTPUT = { stdout: '1', stderr: '2' };
+
+/** A frame of the supervisor's, on its stdout; the head of `src/runner/supervisor.py` defines them. */
+function tell(kind, payload = []) {
+  const bytes = Buffer.from(payload);
+  const head = Buffer.alloc(5);
+  head.write(kind);
+  head.writeUInt32LE(bytes.length, 1);
+  return frame('stdout', Buffer.concat([head, bytes]));
 }
 
-/** What answers a job: its output, and how it ended; one that doesn't end has no trailer. */
-function answerTo(nonce, outcome) {
+/** What a job wrote. */
+function output(outcome) {
+  const pieces = [];
+  for (const [stream, kind] of Object.entries(OUTPUT)) {
+    const bytes = Buffer.from(outcome[stream] ?? '');
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      pieces.push(tell(kind, bytes.subarray(at, at + PIECE)));
+    }
+  }
+  return Buffer.concat(pieces);
+}
+
+/** What answers a job: its output, and how it ended; one that doesn't end has no last frame. */
+function answerTo(outcome) {
   const { raw, reason, exitCode, signal } = outcome;
-  const trailers = {
-    exit: () => trailer(nonce, 'E', exitCode),
-    signal: () => trailer(nonce, 'S', signal),
-    oom: () => trailer(nonce, 'O', signal),
+  const ends = {
+    exit: () => tell('X', [exitCode]),
+    signal: () => tell('S', [signal]),
+    oom: () => tell('O', [signal]),
   };
-  return Buffer.concat([raw, output(outcome), trailers[reason]?.() ?? Buffer.alloc(0)]);
+  return Buffer.concat([raw, output(outcome), ends[reason]?.() ?? Buffer.alloc(0)]);
 }
 
 const command = (fields) => ({
@@ -97,31 +114,24 @@ class Supervisor {
   }
 
   #boot(fields) {
-    const nonce = Buffer.from(fields.bytes(16));
     fields.string();
     const preload = fields.list();
     this.#onBoot({ preload }, ({ failed }) =>
-      failed === undefined
-        ? trailer(nonce, 'R', 0)
-        : Buffer.concat([frame('stderr', failed), trailer(nonce, 'F', 0)]),
+      failed === undefined ? tell('R') : tell('F', failed),
     );
   }
 
   #begin(fields) {
-    const nonce = Buffer.from(fields.bytes(16));
     const mode = fields.bytes(1).toString();
     const job = { ...META[mode](fields), path: 'supervisor' };
-    const perform = (input) =>
-      this.#onJob({ ...job, ...input }, (outcome) => answerTo(nonce, outcome));
+    const perform = (input) => this.#onJob({ ...job, ...input }, answerTo);
     const begin = {
       S: () => whole((bytes) => perform({ script: bytes.toString() })),
       C: () => whole((bytes) => perform({ stdin: bytes })),
       P: () => piped((input) => perform({ input })),
       F: () =>
         whole((bytes) =>
-          this.#onFiles(bytes, (stdout) =>
-            Buffer.concat([output({ stdout }), trailer(nonce, 'E', 0)]),
-          ),
+          this.#onFiles(bytes, (stdout) => Buffer.concat([output({ stdout }), tell('X', [0])])),
         ),
     };
     this.#job = begin[mode]();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use scientist_pool::runner::{
     job::{Command as Program, Job, Work},
     output::{Output, Wanted},
-    session::{init, End, Session, SessionError},
+    session::{init, BootError, End, Session, SessionError},
     stdin::{pipe, Stdin},
 };
 use tokio::{
@@ -47,10 +47,7 @@ struct Supervisor {
     connection: Arc<Mutex<DuplexStream>>,
 }
 
-async fn boot(
-    preload: &[&str],
-    env: &[(&str, &str)],
-) -> (Supervisor, Result<Session, SessionError>) {
+async fn boot(preload: &[&str], env: &[(&str, &str)]) -> (Supervisor, Result<Session, BootError>) {
     boot_in(Path::new("."), preload, env).await
 }
 
@@ -58,8 +55,16 @@ async fn boot_in(
     folder: &Path,
     preload: &[&str],
     env: &[(&str, &str)],
-) -> (Supervisor, Result<Session, SessionError>) {
-    let argv = init();
+) -> (Supervisor, Result<Session, BootError>) {
+    boot_as(&init(), folder, preload, env).await
+}
+
+async fn boot_as(
+    argv: &[String],
+    folder: &Path,
+    preload: &[&str],
+    env: &[(&str, &str)],
+) -> (Supervisor, Result<Session, BootError>) {
     let mut process = Command::new(&argv[0])
         .args(&argv[1..])
         .envs(env.iter().copied())
@@ -140,15 +145,26 @@ async fn a_script_is_the_interpreters_own_main() {
 #[tokio::test]
 async fn nothing_of_the_parking_is_left_in_the_interpreter() {
     let (_supervisor, session) = up().await;
+    // What the test itself was started with is in all that it starts.
+    let ours: Vec<String> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .flat_map(|entry| std::fs::read_link(entry.unwrap().path()))
+        .map(|link| link.to_string_lossy().into_owned())
+        .collect();
+    let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let source = "import os, sys\n\
-                  print(sorted(globals()), [n for n in (3, 50, 51) if os.path.exists(f'/proc/self/fd/{n}')])\n\
+                  print(sorted(globals()))\n\
+                  for n in range(3, 1024):\n\
+                  \x20 try: link = os.readlink(f'/proc/self/fd/{n}')\n\
+                  \x20 except OSError: continue\n\
+                  \x20 if link not in sys.argv: print(n, link)\n\
                   print(repr(sys.stdin.read()))\n\
                   print([path for path in [*sys.path, *sys.path_importer_cache] if 'proc' in path])";
-    let (_, stdout, _) = run(&session, script(source, &[], &[])).await;
+    let (_, stdout, _) = run(&session, script(source, &ours, &[])).await;
     assert_eq!(
         stdout,
         "['__annotations__', '__builtins__', '__cached__', '__doc__', '__file__', '__loader__', \
-         '__name__', '__package__', '__spec__', 'os', 'sys'] []\n''\n[]\n"
+         '__name__', '__package__', '__spec__', 'os', 'sys']\n''\n[]\n"
     );
 }
 
@@ -265,8 +281,39 @@ async fn a_preloaded_module_is_there_already() {
 #[tokio::test]
 async fn a_module_that_cannot_be_preloaded_fails_the_boot_and_is_named() {
     let (_supervisor, session) = boot(&["json", "no_such_module"], &[]).await;
-    let Err(SessionError::Boot(said)) = session else { panic!("the boot succeeded") };
+    let Err(BootError::Failed(said)) = session else { panic!("the boot succeeded") };
     assert_eq!(said, "no_such_module: ModuleNotFoundError: No module named 'no_such_module'");
+}
+
+#[tokio::test]
+async fn an_interpreter_that_cannot_keep_scripts_out_is_no_supervisor() {
+    let mut argv = init();
+    let boot = argv.last_mut().unwrap();
+    *boot = format!("import sys\nsys.modules['_ctypes'] = None\n{boot}");
+    let (_supervisor, session) = boot_as(&argv, Path::new("."), &[], &[]).await;
+    assert_eq!(session.err(), Some(BootError::Unshielded));
+}
+
+#[tokio::test]
+async fn what_a_module_prints_as_it_is_preloaded_is_in_no_scripts_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "import os\nos.write(1, b'x' * 200000)\nos.write(2, b'y' * 200000)";
+    std::fs::write(folder.path().join("chatty.py"), source).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let (_supervisor, session) = boot(&["chatty"], &[("PYTHONPATH", path)]).await;
+    let session = session.expect("the supervisor comes up");
+    let expected = (End::Exit(0), "mine\n".to_owned(), String::new());
+    assert_eq!(run(&session, script("print('mine')", &[], &[])).await, expected);
+}
+
+#[tokio::test]
+async fn an_interpreter_that_dies_as_it_is_made_ready_is_told_with_its_last_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "import os\nos.write(2, b'no licence')\nos._exit(3)";
+    std::fs::write(folder.path().join("picky.py"), source).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let (_supervisor, session) = boot(&["picky"], &[("PYTHONPATH", path)]).await;
+    assert_eq!(session.err(), Some(BootError::Failed("no licence".to_owned())));
 }
 
 #[tokio::test]
@@ -337,4 +384,93 @@ async fn a_non_blocking_stdout_of_a_script_does_not_stop_the_report() {
     let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
     assert_eq!(end, End::Exit(0));
     assert!(stdout.bytes().all(|byte| byte == b'x'));
+}
+
+#[tokio::test]
+async fn readers_of_its_own_streams_take_nothing_of_a_scripts_end() {
+    let (_supervisor, session) = up().await;
+    let source = "
+import os, threading
+ready, told = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    def steal(fd):
+        reading = os.open(f'/proc/self/fd/{fd}', os.O_RDONLY)
+        while os.read(reading, 65536): pass
+    for fd in (1, 2) * 15: threading.Thread(target=steal, args=(fd,), daemon=True).start()
+    os.write(told, b'x')
+    import time
+    time.sleep(60)
+os.read(ready, 1)
+os._exit(7)";
+    assert_eq!(run(&session, script(source, &[], &[])).await.0, End::Exit(7));
+    assert_eq!(run(&session, script("exit(8)", &[], &[])).await.0, End::Exit(8));
+}
+
+#[tokio::test]
+async fn what_a_script_writes_last_arrives_however_much_its_pipe_holds() {
+    let (_supervisor, session) = up().await;
+    let source = "import fcntl, os\n\
+                  fcntl.fcntl(1, 1031, 1 << 20)\n\
+                  os.write(1, b'x' * (1 << 20))\n\
+                  os._exit(0)";
+    let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
+    assert_eq!((end, stdout.len()), (End::Exit(0), 1 << 20));
+}
+
+#[tokio::test]
+async fn what_a_script_left_running_writes_is_in_no_other_output_and_holds_nothing_up() {
+    let (_supervisor, session) = up().await;
+    let source = "import subprocess\nprint(subprocess.Popen(['yes', 'noise']).pid)";
+    let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
+    assert_eq!(end, End::Exit(0));
+    let pid = stdout.split_whitespace().find(|word| *word != "noise").unwrap().to_owned();
+    for _ in 0..3 {
+        let expected = (End::Exit(0), "mine\n".to_owned(), String::new());
+        assert_eq!(run(&session, script("print('mine')", &[], &[])).await, expected);
+    }
+    std::process::Command::new("kill").arg(pid).status().unwrap();
+}
+
+/// Sets how many descriptors a supervisor may have.
+fn limit_descriptors(supervisor: &Supervisor, soft: u32) {
+    let pid = supervisor.process.id().unwrap().to_string();
+    let limit = format!("--nofile={soft}:");
+    let status = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_started_is_told_as_such_and_the_next_one_runs() {
+    let (supervisor, session) = up().await;
+    limit_descriptors(&supervisor, 0);
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let job = command(&["true"], &vec![0; 1 << 20], None, &[]);
+    let end = timeout(PATIENCE, session.run(job, output, oneshot::channel().0)).await;
+    let Err(SessionError::NotStarted(why)) = end.expect("it is answered") else {
+        panic!("it was started");
+    };
+    assert_eq!(why, "[Errno 24] Too many open files");
+    limit_descriptors(&supervisor, 1024);
+    assert_eq!(run(&session, command(&["true"], b"", None, &[])).await.0, End::Exit(0));
+}
+
+#[tokio::test]
+async fn a_script_that_takes_away_the_supervisors_descriptors_ends_at_its_own_end() {
+    let (supervisor, session) = up().await;
+    let source = "print('before', flush=True)\nimport sys\nsys.stdin.read()\nprint('after')";
+    let (feed, stdin) = pipe();
+    let job = piped(&["python3", "-c", source], Stdin::Piped(stdin), None, &[]);
+    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let running = session.run(job, output.clone(), oneshot::channel().0);
+    let limiting = async {
+        while output.first_byte().is_none() {
+            tokio::task::yield_now().await;
+        }
+        limit_descriptors(&supervisor, 0);
+        drop(feed);
+    };
+    let (end, ()) = tokio::join!(timeout(PATIENCE, running), limiting);
+    assert_eq!(end.expect("the job ends"), Ok(End::Exit(0)));
+    assert_eq!(output.take().0.bytes, b"before\nafter\n");
 }

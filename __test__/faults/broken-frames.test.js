@@ -10,8 +10,11 @@ const bench = useFakeEngine();
 const { CREATE_EXEC, REMOVE } = CALLS;
 
 const lost = { code: 'CONTAINER_LOST', containerId: expect.stringMatching(/^\w{64}$/) };
-/** Of an answer with five bytes of stdout and three of stderr: two frames, and two trailers in frames. */
-const ANSWER = 8 + 5 + 8 + 3 + 2 * (8 + 21);
+/**
+ * Of an answer with five bytes of stdout and three of stderr: each, and the end, in a frame of the
+ * supervisor's in one of the engine's.
+ */
+const ANSWER = 3 * (8 + 5) + 5 + 3 + 1;
 
 describe('the stream of a script', () => {
   it('is a lost container wherever it is cut, and never a success with missing bytes', async () => {
@@ -44,10 +47,24 @@ describe('the stream of a script', () => {
     await until(() => engine.containers.length === 0);
   });
 
+  it.each([
+    ['a kind that there is not', [1, 0, 0, 0, 0, 0, 0, 5, 0x3f, 0, 0, 0, 0]],
+    ['more than a piece of output', [1, 0, 0, 0, 0, 0, 0, 5, 0x31, 1, 0, 1, 0]],
+    ['a signal that there is not', [1, 0, 0, 0, 0, 0, 0, 6, 0x53, 1, 0, 0, 0, 65]],
+    ['an exit code of two bytes', [1, 0, 0, 0, 0, 0, 0, 7, 0x58, 2, 0, 0, 0, 1, 0]],
+  ])('is a lost container when the supervisor tells of %s', async (_, bytes) => {
+    const { engine } = bench;
+    engine.run = () => ({ raw: Buffer.from(bytes), stdout: 'hello' });
+    const call = bench.pool({ poolSize: 0 }).run('x');
+    await expect(call).rejects.toMatchObject(lost);
+    await expect(call).rejects.toThrow('the supervisor sent');
+    await until(() => engine.containers.length === 0);
+  });
+
   it('may come byte by byte', async () => {
     const { engine } = bench;
     engine.run = ({ container }) => {
-      const frame = [1, 0, 0, 0, 0, 0, 0, 2, 0xc3, 0xa4];
+      const frame = [1, 0, 0, 0, 0, 0, 0, 7, 0x31, 2, 0, 0, 0, 0xc3, 0xa4];
       for (const byte of frame) container.write(Buffer.from([byte]));
       return { stderr: 'e' };
     };
@@ -59,7 +76,8 @@ describe('the stream of a script', () => {
     const { engine } = bench;
     engine.run = ({ container }) => {
       // A payload of ten bytes is announced, and five of them come.
-      container.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 10, 104, 101, 108, 108, 111]));
+      const heads = [1, 0, 0, 0, 0, 0, 0, 15, 0x31, 10, 0, 0, 0];
+      container.write(Buffer.from([...heads, 104, 101, 108, 108, 111]));
       return new Promise(() => {});
     };
     const result = await bench.pool({ poolSize: 0 }).run('x', { timeout: 100 });

@@ -107,8 +107,8 @@ describe('a connection', () => {
     return { pool, container, cut: (bytes, how) => attach.cutSoon('answer', bytes, how) };
   }
 
-  // A header has eight bytes; five of payload follow, and then the trailers.
-  it.each([1, 3, 7, 8, 10, 13, 30])(
+  // The heads have eight and five bytes; five of output follow, and then the end in as many heads.
+  it.each([1, 3, 8, 12, 13, 15, 18, 31])(
     'cut off after %i bytes of a result is a lost container',
     async (bytes) => {
       const { pool, container, cut } = await onWire();
@@ -128,7 +128,7 @@ describe('a connection', () => {
 
   it('that stalls in a payload is a timeout, with what came until then', async () => {
     const { pool, container, cut } = await onWire();
-    cut(10, 'stall');
+    cut(15, 'stall');
     const script = 'import os\nos.write(1, b"hello")';
     const result = await container.execute(script, {}, [], { timeout: 500 });
     expect(result).toMatchObject({ stdout: 'he', reason: 'timeout' });

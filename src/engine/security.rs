@@ -21,7 +21,7 @@ pub struct Isolation {
     pub default_runtime: Option<String>,
 }
 
-/// A protection that the options ask for, or count on, and that the engine does not give.
+/// A protection that the options ask for, or count on, and that is not given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unhonoured {
     pub name: Protection,
@@ -41,4 +41,6 @@ pub enum Protection {
     Cpu,
     Seccomp,
     Apparmor,
+    /// The image's Python can't keep scripts out of the supervisor.
+    Shield,
 }

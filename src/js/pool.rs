@@ -99,7 +99,6 @@ pub struct NativePool {
     engine: Arc<Docker>,
     /// Tells JavaScript how the engine stands.
     _telling: AbortOnDropHandle<()>,
-    /// As the engine said when it was last asked.
     unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
 }
 
@@ -129,20 +128,16 @@ impl NativePool {
         let engine = Docker::new(&CLIENTS, config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
         let engine = Arc::new(engine);
-        let unhonoured = Arc::new(Mutex::new(Vec::new()));
-        let reported = unhonoured.clone();
         let provider = Sandboxes::new(
             engine.clone(),
             &config.container,
             Arc::new(move |step| on_pull(Told::Engine(EngineEvent::Pull(step)))),
             Arc::new(move |engine, swept| {
-                let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
-                reported.clone_from(&engine.unhonoured);
-                drop(reported);
                 on_ready(Told::Engine(EngineEvent::Engine { engine, swept }));
             }),
         );
         let paths = provider.paths();
+        let unhonoured = provider.unhonoured();
         let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));
         let pool = Pool::new(provider, config.pool, runtime::handle()?.clone(), on_event);
         let mut health = engine.health();
@@ -235,7 +230,7 @@ impl NativePool {
         })
     }
 
-    /// The protections the engine does not give, as JSON.
+    /// The protections that are not given, as JSON.
     #[napi(catch_unwind)]
     pub fn unhonoured(&self) -> Result<String> {
         let unhonoured = self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,16 +5,14 @@ the engine's exec. The request is on stdin. A path is a string of names with `/`
 name is opened from the folder before it, and none of them is followed if it is a link: the scripts
 may have planted some, and may do so now. Strings and lists as in `supervisor.py`:
 
-    nonce, W, count, then of each piece: path, temporary name, offset (8), size (8), mode (4), and the
-              data. Pieces of one file go to a file beside it, which takes its name with the last one
-              (mode: what its permissions are to be; ffffffff: more pieces come)
-    nonce, X, path, temporary name                   takes away what pieces have left
-    nonce, L, most entries (4), most bytes (4), count, then of each folder: path, depth (4), flags (1)
-    nonce, R, most bytes (8), flags (1), paths       flag 1: what is not there is left out
+    W, count, then of each piece: path, temporary name, offset (8), size (8), mode (4), and the
+       data. Pieces of one file go to a file beside it, which takes its name with the last one
+       (mode: what its permissions are to be; ffffffff: more pieces come)
+    X, path, temporary name                   takes away what pieces have left
+    L, most entries (4), most bytes (4), count, then of each folder: path, depth (4), flags (1)
+    R, most bytes (8), flags (1), paths       flag 1: what is not there is left out
 
-Answered on stdout in frames of at most PIPE_BUF bytes, which a pipe takes whole or not at all: what
-others write to the same pipe stands between two frames, and belongs to nobody. A frame is the nonce,
-a byte of kind, two bytes of length, and:
+Answered on stdout, which nobody else holds, in frames: a byte of kind, two bytes of length, and:
 
     P  a file: (L) its path, (R) its place in the request (4)
     D  (R) data of that file
@@ -29,8 +27,8 @@ import sys
 import _signal
 from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, errorcode
 
-CHUNK = 1 << 16
-ROOM = 4096 - 16 - 3
+# The most that is read at once, and that a frame holds.
+CHUNK = (1 << 16) - 1
 MORE_PIECES = 0xFFFFFFFF
 FOLDER = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for somebody at its other end.
@@ -61,17 +59,9 @@ def little(value, size=4):
 
 
 def tell(kind, payload=b""):
-    frame = nonce + kind + little(len(payload), 2) + payload
+    frame = kind + little(len(payload), 2) + payload
     while frame:
-        try:
-            frame = frame[posix.write(1, frame) :]
-        except BlockingIOError:
-            # A script has made the shared pipe non-blocking.
-            import select
-
-            poller = select.poll()
-            poller.register(1, select.POLLOUT)
-            poller.poll()
+        frame = frame[posix.write(1, frame) :]
 
 
 class Excess(Exception):
@@ -175,7 +165,7 @@ def list_folders():
                     continue
                 if entry.is_file(follow_symlinks=False):
                     room -= len(path) + len(name)
-                    if room < 0 or len(path) + len(name) > ROOM:
+                    if room < 0 or len(path) + len(name) > CHUNK:
                         raise Excess(b"b")
                     tell(b"P", path + name)
                     found += 1
@@ -233,8 +223,7 @@ def read_file(path, room):
         total += len(data)
         if total > room:
             raise Excess(b"b")
-        for start in range(0, len(data), ROOM):
-            tell(b"D", data[start : start + ROOM])
+        tell(b"D", data)
     posix.close(file)
     tell(b"Z", little(total, 8))
     return total
@@ -258,7 +247,6 @@ def read_files():
 # Beyond the largest file it may write it is to get an error, not the signal.
 _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
 place = 0
-nonce = take(16)
 work = {b"W": write_pieces, b"X": take_away, b"L": list_folders, b"R": read_files}[take(1)]
 try:
     tell(b"K", little(work()))

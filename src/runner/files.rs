@@ -8,9 +8,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use memchr::memmem;
 
-use super::{demux::Stream, glob::Folder, job::Fields, output::Tap, trailer::Nonce};
+use super::{demux::Stream, glob::Folder, job::Fields, output::Tap};
 
 /// The helper's source. It goes with every request: what is sent on demand costs no start of a container.
 pub const HELPER: &str = include_str!("files.py");
@@ -19,8 +18,8 @@ pub const HELPER: &str = include_str!("files.py");
 const LIST_ENTRIES: u32 = 100_000;
 const LIST_BYTES: u32 = 16 << 20;
 
-/// The nonce, the kind and the length of a frame.
-const HEAD: usize = 16 + 1 + 2;
+/// The kind and the length of a frame.
+const HEAD: usize = 1 + 2;
 const MORE_PIECES: u32 = u32::MAX;
 
 /// A part of a file that is written.
@@ -55,8 +54,8 @@ pub enum Request {
 
 impl Request {
     /// The helper's stdin.
-    pub fn encode(&self, nonce: &Nonce) -> Bytes {
-        let fields = Fields::default().raw(nonce.bytes());
+    pub fn encode(&self) -> Bytes {
+        let fields = Fields::default();
         let fields = match self {
             Self::Write(pieces) => {
                 let fields = fields.raw(b"W").number(pieces.len() as u32);
@@ -136,10 +135,9 @@ pub enum Fault {
 pub struct Answer(Arc<Mutex<Reading>>);
 
 impl Answer {
-    pub fn to(request: &Request, nonce: &Nonce) -> Self {
+    pub fn to(request: &Request) -> Self {
         let (room, most) = request.bounds();
         Self(Arc::new(Mutex::new(Reading {
-            nonce: memmem::Finder::new(nonce.bytes()).into_owned(),
             buffer: Vec::new(),
             room,
             most,
@@ -181,8 +179,7 @@ impl Answer {
 }
 
 struct Reading {
-    nonce: memmem::Finder<'static>,
-    /// What may yet become a frame.
+    /// The beginning of a frame.
     buffer: Vec<u8>,
     /// Bytes that may still come.
     room: u64,
@@ -204,13 +201,7 @@ impl Reading {
         input.extend_from_slice(bytes);
         let mut rest = &input[..];
         while self.end.is_none() {
-            let Some(at) = self.nonce.find(rest) else {
-                // The tail may be the beginning of a nonce.
-                rest = &rest[rest.len().saturating_sub(self.nonce.needle().len() - 1)..];
-                break;
-            };
-            rest = &rest[at..];
-            let Some(&[kind, low, high]) = rest.get(HEAD - 3..HEAD) else { break };
+            let Some(&[kind, low, high]) = rest.get(..HEAD) else { break };
             let size = usize::from(u16::from_le_bytes([low, high]));
             let Some(payload) = rest.get(HEAD..HEAD + size) else { break };
             if let Err(fault) = self.take(kind, payload) {
@@ -317,10 +308,8 @@ mod tests {
 
     use super::*;
 
-    const NONCE: [u8; 16] = *b"0123456789abcdef";
-
     fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-        [&NONCE[..], &[kind], &(payload.len() as u16).to_le_bytes(), payload].concat()
+        [&[kind][..], &(payload.len() as u16).to_le_bytes(), payload].concat()
     }
 
     fn read(max_bytes: u64, count: usize) -> Request {
@@ -328,7 +317,7 @@ mod tests {
     }
 
     fn answer(request: &Request, stream: &[u8], cuts: &[usize]) -> Result<Vec<Told>, Fault> {
-        let answer = Answer::to(request, &Nonce::from(NONCE));
+        let answer = Answer::to(request);
         let mut start = 0;
         for &cut in cuts.iter().chain([&stream.len()]) {
             let cut = cut.clamp(start, stream.len());
@@ -346,14 +335,6 @@ mod tests {
             frame(b'K', &1u32.to_le_bytes()),
         ]
         .concat()
-    }
-
-    #[test]
-    fn what_others_write_between_the_frames_belongs_to_nobody() {
-        let noise = b"0123noise0123456789abcde".to_vec();
-        let stream = [noise.clone(), one_file(b"data"), noise].concat();
-        let told = vec![Told::Content(1, b"data".to_vec())];
-        assert_eq!(answer(&read(4, 2), &stream, &[]), Ok(told));
     }
 
     #[test]

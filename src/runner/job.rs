@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::{
     files::HELPER,
     stdin::{Pipe, Stdin},
-    trailer::Nonce,
 };
 
 /// The longest piece of stdin in one frame; the supervisor holds a frame until it is whole.
@@ -59,7 +58,7 @@ pub struct Job {
 
 impl Job {
     /// The frames of this job: all of them, or those before what its pipe is going to bring.
-    pub(super) fn encode(self, nonce: &Nonce) -> (Vec<u8>, Option<Pipe>) {
+    pub(super) fn encode(self) -> (Vec<u8>, Option<Pipe>) {
         let (mode, meta, stdin) = match self.work {
             Work::Script { source, args } => {
                 let meta = Fields::default().list(flat(&self.env)).list(args);
@@ -76,7 +75,7 @@ impl Job {
         };
         let size = if let Stdin::Whole(bytes) = &stdin { bytes.len() } else { 0 };
         let mut frames = Vec::with_capacity(meta.0.len() + size + 64);
-        frame(&mut frames, b'J', &[nonce.bytes(), &[mode], &meta.0]);
+        frame(&mut frames, b'J', &[&[mode], &meta.0]);
         match stdin {
             Stdin::Whole(bytes) => {
                 for piece in bytes.chunks(DATA_FRAME) {
@@ -112,7 +111,6 @@ pub(super) fn encode_boot(
     spare: &str,
     preload: &[String],
     idle: &[&str],
-    nonce: &Nonce,
 ) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in program {
@@ -120,7 +118,7 @@ pub(super) fn encode_boot(
     }
     bytes.extend(program.iter().flat_map(|part| part.bytes()));
     let fields = Fields::default().string(spare).list(preload).list(idle);
-    frame(&mut bytes, b'B', &[nonce.bytes(), &fields.0]);
+    frame(&mut bytes, b'B', &[&fields.0]);
     bytes
 }
 
@@ -192,14 +190,12 @@ mod tests {
             work: Work::Script { source, args: vec!["x".into()] },
             env: vec![("A".into(), "1".into())],
         };
-        let (bytes, pipe) = job.encode(&Nonce::from([7; 16]));
+        let (bytes, pipe) = job.encode();
         assert!(pipe.is_none());
         let frames = frames(&bytes);
         let kinds: Vec<u8> = frames.iter().map(|frame| frame.0).collect();
         assert_eq!(kinds, b"JDDE");
-        let mut expected = vec![7; 16];
-        expected.extend_from_slice(b"S\x02\0\0\0\x01\0\0\0A\x01\0\0\x001\x01\0\0\0\x01\0\0\0x");
-        assert_eq!(frames[0].1, expected);
+        assert_eq!(frames[0].1, b"S\x02\0\0\0\x01\0\0\0A\x01\0\0\x001\x01\0\0\0\x01\0\0\0x");
         assert_eq!((frames[1].1.len(), frames[2].1.len()), (DATA_FRAME, 1));
     }
 
@@ -208,10 +204,10 @@ mod tests {
         let stdin = Stdin::Piped(crate::runner::stdin::pipe().1);
         let command = Command { argv: vec!["cat".into()], cwd: None, stdin };
         let job = Job { work: Work::Command(command), env: Vec::new() };
-        let (bytes, pipe) = job.encode(&Nonce::from([7; 16]));
+        let (bytes, pipe) = job.encode();
         assert!(pipe.is_some());
         let frames = frames(&bytes);
-        assert_eq!((frames.len(), frames[0].0, frames[0].1[16]), (1, b'J', b'P'));
+        assert_eq!((frames.len(), frames[0].0, frames[0].1[0]), (1, b'J', b'P'));
         let sizes: Vec<usize> = data_frames(&[0; DATA_FRAME + 1]).map(|data| data.len()).collect();
         assert_eq!(sizes, [DATA_FRAME + 5, 6]);
         assert_eq!(end_frame(), b"E\0\0\0\0");
@@ -220,7 +216,7 @@ mod tests {
     #[test]
     fn boot_begins_with_the_sources_and_before_them_their_lengths_in_eight_digits() {
         let program = ["pass", "x = 1"];
-        let bytes = encode_boot(&program, "s", &["numpy".into()], &["json"], &Nonce::from([0; 16]));
+        let bytes = encode_boot(&program, "s", &["numpy".into()], &["json"]);
         assert!(bytes.starts_with(b"0000000400000005passx = 1B"));
         assert_eq!(frames(&bytes[25..]).len(), 1);
     }

@@ -12,9 +12,8 @@ import sys
 import _signal as signal
 
 STDIN, STDOUT, STDERR = 0, 1, 2
-# Where the spare interpreter finds its archive and its line to here; closed before a script runs.
-SPARE_ARCHIVE, SPARE_LINE = 50, 51
-SPARE_PATH = b"/proc/self/fd/%d" % SPARE_ARCHIVE
+# The most that is read of a pipe at once.
+CHUNK = 1 << 16
 # Python ignores these two; what it starts would inherit that.
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -61,14 +60,8 @@ def archive(name, data):
 
 
 def write(fd, data):
-    """Writes it all, even where a script has made the shared pipe non-blocking."""
     while data:
-        try:
-            data = data[posix.write(fd, data) :]
-        except BlockingIOError:
-            poller = select.poll()
-            poller.register(fd, select.POLLOUT)
-            poller.poll()
+        data = data[posix.write(fd, data) :]
 
 
 def initial_environment():
@@ -112,54 +105,90 @@ def execute(argv, env):
     os.execvpe(argv[0], argv, env)
 
 
-def start(argv, env, cwd, stdin, inherited=(), become=execute):
-    """Starts a process as an engine's exec would: a session of its own, default signals.
+class Child:
+    """A process that has pipes of its own as standard streams; the other ends of them are here.
 
-    `inherited` are pairs: a descriptor here, its number there.
+    It is started as an engine's exec would start it: in a session of its own, with default signals.
+    Of this process's descriptors it gets those that are `inherited` alone, and so never this
+    process's own streams.
     """
-    # A script that fills the memory must go before this process does.
-    oom_score.set(b"1000")
-    pid = posix.fork()
-    if pid:
-        oom_score.set(oom_score.own)
-        return pid
-    status = 127
-    try:
-        posix.setsid()
-        posix.dup2(stdin, STDIN)
-        for here, there in inherited:
-            posix.dup2(here, there)
-        for number in IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
-        if cwd:
-            status = 126
-            posix.chdir(cwd)
-            status = 127
-        become(argv, env)
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            status = 126
-        failed = cwd if status == 126 and error.filename == cwd else argv[0]
-        write(STDERR, failed + b": " + error.strerror.encode() + b"\n")
-    finally:
-        posix._exit(status)
+
+    def __init__(self, argv, env, cwd=b"", inherited=(), become=execute):
+        theirs, ours = [], []
+        try:
+            for number in (STDIN, STDOUT, STDERR):
+                reading, writing = posix.pipe()
+                theirs.append(writing if number else reading)
+                ours.append(reading if number else writing)
+                posix.set_blocking(ours[-1], False)
+            self.pid = self.start(argv, env, cwd, theirs, ours, inherited, become)
+        except BaseException:
+            for fd in ours:
+                posix.close(fd)
+            raise
+        finally:
+            for fd in theirs:
+                posix.close(fd)
+        self.stdin, self.stdout, self.stderr = ours
+
+    @staticmethod
+    def start(argv, env, cwd, theirs, ours, inherited, become):
+        # A script that fills the memory must go before this process does.
+        oom_score.set(b"1000")
+        pid = None
+        try:
+            pid = posix.fork()
+        finally:
+            if pid != 0:
+                oom_score.set(oom_score.own)
+        if pid:
+            return pid
+        status = 127
+        try:
+            posix.setsid()
+            for number, fd in enumerate(theirs):
+                posix.dup2(fd, number)
+            for fd in ours:
+                # What does not become another program would keep its own stdin open.
+                posix.close(fd)
+            for fd in inherited:
+                posix.set_inheritable(fd, True)
+            for number in IGNORED_BY_PYTHON:
+                signal.signal(number, signal.SIG_DFL)
+            if cwd:
+                status = 126
+                posix.chdir(cwd)
+                status = 127
+            become(argv, env)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                status = 126
+            failed = cwd if status == 126 and error.filename == cwd else argv[0]
+            write(STDERR, failed + b": " + error.strerror.encode() + b"\n")
+        finally:
+            posix._exit(status)
 
 
-class Spare:
+class Spare(Child):
     """A `python3 -` started ahead, parked in its site phase (`spare.py`) until its job comes."""
 
     def __init__(self, environment, source):
-        paths = [SPARE_PATH] + [path for path in [environment.get(b"PYTHONPATH")] if path]
-        env = dict(environment)
-        env[b"PYTHONPATH"] = b":".join(paths)
-        memory = posix.memfd_create("spare")
-        write(memory, archive(b"sitecustomize.py", source))
-        stdin, self.stdin = posix.pipe()
-        self.line, line = posix.pipe()
-        inherited = ((memory, SPARE_ARCHIVE), (line, SPARE_LINE))
-        self.pid = start([b"python3", b"-"], env, None, stdin, inherited, interpret)
-        for fd in (memory, stdin, line):
-            posix.close(fd)
+        opened = []
+        try:
+            memory = posix.memfd_create("spare")
+            opened.append(memory)
+            self.line, line = posix.pipe()
+            opened += self.line, line
+            numbers = b"ARCHIVE, LINE = %d, %d\n" % (memory, line)
+            write(memory, archive(b"sitecustomize.py", numbers + source))
+            paths = [b"/proc/self/fd/%d" % memory]
+            paths += [path for path in [environment.get(b"PYTHONPATH")] if path]
+            env = {**environment, b"PYTHONPATH": b":".join(paths)}
+            super().__init__([b"python3", b"-"], env, b"", (memory, line), interpret)
+            opened.remove(self.line)
+        finally:
+            for fd in opened:
+                posix.close(fd)
 
 
 def interpret(argv, env):
@@ -168,11 +197,10 @@ def interpret(argv, env):
 
 
 def boot(fields):
-    """Starts the first spare; gives the boot's nonce, the environment, the spare and its source."""
-    nonce = fields.take(16)
+    """Starts the first spare; gives the environment, the spare and its source."""
     source = fields.string()
     # A list of ASCII literals is Python and needs no parser there.
     lists = ascii([[name.decode() for name in fields.list()] for _ in range(2)])
     source = b"PRELOAD, IDLE = " + lists.encode() + b"\n" + source
     environment = initial_environment()
-    return nonce, environment, Spare(environment, source), source
+    return environment, Spare(environment, source), source

@@ -1,8 +1,8 @@
 //! How code runs in a container.
 //!
 //! Warm: PID 1 is a supervisor (`supervisor.py`) that holds a parked `python3 -` (`spare.py`); a job
-//! goes to it over the attached stream ([`session`]), and its end comes back as a [`trailer`] behind
-//! the output. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
+//! goes to it over the attached stream ([`session`]), and what it writes and how it ends comes back as
+//! [`report`]s. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
 //! job while one runs. Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
 
 pub mod demux;
@@ -13,10 +13,10 @@ pub mod job;
 pub mod lifeline;
 pub mod output;
 pub mod pace;
+pub mod report;
 pub mod session;
 pub mod startup;
 pub mod stdin;
-pub mod trailer;
 
 /// The most bytes of script, stdin, arguments or environment of one job, each: what fits a frame's
 /// length, and more than any container's memory default by far.

@@ -18,8 +18,8 @@ use super::{
     job::{data_frames, encode_boot, end_frame, Job},
     lifeline::Lifeline,
     output::{Output, Pieces, Room, Wanted},
+    report::{Report, Reports, Told},
     stdin::Pipe,
-    trailer::{Nonce, Scanner, Trailer},
 };
 
 /// What PID 1 runs, in this order.
@@ -31,8 +31,6 @@ const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
 /// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
 const IDLE_BUFFER: usize = 2 * 1024;
 const BUSY_BUFFER: usize = 64 * 1024;
-/// The most that is kept of what a failing boot says.
-const BOOT_OUTPUT: u64 = 16 * 1024;
 
 /// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
 ///
@@ -60,8 +58,19 @@ pub enum SessionError {
     Lost,
     /// The stream is not what it must be.
     Protocol(String),
-    /// The interpreter did not come up; what it said.
-    Boot(String),
+    /// The container can't start another process; what the system said. It goes on.
+    NotStarted(String),
+}
+
+/// Why a supervisor is not up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootError {
+    /// The container ended, or the connection to it; or what runs there is no supervisor.
+    Lost,
+    /// No interpreter could be parked, or it could not import what it was to; why.
+    Failed(String),
+    /// The image's Python has no way to keep scripts out of the supervisor.
+    Unshielded,
 }
 
 struct Request {
@@ -85,16 +94,16 @@ impl Session {
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
         preload: &[String],
-    ) -> Result<Self, SessionError> {
+    ) -> Result<Self, BootError> {
         let mut connection = Connection::new(reader, writer);
-        let nonce = Nonce::random();
-        let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS, &nonce);
-        let wanted = Wanted { limit: Some(BOOT_OUTPUT), collect: true };
-        let output = Output::new(wanted, None);
-        let trailer = connection.converse(&nonce, (boot, None), &output, None).await?;
-        if trailer != Conversation::Ended(Trailer::Ready) {
-            let said = output.take().1.bytes;
-            return Err(SessionError::Boot(String::from_utf8_lossy(&said).trim().to_owned()));
+        let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS);
+        let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
+        match connection.converse((boot, None), &output, None).await {
+            Ok(Conversation::Ended(Report::Ready)) => {}
+            Ok(Conversation::Ended(Report::Failed(why))) => return Err(BootError::Failed(why)),
+            Ok(Conversation::Ended(Report::Unshielded)) => return Err(BootError::Unshielded),
+            Err(SessionError::Protocol(what)) => return Err(BootError::Failed(what)),
+            Ok(_) | Err(_) => return Err(BootError::Lost),
         }
         let (requests, queue) = mpsc::channel(1);
         Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)) })
@@ -122,9 +131,9 @@ impl Session {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum Conversation {
-    Ended(Trailer),
+    Ended(Report),
     OutputLimit,
 }
 
@@ -161,41 +170,47 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         }
     }
 
-    /// Between jobs there is only what earlier ones left behind, or the end: then this is `false`.
+    /// Between jobs the supervisor says nothing. At its end, and at anything else, this is `false`.
     fn take_rest(&mut self, read: io::Result<usize>) -> bool {
         let Ok(size @ 1..) = read else { return false };
-        self.demux.feed(&self.buffer[..size], |_, _| {}).is_ok()
+        let mut quiet = true;
+        let fed = self.demux.feed(&self.buffer[..size], |stream, _| {
+            quiet &= stream != Stream::Stdout;
+        });
+        fed.is_ok() && quiet
     }
 
     /// Runs one job; says whether the connection can run another.
     async fn answer(&mut self, request: Request) -> bool {
         let Request { job, output, written, ended } = request;
-        let nonce = Nonce::random();
-        let end = match self.converse(&nonce, job.encode(&nonce), &output, Some(written)).await {
-            Ok(Conversation::Ended(Trailer::Exit(code))) => Ok(End::Exit(code)),
-            Ok(Conversation::Ended(Trailer::Signal(number))) => Ok(End::Signal(number)),
-            Ok(Conversation::Ended(Trailer::Oom(number))) => Ok(End::Oom(number)),
+        let end = match self.converse(job.encode(), &output, Some(written)).await {
+            Ok(Conversation::Ended(Report::Exit(code))) => Ok(End::Exit(code.into())),
+            Ok(Conversation::Ended(Report::Signal(number))) => Ok(End::Signal(number.into())),
+            Ok(Conversation::Ended(Report::Oom(number))) => Ok(End::Oom(number.into())),
+            Ok(Conversation::Ended(Report::NotStarted(why))) => Err(SessionError::NotStarted(why)),
             Ok(Conversation::OutputLimit) => Ok(End::OutputLimit),
-            Ok(Conversation::Ended(trailer)) => {
-                Err(SessionError::Protocol(format!("a job ended with {trailer:?}")))
+            Ok(Conversation::Ended(report)) => {
+                Err(SessionError::Protocol(format!("a job ended with {report:?}")))
             }
             Err(error) => Err(error),
         };
-        let usable = !matches!(end, Err(_) | Ok(End::OutputLimit));
+        let usable = match end {
+            Ok(End::OutputLimit) => false,
+            Ok(_) | Err(SessionError::NotStarted(_)) => true,
+            Err(_) => false,
+        };
         // A caller that is gone has ended the container, or is about to.
         let _ = ended.send(end);
         usable
     }
 
-    /// Writes the frames, and then what the pipe brings, while it reads, until the trailer of `nonce`
-    /// has come on both streams.
+    /// Writes the frames, and then what the pipe brings, while it reads, until a report has come.
     ///
     /// Neither must wait for the other: a job may write before it has read all of its stdin, and read
     /// while its output waits for a caller. And the writing goes on to the end of a frame where a job
     /// ends without reading: half a frame would be taken for the beginning of the next job.
     async fn converse(
         &mut self,
-        nonce: &Nonce,
         (frames, mut pipe): (Vec<u8>, Option<Pipe>),
         output: &Output,
         written: Option<oneshot::Sender<Instant>>,
@@ -216,15 +231,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         };
         tokio::pin!(writing);
         let mut all_written = false;
-        let mut stdout = Scanner::new(nonce);
-        let mut stderr = Scanner::new(nonce);
+        let mut reports = Reports::default();
+        let mut report = None;
         let mut pieces = Pieces::new();
         loop {
-            if let (Some(trailer), Some(_)) = (stdout.found(), stderr.found()) {
-                if all_written {
-                    return Ok(Conversation::Ended(trailer));
-                }
+            if report.is_some() {
                 ended.cancel();
+                if all_written {
+                    return report.map(Conversation::Ended).ok_or(SessionError::Lost);
+                }
             }
             let read: io::Result<usize> = tokio::select! {
                 // A failed write is the end of the connection, which the reading tells.
@@ -241,16 +256,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                 });
             };
             let mut room = Room::Left;
+            let mut bad = None;
             let fed = demux.feed(&buffer[..size], |stream, bytes| {
-                let scanner = match stream {
-                    Stream::Stdout => &mut stdout,
-                    Stream::Stderr => &mut stderr,
-                };
-                scanner.feed(bytes, |bytes| {
-                    if room == Room::Left {
+                // On its stderr there is what an interpreter says as it breaks down.
+                if stream == Stream::Stderr || bad.is_some() {
+                    return;
+                }
+                let heard = reports.feed(bytes, |told| match told {
+                    Told::Output(stream, bytes) if room == Room::Left => {
                         room = output.push(stream, bytes, &mut pieces);
                     }
+                    Told::Output(..) => {}
+                    Told::Report(told) => report = Some(told),
                 });
+                bad = heard.err();
             });
             let passing = output.pass_on(&mut pieces);
             tokio::pin!(passing);
@@ -262,6 +281,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                 }
             }
             fed.map_err(|error| SessionError::Protocol(error.to_string()))?;
+            if let Some(bad) = bad {
+                return Err(SessionError::Protocol(bad.to_string()));
+            }
             if room == Room::None {
                 return Ok(Conversation::OutputLimit);
             }

@@ -6,16 +6,15 @@ warm, waits for the job's environment and arguments on stdin, applies them, take
 itself away and lets the interpreter go on: what is left in the pipe is the script, which is run by
 the interpreter's own main. So nothing about running it is imitated.
 
-The supervisor prepends a line that sets PRELOAD (imported before the interpreter counts as ready)
-and IDLE (imported while it waits; no harm if one is missing).
+The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
+its line to the supervisor), PRELOAD (imported before the interpreter counts as ready) and IDLE
+(imported while it waits; no harm if one is missing).
 """
 
 import atexit
 import gc
 import os
 import sys
-
-ARCHIVE, LINE = 50, 51
 
 
 def take(size):

@@ -1,19 +1,20 @@
-"""PID 1 of a warm container: takes jobs from its stdin, runs each as a child, reports its end.
+"""PID 1 of a warm container: takes jobs from its stdin, runs each as a child, tells what comes of it.
 
 It runs as `python3 -I -S -c <boot.py>`, and its own source comes first on stdin, in two parts, this
 and what stands before it (`launch.py`): for each eight decimal digits that give the source's length,
 then the sources. Only built-in modules are imported, for an import is paid by every container:
 `signal` alone, which brings `enum`, costs as much as the rest.
 
-A frame on stdin is one byte of kind, four bytes of length (little-endian), and the payload:
+A frame, in both directions, is one byte of kind, four bytes of length (little-endian), and the
+payload. On stdin:
 
-    B  boot   nonce, spare (source), preload, idle        once, first; `launch.py` takes it
-    J  job    nonce, mode, meta                           opens a job
+    B  boot   spare (source), preload, idle        once, first; `launch.py` takes it
+    J  job    mode, meta                           opens a job; the one before it has been answered
     D  data   bytes for the job's stdin
     E  end    (empty) the job's stdin is complete
 
-A nonce is 16 bytes. `spare` is a string, `preload` and `idle` are lists of strings. A string is
-four bytes of length and its bytes; a list is four bytes of count and its strings. The modes:
+`spare` is a string, `preload` and `idle` are lists of strings. A string is four bytes of length and
+its bytes; a list is four bytes of count and its strings. The modes:
 
     S  script   meta goes as it is to the spare interpreter: env (list: name, value, ...), args
                 (list); the script's source follows as the job's stdin
@@ -22,28 +23,45 @@ four bytes of length and its bytes; a list is four bytes of count and its string
                 ends, if not before
     F  files    meta is the source of `files.py`, which a fork of this process runs
 
-A trailer answers boot and every job, on stdout and on stderr, after all that the job's process
-wrote there: the nonce, one byte of kind, four bytes of value (little-endian).
+On stdout, first one of these, which answers the boot:
 
-    R  ready    (boot) value 0
-    F  failed   (boot) a module to preload did not import; the reason stands before it on stderr
-    E  exit     the exit code
-    S  signal   the number of the signal that ended it
+    R  ready       (empty) a spare interpreter is parked
+    F  failed      why it is not, in words
+    U  unshielded  (empty) scripts could reach into this process (`shield`); it ends
+
+and for each job first what it writes, at most 64 KiB a frame, then its end:
+
+    1  stdout, 2  stderr
+    X  exit     one byte: the exit code
+    S  signal   one byte: the number of the signal that ended it
     O  oom      the same, where the kernel's out-of-memory killer sent it
+    N  none     it could not be started; why, in words
 
-The nonce is all that keeps a script from writing a trailer of its own, so this process keeps its
-memory to itself (`shield`), and the script's process never holds a copy of it: the spare
-interpreter is started by exec, and long before the nonce arrives.
+No script holds a stream of this process: each has pipes of its own (`Child`), and what comes through
+them is data here, whatever it looks like. Nor can it open one, or write to this process's memory:
+that is what `shield` is for. So an end that is told is one that the kernel told.
 
-The end of stdin is the end of this process, and so of the container: that is the lifeline.
+Frames wait here for a reader that takes its time, and no job's output is read meanwhile; input, ends
+and signals are seen to. The end of stdin is the end of this process, and so of the container: that is
+the lifeline.
 """
 
-# Above, in `launch.py`: the modules, the constants of the spare, and what starts processes.
+# Above, in `launch.py`: the modules, the constants, and what starts processes.
 
-CHUNK = 1 << 16
+from time import monotonic
+
 # Input is left in the pipe while this much waits for a job that does not read.
 STDIN_BACKLOG = 1 << 18
-PR_SET_DUMPABLE = 4
+# How many pipes are read that nobody wants to hear from, and how long to rest after one was full:
+# who floods what is thrown away waits most of the time.
+STRAYS = 32
+REST = 0.02
+# What is remembered of the last that was thrown away.
+LAST_WORDS = 4096
+# The most that a pipe holds without privileges, in pieces.
+PIPE_PIECES = 16
+PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
+F_GETPIPE_SZ = 1032
 
 
 def interpret_source(argv, env):
@@ -53,12 +71,6 @@ def interpret_source(argv, env):
 
 def mapping(names_and_values):
     return dict(zip(names_and_values[::2], names_and_values[1::2]))
-
-
-def report(nonce, kind, value):
-    trailer = nonce + kind + little(value, 4)
-    write(STDERR, trailer)
-    write(STDOUT, trailer)
 
 
 def oom_kills():
@@ -76,27 +88,181 @@ def oom_kills():
 
 
 def shield():
-    """Keeps the scripts, which run as the same user, out of this process's memory and descriptors."""
+    """Keeps scripts, which run as the same user, out of this process's memory and descriptors.
+
+    Gives the C library, by which that is done; `None`: it could not be done.
+    """
     try:
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        library = ctypes.CDLL(None)
+        library.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        return None if library.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) else library
     except (ImportError, OSError, AttributeError):
-        pass
+        return None
+
+
+class Watch:
+    """Descriptors to wait for.
+
+    epoll, as poll(2) fails where a script has taken away this process's right to open files.
+    """
+
+    def __init__(self):
+        self.epoll = select.epoll()
+        self.events = {}
+
+    def wait(self, events, timeout):
+        """Those that have something of the `events` asked for, or a hang-up."""
+        for fd in self.events.keys() - events.keys():
+            self.forget(fd)
+        for fd, wanted in events.items():
+            known = self.events.get(fd)
+            if known is None:
+                self.epoll.register(fd, wanted)
+            elif known != wanted:
+                self.epoll.modify(fd, wanted)
+            self.events[fd] = wanted
+        return self.epoll.poll(timeout)
+
+    def forget(self, fd):
+        if self.events.pop(fd, None) is not None:
+            self.epoll.unregister(fd)
+
+    def close(self, fd):
+        """A number that is given anew must not pass for one that is known."""
+        self.forget(fd)
+        posix.close(fd)
+
+
+watch = Watch()
+
+
+class Output:
+    """One stream of a job, passed on as it comes."""
+
+    buffer = bytearray(CHUNK)
+
+    def __init__(self, kind, fd):
+        self.kind = kind
+        # `None`: it has come to its end.
+        self.fd = fd
+        # How much may still come; `None`: any.
+        self.left = None
+        self.last_words = b""
+
+    def read(self):
+        """The next piece, in a buffer that all share; `None`: there is none for now."""
+        try:
+            size = posix.readv(self.fd, [self.buffer])
+        except BlockingIOError:
+            return None
+        if size == 0:
+            watch.close(self.fd)
+            self.fd = None
+            return None
+        return memoryview(self.buffer)[:size]
+
+    def pass_on(self):
+        piece = self.read()
+        if piece is not None:
+            channel.send(self.kind, piece)
+        if self.left is not None:
+            self.left -= len(piece) if piece else self.left
+
+    def discard(self):
+        """Says whether there was anything."""
+        piece = self.read()
+        if piece is None:
+            return False
+        self.last_words = bytes(piece[-LAST_WORDS:])
+        return True
+
+    def end(self, library):
+        """The job has ended: what is in the pipe is its own, what others write behind it is not."""
+        self.left = 0
+        if self.fd is not None:
+            self.left = max(CHUNK, library.fcntl(self.fd, F_GETPIPE_SZ))
+
+    def is_over(self):
+        return self.left is not None and (self.fd is None or self.left <= 0)
+
+
+class Channel:
+    """This process's stdout, to which nobody else writes."""
+
+    def __init__(self):
+        self.waiting = bytearray()
+        posix.set_blocking(STDOUT, False)
+
+    def send(self, kind, payload=b""):
+        frame = kind + little(len(payload), 4), payload
+        written = 0 if self.waiting else self.write(posix.writev, frame)
+        if written < 5 + len(payload):
+            self.waiting += b"".join(frame)[written:]
+
+    def flush(self):
+        del self.waiting[: self.write(posix.write, self.waiting[:CHUNK])]
+
+    @staticmethod
+    def write(call, data):
+        try:
+            return call(STDOUT, data)
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:
+            posix._exit(0)
+
+
+channel = Channel()
+
+
+class Strays:
+    """Pipes whose output is nobody's: of what a job has left running, of a spare without a job."""
+
+    def __init__(self):
+        self.outputs = []
+        self.rested = 0.0
+
+    def add(self, *outputs):
+        self.outputs += [output for output in outputs if output.fd is not None]
+        # Who holds that many pipes loses the oldest.
+        for output in self.outputs[:-STRAYS]:
+            watch.close(output.fd)
+        del self.outputs[:-STRAYS]
+
+    def take_back(self, outputs):
+        """Without what has come through them."""
+        for output in outputs:
+            for _ in range(PIPE_PIECES):
+                if output.fd is None or not output.discard():
+                    break
+        self.outputs = [output for output in self.outputs if output not in outputs]
+
+    def rest(self):
+        """How long they are not to be looked at, in s."""
+        return max(0.0, self.rested - monotonic()) if self.outputs else 0.0
+
+    def discard(self, output):
+        if output.discard():
+            self.rested = monotonic() + REST
+        elif output.fd is None:
+            self.outputs.remove(output)
 
 
 class Job:
-    """A process under way, and what waits to be written to its stdin."""
+    """A process under way, what it writes, and what waits to be written to its stdin."""
 
-    def __init__(self, nonce, pid, stdin, piped=False):
-        self.nonce = nonce
-        self.pid = pid
-        self.stdin = stdin
+    def __init__(self, child, outputs, piped):
+        self.pid = child.pid
+        self.stdin = child.stdin
+        self.outputs = outputs
         # It is under way long before its stdin is complete.
         self.piped = piped
         self.pending = bytearray()
         self.complete = False
-        posix.set_blocking(stdin, False)
+        # As it was waited for; `None`: it runs.
+        self.status = None
 
     def feed(self, data):
         if self.stdin is not None:
@@ -121,20 +287,33 @@ class Job:
         if self.complete:
             self.close()
 
+    def end(self, status, library):
+        self.status = status
+        self.close()
+        for output in self.outputs:
+            output.end(library)
+
     def close(self):
         if self.stdin is not None:
-            posix.close(self.stdin)
+            watch.close(self.stdin)
             self.stdin = None
             self.pending.clear()
 
 
+def outputs_of(child):
+    return Output(b"1", child.stdout), Output(b"2", child.stderr)
+
+
 class Supervisor:
-    def __init__(self, nonce, environment, spare, spare_source):
-        # Of a boot not yet answered.
-        self.booting = nonce
+    def __init__(self, environment, spare, spare_source):
         self.environment = environment
         self.spare = spare
         self.spare_source = spare_source
+        self.strays = Strays()
+        self.spare_outputs = outputs_of(spare)
+        self.strays.add(*self.spare_outputs)
+        self.booting = True
+        self.library = None
         self.oom_kills = oom_kills()
         self.input = bytearray()
         self.job = None
@@ -148,30 +327,46 @@ class Supervisor:
 
     def serve(self):
         # The spare takes its time to come up, and must not end unnoticed before this.
-        shield()
+        self.library = shield()
+        if self.library is None:
+            channel.send(b"U")
+            posix._exit(0)
         self.reap()
         while True:
-            poller = select.poll()
-            poller.register(self.wake, select.POLLIN)
-            job = self.job
-            # Registered in any case: a hang-up is told even where nothing is asked for.
-            full = job is not None and len(job.pending) >= STDIN_BACKLOG
-            poller.register(STDIN, 0 if full else select.POLLIN)
-            if job is not None and job.pending:
-                poller.register(job.stdin, select.POLLOUT)
-            if self.booting is not None and self.spare is not None:
-                poller.register(self.spare.line, select.POLLIN)
-            for fd, events in poller.poll():
-                if fd == STDIN:
-                    if not events & select.POLLIN:
-                        posix._exit(0)
-                    self.receive()
-                elif fd == self.wake:
-                    self.reap()
-                elif self.booting is not None and fd == self.spare.line:
-                    self.booted()
-                elif self.job is not None:
-                    self.job.flush()
+            work = self.work()
+            rest = self.strays.rest()
+            events = {fd: wanted for fd, (wanted, _) in work.items()}
+            for fd, happened in watch.wait(events, rest or None):
+                if fd == STDIN and not happened & select.EPOLLIN:
+                    posix._exit(0)
+                # One before it may have closed it.
+                if fd in watch.events:
+                    work[fd][1]()
+            self.settle()
+
+    def work(self):
+        """What to wait for: descriptor, its events, and what to do about them."""
+        job = self.job
+        full = job is not None and len(job.pending) >= STDIN_BACKLOG
+        work = {
+            # A hang-up is told even where nothing else is asked for.
+            STDIN: (select.EPOLLHUP if full else select.EPOLLIN, self.receive),
+            self.wake: (select.EPOLLIN, self.reap),
+        }
+        if channel.waiting:
+            work[STDOUT] = select.EPOLLOUT, channel.flush
+        elif job is not None:
+            for output in job.outputs:
+                if output.fd is not None:
+                    work[output.fd] = select.EPOLLIN, output.pass_on
+        if job is not None and job.pending:
+            work[job.stdin] = select.EPOLLOUT, job.flush
+        if self.booting and self.spare is not None:
+            work[self.spare.line] = select.EPOLLIN, self.booted
+        if not self.strays.rest():
+            for output in self.strays.outputs:
+                work[output.fd] = select.EPOLLIN, lambda stray=output: self.strays.discard(stray)
+        return work
 
     def receive(self):
         data = posix.read(STDIN, CHUNK)
@@ -198,35 +393,47 @@ class Supervisor:
 
     def booted(self):
         """The spare is parked; or it failed, and its reason came instead."""
-        nonce, self.booting = self.booting, None
+        self.booting = False
         word = posix.read(self.spare.line, CHUNK)
         if word == b"ready":
-            report(nonce, b"R", 0)
+            channel.send(b"R")
         else:
-            write(STDERR, word)
-            report(nonce, b"F", 0)
+            self.strays.take_back(self.spare_outputs)
+            channel.send(b"F", word or self.spare_outputs[1].last_words)
 
     def begin(self, fields):
-        nonce, mode = fields.take(16), fields.take(1)
-        if mode == b"S":
-            spare = self.spare or Spare(self.environment, self.spare_source)
-            self.spare = None
-            posix.close(spare.line)
-            self.job = Job(nonce, spare.pid, spare.stdin)
-            meta = fields.rest()
-            self.job.feed(little(len(meta), 4) + meta)
-        else:
-            if mode == b"F":
-                task = [fields.rest()], {}, b"", interpret_source
+        mode = fields.take(1)
+        try:
+            if mode == b"S":
+                self.begin_script(fields.rest())
             else:
-                task = fields.list(), mapping(fields.list()), fields.string(), execute
-            argv, env, cwd, become = task
-            theirs, ours = posix.pipe()
-            pid = start(argv, {**self.environment, **env}, cwd, theirs, (), become)
-            posix.close(theirs)
-            self.job = Job(nonce, pid, ours, mode == b"P")
-            if self.job.piped:
-                self.oom_kills = oom_kills()
+                self.begin_command(mode, fields)
+        except (OSError, MemoryError) as error:
+            # Mostly for want of processes or descriptors, which what jobs have left running uses up.
+            self.job = None
+            channel.send(b"N", str(error).encode())
+
+    def begin_script(self, meta):
+        spare, outputs = self.spare, self.spare_outputs
+        if spare is None:
+            spare = Spare(self.environment, self.spare_source)
+            outputs = outputs_of(spare)
+        self.spare = None
+        self.strays.take_back(outputs)
+        watch.close(spare.line)
+        self.job = Job(spare, outputs, piped=False)
+        self.job.feed(little(len(meta), 4) + meta)
+
+    def begin_command(self, mode, fields):
+        if mode == b"F":
+            task = [fields.rest()], {}, b"", interpret_source
+        else:
+            task = fields.list(), mapping(fields.list()), fields.string(), execute
+        argv, env, cwd, become = task
+        child = Child(argv, {**self.environment, **env}, cwd, (), become)
+        self.job = Job(child, outputs_of(child), piped=mode == b"P")
+        if self.job.piped:
+            self.oom_kills = oom_kills()
 
     def reap(self):
         try:
@@ -241,19 +448,31 @@ class Supervisor:
             if pid == 0:
                 return
             if self.job is not None and pid == self.job.pid:
-                self.end(status)
+                self.job.end(status, self.library)
             elif self.spare is not None and pid == self.spare.pid:
-                if self.booting is not None:
+                if self.booting:
                     self.booted()
-                posix.close(self.spare.stdin)
-                posix.close(self.spare.line)
+                watch.close(self.spare.stdin)
+                watch.close(self.spare.line)
                 self.spare = None
 
-    def end(self, status):
-        job, self.job = self.job, None
-        job.close()
+    def settle(self):
+        """Passes on what a job that has ended left in its pipes, and then tells its end."""
+        job = self.job
+        if job is None or job.status is None:
+            return
+        for output in job.outputs:
+            while not output.is_over():
+                if channel.waiting:
+                    return
+                output.pass_on()
+        self.job = None
+        self.strays.add(*job.outputs)
+        self.tell(job.status)
+
+    def tell(self, status):
         if not posix.WIFSIGNALED(status):
-            report(job.nonce, b"E", posix.WEXITSTATUS(status))
+            channel.send(b"X", little(posix.WEXITSTATUS(status), 1))
             return
         number, kind = posix.WTERMSIG(status), b"S"
         if number == signal.SIGKILL:
@@ -261,7 +480,7 @@ class Supervisor:
             if kills > self.oom_kills:
                 kind = b"O"
             self.oom_kills = kills
-        report(job.nonce, kind, number)
+        channel.send(kind, little(number, 1))
 
 
 Supervisor(*booted).serve()

@@ -75,8 +75,11 @@ impl Paths {
 /// What PID 1 is.
 pub(super) enum Init {
     Supervisor(Session),
-    /// A process that only waits for its stdin to end.
-    Idle(Lifeline),
+    /// A process that only waits for its stdin to end. `python`: the image has one all the same.
+    Idle {
+        lifeline: Lifeline,
+        python: bool,
+    },
 }
 
 /// A running container.
@@ -141,7 +144,7 @@ impl<E: Engine> Container<E> {
         let Call { job, deadline, cpu_time, wanted, tap, cancel, kill } = call;
         check_size(&job)?;
         let is_files = matches!(job.work, Work::Files(_));
-        if is_files && matches!(self.init, Init::Idle(_)) {
+        if is_files && matches!(self.init, Init::Idle { python: false, .. }) {
             let message =
                 "Files can't be written or read: the image has no python3 that could do it.";
             return Err(Error::new(Code::FileError, message).container(&self.id));
@@ -264,7 +267,14 @@ impl<E: Engine> Container<E> {
                 "The container ended during the call, or the connection to it broke; acquire a new \
                  one and try again.",
             ),
-            SessionError::Protocol(what) | SessionError::Boot(what) => lost(&format!(
+            SessionError::NotStarted(why) => {
+                let message = format!(
+                    "The call could not be started: {why}. What earlier calls have left running uses \
+                     up what pidsLimit and ulimits allow; acquire a new container."
+                );
+                Error::new(Code::EngineError, message).container(&self.id)
+            }
+            SessionError::Protocol(what) => lost(&format!(
                 "The connection to the container broke: {what}; acquire a new one."
             )),
         }
@@ -287,7 +297,7 @@ impl<E: Engine> Pooled for Container<E> {
     fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let cut = match &self.init {
             Init::Supervisor(session) => Either::Left(session.lost()),
-            Init::Idle(lifeline) => Either::Right(lifeline.lost()),
+            Init::Idle { lifeline, .. } => Either::Right(lifeline.lost()),
         };
         let dead = self.vitals.dead();
         async move {

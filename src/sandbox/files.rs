@@ -20,7 +20,6 @@ use crate::{
         glob::{Folder, Glob, DEPTH},
         job::{Job, Work},
         output::Wanted,
-        trailer::Nonce,
     },
 };
 
@@ -154,9 +153,8 @@ impl<E: Engine> Sandbox<E> {
         done: &str,
     ) -> Result<Vec<Told>> {
         let Bounds { deadline, cancel } = bounds;
-        let nonce = Nonce::random();
-        let answer = Answer::to(&request, &nonce);
-        let work = Work::Files(request.encode(&nonce));
+        let answer = Answer::to(&request);
+        let work = Work::Files(request.encode());
         drop(request);
         let call = Call {
             job: Job { work, env: Vec::new() },

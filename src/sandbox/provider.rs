@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         atomic::{AtomicBool, Ordering},
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
     },
 };
 
@@ -12,12 +12,15 @@ use super::container::{Container, Init, Paths};
 use crate::{
     budget::{Budget, Lane},
     config::ContainerConfig,
-    engine::{Attached, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull, Vitals},
+    engine::{
+        security::{Protection, Unhonoured},
+        Attached, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull, Vitals,
+    },
     error::{Code, Error, Result},
     pool::{Pooled, Prepared, Provider},
     runner::{
         lifeline::Lifeline,
-        session::{self, Session, SessionError},
+        session::{self, BootError, Session},
     },
 };
 
@@ -37,6 +40,9 @@ pub struct Sandboxes<E> {
     no_python: AtomicBool,
     /// The image's `python3` has run a supervisor.
     has_python: AtomicBool,
+    /// The image's `python3` can't keep scripts out of a supervisor.
+    unshielded: AtomicBool,
+    unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
 }
 
 impl<E: Engine> Sandboxes<E> {
@@ -56,7 +62,18 @@ impl<E: Engine> Sandboxes<E> {
             paths: Arc::default(),
             no_python: AtomicBool::new(false),
             has_python: AtomicBool::new(false),
+            unshielded: AtomicBool::new(false),
+            unhonoured: Arc::default(),
         }
+    }
+
+    /// The protections that are missing: as the engine last said, and for the image.
+    pub fn unhonoured(&self) -> Arc<Mutex<Vec<Unhonoured>>> {
+        self.unhonoured.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Unhonoured>> {
+        self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many calls went which way.
@@ -101,7 +118,13 @@ impl<E: Engine> Sandboxes<E> {
         self.engine.remove(&id).await?;
         std::mem::forget(given_up);
         match error {
-            SessionError::Boot(said) if !self.preload.is_empty() => {
+            BootError::Unshielded => {
+                if !self.unshielded.swap(true, Ordering::Relaxed) {
+                    self.lock().push(unshielded());
+                }
+                Ok(None)
+            }
+            BootError::Failed(said) if !self.preload.is_empty() => {
                 let message =
                     format!("preload: {said}; take it off the list or add it to the image.");
                 Err(Error::new(Code::EngineError, message).container(id).image(&self.image))
@@ -109,8 +132,8 @@ impl<E: Engine> Sandboxes<E> {
             // The same python3 has done it before: this container ended, or the connection to it.
             error if self.has_python.load(Ordering::Relaxed) => {
                 let why = match error {
-                    SessionError::Unsent | SessionError::Lost => String::new(),
-                    SessionError::Protocol(said) | SessionError::Boot(said) => format!(" ({said})"),
+                    BootError::Failed(said) => format!(" ({said})"),
+                    BootError::Lost | BootError::Unshielded => String::new(),
                 };
                 let message = format!("The container ended as it started{why}; try again.");
                 Err(Error::new(Code::ContainerLost, message).container(id).image(&self.image))
@@ -131,7 +154,9 @@ impl<E: Engine> Sandboxes<E> {
                     Error::new(Code::EngineError, message).cause(error).image(&self.image)
                 }
             })?;
-        Ok(self.container(id, Init::Idle(Lifeline::hold(reader, writer)), vitals))
+        let lifeline = Lifeline::hold(reader, writer);
+        let python = self.unshielded.load(Ordering::Relaxed);
+        Ok(self.container(id, Init::Idle { lifeline, python }, vitals))
     }
 
     fn container(&self, id: String, init: Init, vitals: Vitals) -> Container<E> {
@@ -167,6 +192,13 @@ impl<E: Engine> Provider for Sandboxes<E> {
         let info = self.engine.connect().await?;
         // Orphans only cost room; failing to remove them is no reason not to begin.
         let swept = self.engine.sweep().await.unwrap_or_default();
+        {
+            let mut unhonoured = self.lock();
+            unhonoured.clone_from(&info.unhonoured);
+            if self.unshielded.load(Ordering::Relaxed) {
+                unhonoured.push(unshielded());
+            }
+        }
         (self.on_ready)(&info, swept);
         self.engine.prepare(self.on_pull.clone()).await?;
         let memory = info.memory / 4 * 3;
@@ -176,7 +208,7 @@ impl<E: Engine> Provider for Sandboxes<E> {
 
     async fn create(&self, lane: Lane) -> Result<Container<E>> {
         let mut lane = Some(lane);
-        if !self.no_python.load(Ordering::Relaxed) {
+        if !self.no_python.load(Ordering::Relaxed) && !self.unshielded.load(Ordering::Relaxed) {
             if let Some(container) = self.warm(&mut lane).await? {
                 return Ok(container);
             }
@@ -202,6 +234,17 @@ impl<E: Engine> Provider for Sandboxes<E> {
 
     async fn settle(&self) {
         self.engine.settle().await;
+    }
+}
+
+fn unshielded() -> Unhonoured {
+    Unhonoured {
+        name: Protection::Shield,
+        option: None,
+        detail: "The image's python3 can't keep scripts out of the container's first process, which would \
+                 tell how they end; so that process does not, and calls take the engine's exec, which \
+                 is slower. Use an image whose python3 has ctypes (built with libffi)."
+            .to_owned(),
     }
 }
 
