@@ -30,7 +30,7 @@ use serde::Serialize;
 use tokio::sync::{oneshot, Notify};
 
 /// The most removals at once while a caller waits for a start. A removal takes a quarter of a start's
-/// time (measured on Docker 20.10 with runc 1.1: 45 to 60 ms, and 170 to 200 ms), so this many keep up
+/// time (measured with runc 1.1: 45 to 60 ms, and 170 to 200 ms), so this many keep up
 /// with the starts.
 const BESIDE_STARTS: usize = 2;
 

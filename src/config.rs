@@ -137,7 +137,7 @@ pub enum PullPolicy {
     Never,
 }
 
-/// Where the engine is. What is `None` is found as the docker CLI finds it.
+/// Where the engine is. What is `None` is looked for where its own tools look.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EngineConfig {

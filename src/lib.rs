@@ -6,7 +6,7 @@
 //! - [`sandbox`]: one container with its runner, and the provider that makes them for the pool.
 //! - [`pool`]: who gets which container, and when to make and end them.
 //! - [`runner`]: how code runs in a container: the warm interpreter, framing, output caps.
-//! - [`engine`]: what a container engine must offer; `engine::docker` offers it through bollard.
+//! - [`engine`]: what a container engine must offer, and the engines that do.
 //! - [`config`], [`error`], [`backoff`], [`budget`]: what they share.
 
 pub mod backoff;

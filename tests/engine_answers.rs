@@ -17,7 +17,7 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
-        CreateError, Engine, EngineState, Init, OnPull,
+        CreateError, Engine, EngineState, Init, OnPull, Stream as Of,
     },
     error::Code,
 };
@@ -416,13 +416,17 @@ async fn a_create_given_up_during_start_is_removed() {
 }
 
 #[tokio::test]
-async fn the_attached_stream_passes_bytes_and_its_half_close() {
+async fn the_attached_stream_passes_frames_and_its_half_close() {
     let fake = Fake::new(|request, _| well(request));
     let mut attached = fake.docker().create(cat()).await.unwrap();
-    attached.writer.write_all(b"bytes").await.unwrap();
-    attached.writer.shutdown().await.unwrap();
+    attached.stdin.write_all(b"\x01\0\0\0\0\0\0\x05bytes").await.unwrap();
+    attached.stdin.shutdown().await.unwrap();
     let mut echo = Vec::new();
-    attached.reader.read_to_end(&mut echo).await.unwrap();
+    let mut take = |stream, bytes: &[u8]| {
+        assert_eq!(stream, Of::Stdout);
+        echo.extend_from_slice(bytes);
+    };
+    while attached.output.read(&mut take).await.unwrap() > 0 {}
     assert_eq!(echo, b"bytes");
 }
 

@@ -14,11 +14,12 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
-        Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull, PullProgress,
+        Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull, Output, PullProgress,
+        Stream,
     },
     error::Code,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 const NEEDS_ENGINE: &str =
     "SCIENTIST_POOL_TEST_ENGINE must hold the address of an engine to test on";
@@ -83,23 +84,15 @@ fn cat() -> Init {
     Init { argv: vec!["cat".into()] }
 }
 
-/// Takes the multiplexed stream apart: (stdout, stderr).
-fn parted(mut raw: &[u8]) -> (String, String) {
-    let mut streams = [Vec::new(), Vec::new()];
-    while !raw.is_empty() {
-        let (head, rest) = raw.split_at(8);
-        let length = u32::from_be_bytes(head[4..8].try_into().unwrap()) as usize;
-        streams[head[0] as usize - 1].extend_from_slice(&rest[..length]);
-        raw = &rest[length..];
-    }
-    let [out, err] = streams.map(|bytes| String::from_utf8(bytes).unwrap());
-    (out, err)
-}
-
-async fn read_all(reader: &mut (impl AsyncReadExt + Unpin)) -> (String, String) {
-    let mut raw = Vec::new();
-    reader.read_to_end(&mut raw).await.unwrap();
-    parted(&raw)
+/// Stdout and stderr, to the end.
+async fn read_all(output: &mut dyn Output) -> (String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut take = |stream, bytes: &[u8]| match stream {
+        Stream::Stdout => out.extend_from_slice(bytes),
+        Stream::Stderr => err.extend_from_slice(bytes),
+    };
+    while output.read(&mut take).await.unwrap() > 0 {}
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
 /// What the docker CLI says, spoken to the same engine.
@@ -162,13 +155,16 @@ async fn pid_1_is_reached_over_the_attached_streams_both_ways() {
     let docker = docker();
     let source = "import sys; print('ready', flush=True); \
                   data = sys.stdin.read(); print(len(data), file=sys.stderr, flush=True)";
-    let Attached { id, mut reader, mut writer, .. } = docker.create(python(source)).await.unwrap();
-    let mut head = [0; 14];
-    reader.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head[8..], b"ready\n");
-    writer.write_all(&vec![b'x'; 300_000]).await.unwrap();
-    writer.shutdown().await.unwrap();
-    assert_eq!(read_all(&mut reader).await, (String::new(), "300000\n".to_owned()));
+    let Attached { id, mut stdin, mut output, .. } = docker.create(python(source)).await.unwrap();
+    let mut head = Vec::new();
+    while head.len() < 6 {
+        let read = output.read(|_, bytes| head.extend_from_slice(bytes)).await.unwrap();
+        assert_ne!(read, 0, "it ends");
+    }
+    assert_eq!(head, b"ready\n");
+    stdin.write_all(&vec![b'x'; 300_000]).await.unwrap();
+    stdin.shutdown().await.unwrap();
+    assert_eq!(read_all(&mut *output).await, (String::new(), "300000\n".to_owned()));
     assert!(gone_within(&docker, &id, Duration::from_secs(5)).await);
 }
 
@@ -176,9 +172,9 @@ async fn pid_1_is_reached_over_the_attached_streams_both_ways() {
 #[ignore = "needs an engine"]
 async fn the_container_goes_when_its_streams_are_dropped() {
     let docker = docker();
-    let Attached { id, reader, writer, .. } = docker.create(cat()).await.unwrap();
+    let Attached { id, stdin, output, .. } = docker.create(cat()).await.unwrap();
     assert!(!is_gone(&docker, &id).await);
-    drop((reader, writer));
+    drop((stdin, output));
     assert!(gone_within(&docker, &id, Duration::from_secs(5)).await);
 }
 
@@ -217,7 +213,7 @@ print(read('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory
       read('/sys/fs/cgroup/pids/pids.max', '/sys/fs/cgroup/pids.max')[0])
 "#;
     let mut attached = docker.create(python(source)).await.unwrap();
-    let (out, err) = read_all(&mut attached.reader).await;
+    let (out, err) = read_all(&mut *attached.output).await;
     assert_eq!(err, "");
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines[0], "65534 /tmp /tmp 0000000000000000 1 2");
@@ -297,10 +293,10 @@ async fn an_exec_gets_its_environment_folder_and_stdin_and_ends_with_its_code() 
     let input = vec![b'x'; 200_000];
     let (_, (out, err)) = tokio::join!(
         async {
-            exec.writer.write_all(&input).await.unwrap();
-            exec.writer.shutdown().await.unwrap();
+            exec.stdin.write_all(&input).await.unwrap();
+            exec.stdin.shutdown().await.unwrap();
         },
-        read_all(&mut exec.reader)
+        read_all(&mut *exec.output)
     );
     assert_eq!((out.trim(), err.trim()), ("200000", "a b /usr"));
     let until = Instant::now() + Duration::from_secs(10);

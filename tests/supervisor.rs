@@ -4,50 +4,66 @@
 #[path = "supervisor/files.rs"]
 mod files;
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    pin::Pin,
+    process::Stdio,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use scientist_pool::runner::{
-    job::{Command as Program, Job, Work},
-    output::{Output, Wanted},
-    session::{init, BootError, End, Session, SessionError},
-    stdin::{pipe, Stdin},
+use scientist_pool::{
+    engine::{self, Stream},
+    runner::{
+        job::{Command as Program, Job, Work},
+        output::{Output, Wanted},
+        session::{init, BootError, End, Session, SessionError},
+        stdin::{pipe, Stdin},
+    },
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    process::{Child, Command},
-    sync::{oneshot, Mutex},
+    io::{AsyncRead, ReadBuf},
+    process::{Child, ChildStderr, ChildStdout, Command},
+    sync::oneshot,
     time::timeout,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Copies one of a process's streams into frames, as an engine does.
-fn multiplex(
-    mut from: impl AsyncReadExt + Unpin + Send + 'static,
-    kind: u8,
-    to: Arc<Mutex<DuplexStream>>,
-) {
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 8192];
-        while let Ok(size @ 1..) = from.read(&mut buffer).await {
-            let header = [&[kind, 0, 0, 0][..], &(size as u32).to_be_bytes()].concat();
-            let mut to = to.lock().await;
-            if to.write_all(&header).await.is_err() || to.write_all(&buffer[..size]).await.is_err()
-            {
-                return;
+/// The two pipes of a process.
+struct Pipes(ChildStdout, ChildStderr);
+
+impl engine::Output for Pipes {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        take: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut ends = 0;
+        let streams: [(Stream, &mut (dyn AsyncRead + Unpin)); 2] =
+            [(Stream::Stderr, &mut self.1), (Stream::Stdout, &mut self.0)];
+        for (stream, pipe) in streams {
+            let mut bytes = [0; 8192];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(pipe).poll_read(context, &mut buffer)? {
+                Poll::Ready(()) if buffer.filled().is_empty() => ends += 1,
+                Poll::Ready(()) => {
+                    take(stream, buffer.filled());
+                    return Poll::Ready(Ok(buffer.filled().len()));
+                }
+                Poll::Pending => {}
             }
         }
-    });
+        if ends == 2 {
+            return Poll::Ready(Ok(0));
+        }
+        Poll::Pending
+    }
 }
 
-/// A supervisor's process, and the far end of the connection to it.
-struct Supervisor {
-    process: Child,
-    connection: Arc<Mutex<DuplexStream>>,
-}
-
-async fn boot(preload: &[&str], env: &[(&str, &str)]) -> (Supervisor, Result<Session, BootError>) {
+async fn boot(preload: &[&str], env: &[(&str, &str)]) -> (Child, Result<Session, BootError>) {
     boot_in(Path::new("."), preload, env).await
 }
 
@@ -55,7 +71,7 @@ async fn boot_in(
     folder: &Path,
     preload: &[&str],
     env: &[(&str, &str)],
-) -> (Supervisor, Result<Session, BootError>) {
+) -> (Child, Result<Session, BootError>) {
     boot_as(&init(), folder, preload, env).await
 }
 
@@ -64,7 +80,7 @@ async fn boot_as(
     folder: &Path,
     preload: &[&str],
     env: &[(&str, &str)],
-) -> (Supervisor, Result<Session, BootError>) {
+) -> (Child, Result<Session, BootError>) {
     let mut process = Command::new(&argv[0])
         .args(&argv[1..])
         .envs(env.iter().copied())
@@ -75,17 +91,14 @@ async fn boot_as(
         .kill_on_drop(true)
         .spawn()
         .expect("python3 is installed");
-    let (near, far) = tokio::io::duplex(1 << 16);
-    let far = Arc::new(Mutex::new(far));
-    multiplex(process.stdout.take().unwrap(), 1, far.clone());
-    multiplex(process.stderr.take().unwrap(), 2, far.clone());
-    let stdin = process.stdin.take().unwrap();
+    let pipes = Pipes(process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let stdin = Box::new(process.stdin.take().unwrap());
     let preload: Vec<String> = preload.iter().map(|name| name.to_string()).collect();
-    let session = timeout(PATIENCE, Session::boot(near, stdin, &preload)).await;
-    (Supervisor { process, connection: far }, session.expect("the boot ends"))
+    let session = timeout(PATIENCE, Session::boot(stdin, Box::new(pipes), &preload)).await;
+    (process, session.expect("the boot ends"))
 }
 
-async fn up() -> (Supervisor, Session) {
+async fn up() -> (Child, Session) {
     let (supervisor, session) = boot(&[], &[]).await;
     (supervisor, session.expect("the supervisor comes up"))
 }
@@ -328,7 +341,7 @@ async fn the_images_own_pythonpath_stays() {
 async fn the_supervisor_ends_when_its_stdin_does() {
     let (mut supervisor, session) = up().await;
     drop(session);
-    timeout(PATIENCE, supervisor.process.wait()).await.expect("the supervisor ends").unwrap();
+    timeout(PATIENCE, supervisor.wait()).await.expect("the supervisor ends").unwrap();
 }
 
 #[tokio::test]
@@ -339,27 +352,30 @@ async fn the_supervisor_ends_with_its_stdin_while_a_job_does_not_read() {
     let running = session.run(job, output, oneshot::channel().0);
     assert!(timeout(Duration::from_millis(300), running).await.is_err(), "sleep ended");
     drop(session);
-    timeout(PATIENCE, supervisor.process.wait()).await.expect("the supervisor ends").unwrap();
+    timeout(PATIENCE, supervisor.wait()).await.expect("the supervisor ends").unwrap();
 }
 
 #[tokio::test]
 async fn the_end_of_the_connection_is_noticed_while_idle_and_in_a_job() {
-    let (supervisor, session) = up().await;
-    supervisor.connection.lock().await.shutdown().await.unwrap();
+    let (mut supervisor, session) = up().await;
+    supervisor.start_kill().unwrap();
     timeout(PATIENCE, session.lost()).await.expect("noticed");
     let output = Output::new(Wanted { limit: None, collect: true }, None);
     let end = session.run(script("", &[], &[]), output, oneshot::channel().0).await;
     assert_eq!(end, Err(SessionError::Unsent), "nothing of it can have run");
 
-    let (supervisor, session) = up().await;
+    let (mut supervisor, session) = up().await;
     let output = Output::new(Wanted { limit: None, collect: true }, None);
-    let job = script("print(1, flush=True); import time; time.sleep(60)", &[], &[]);
+    // It ends with process 1, as everything in a container does.
+    let source = "import os, time\nsupervisor = os.getppid()\nprint(1, flush=True)\n\
+                  while os.getppid() == supervisor: time.sleep(0.01)";
+    let job = script(source, &[], &[]);
     let running = session.run(job, output.clone(), oneshot::channel().0);
     let cutting = async {
         while output.first_byte().is_none() {
             tokio::task::yield_now().await;
         }
-        supervisor.connection.lock().await.shutdown().await.unwrap();
+        supervisor.start_kill().unwrap();
     };
     let (end, ()) = tokio::join!(timeout(PATIENCE, running), cutting);
     assert_eq!(end.expect("noticed"), Err(SessionError::Lost));
@@ -433,8 +449,8 @@ async fn what_a_script_left_running_writes_is_in_no_other_output_and_holds_nothi
 }
 
 /// Sets how many descriptors a supervisor may have.
-fn limit_descriptors(supervisor: &Supervisor, soft: u32) {
-    let pid = supervisor.process.id().unwrap().to_string();
+fn limit_descriptors(supervisor: &Child, soft: u32) {
+    let pid = supervisor.id().unwrap().to_string();
     let limit = format!("--nofile={soft}:");
     let status = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
     assert!(status.unwrap().success());

@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use scientist_pool::runner::demux::{Demux, DemuxError, Stream};
+use scientist_pool::engine::{
+    docker::frames::{Demux, DemuxError},
+    Stream,
+};
 
 fn demux(input: &[u8], step: usize) -> (Result<(), DemuxError>, Vec<u8>, Vec<u8>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -1,20 +1,25 @@
-//! What the rest of the crate asks of a container engine. [`docker`] answers for Docker and Podman.
+//! What the rest of the crate asks of a container engine.
+//!
+//! An engine is a folder here that has an [`Engine`], and a line in [`choice`], where it is chosen.
 
+pub mod choice;
 pub mod docker;
 mod health;
+mod output;
+mod seccomp;
 pub mod security;
 mod vitals;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use serde::Serialize;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-};
+use tokio::{io::AsyncWrite, sync::watch};
 
 pub use self::{
+    choice::EngineKind,
     health::{EngineState, Health},
+    output::{Output, Stream},
     vitals::{Told, Vitals},
 };
 
@@ -59,7 +64,8 @@ pub type OnPull = Arc<dyn Fn(PullProgress) + Send + Sync>;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineInfo {
-    /// Where it was reached, as in `DOCKER_HOST`.
+    pub kind: EngineKind,
+    /// Where it was reached.
     pub address: String,
     pub version: String,
     pub api_version: String,
@@ -82,13 +88,12 @@ pub struct Init {
 
 /// A container that runs, with the connection to its PID 1.
 ///
-/// The engine closes PID 1's stdin when `writer` and `reader` are gone (`StdinOnce`), and removes the
-/// container when PID 1 ends (`AutoRemove`). That is the lifeline: it holds however this process ends.
+/// That is the lifeline: PID 1's stdin ends when `stdin` and `output` are gone, however this process ends,
+/// and the container with PID 1.
 pub struct Attached {
     pub id: ContainerId,
-    /// The raw multiplexed stream of stdout and stderr.
-    pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    pub output: Box<dyn Output>,
     /// What the engine tells of it from now on.
     pub vitals: Vitals,
 }
@@ -110,13 +115,12 @@ pub struct ExecSpec {
     pub cwd: Option<String>,
 }
 
-/// An exec under way. Its end is only known by [`Engine::exec_status`]: the stream may end earlier or later.
+/// An exec under way. Its end is only known by [`Engine::exec_status`]: the output may end earlier or later.
 pub struct ExecStream {
     pub exec_id: String,
-    /// The raw multiplexed stream of stdout and stderr.
-    pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// Its stdin; shut down, the command reads its end. To be written beside the reading.
-    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Shut down, the command reads its end. To be written beside the reading.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    pub output: Box<dyn Output>,
 }
 
 /// How an exec stands.
@@ -136,46 +140,54 @@ pub struct CpuTime {
     pub processors: f64,
 }
 
-/// A container engine. Every call keeps a deadline of its own.
+/// A container engine, and the kind of container that one pool has on it. Every call keeps a deadline of
+/// its own.
+#[async_trait]
 pub trait Engine: Send + Sync + 'static {
+    fn kind(&self) -> EngineKind;
+
+    /// Where it is, as users are told.
+    fn address(&self) -> &dyn Display;
+
     /// How the engine stands, and each change of it.
     fn health(&self) -> watch::Receiver<Health>;
 
     /// What all pools of the process on this engine share.
     fn budget(&self) -> &Arc<Budget>;
 
-    /// Talks to the engine once, and settles on an API version.
-    fn connect(&self) -> impl Future<Output = Result<EngineInfo>> + Send;
+    /// Talks to the engine once, and learns what it gives.
+    async fn connect(&self) -> Result<EngineInfo>;
 
     /// Makes sure the network and the image are there; pulls of one image under way at once share one pull.
-    fn prepare(&self, on_pull: OnPull) -> impl Future<Output = Result<()>> + Send;
+    async fn prepare(&self, on_pull: OnPull) -> Result<()>;
 
     /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.
-    fn create(&self, init: Init) -> impl Future<Output = Result<Attached, CreateError>> + Send;
+    async fn create(&self, init: Init) -> Result<Attached, CreateError>;
 
     /// Starts a command in a running container, attached.
-    fn exec(&self, id: &str, spec: ExecSpec) -> impl Future<Output = Result<ExecStream>> + Send;
+    async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream>;
 
-    fn exec_status(&self, exec_id: &str) -> impl Future<Output = Result<ExecStatus>> + Send;
+    async fn exec_status(&self, exec_id: &str) -> Result<ExecStatus>;
 
     /// How much CPU time a container has used.
-    fn cpu_time(&self, id: &str) -> impl Future<Output = Result<CpuTime>> + Send;
+    async fn cpu_time(&self, id: &str) -> Result<CpuTime>;
 
     /// Kills and removes a container; returns when the engine confirms that it is gone.
     /// One that is gone already is a success.
-    fn remove(&self, id: &str) -> impl Future<Output = Result<()>> + Send;
+    async fn remove(&self, id: &str) -> Result<()>;
 
     /// Removes a container behind the caller's back; [`Engine::settle`] waits for it. Must be called
     /// inside a tokio runtime.
     fn discard(&self, id: &str);
 
-    /// Removes containers whose owner is provably gone; returns their ids.
-    fn sweep(&self) -> impl Future<Output = Result<Vec<ContainerId>>> + Send;
+    /// The containers whose owner is provably gone.
+    async fn orphans(&self) -> Result<Vec<Orphan>>;
+
+    /// Removes the orphans; returns their ids.
+    async fn sweep(&self) -> Result<Vec<ContainerId>>;
 
     /// Waits until nothing is being cleaned up behind the calls any more: creates that failed or were
     /// dropped half-way, and what was discarded. Bounded: an engine that does not answer is given up on
     /// after a minute.
-    fn settle(&self) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
-    }
+    async fn settle(&self);
 }

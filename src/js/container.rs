@@ -13,25 +13,22 @@ use super::{
     failure,
     promise::promise,
 };
-use crate::{
-    engine::docker::Docker,
-    sandbox::{Sandbox, Status},
-};
+use crate::sandbox::{Sandbox, Status};
 
 #[napi]
 pub struct NativeContainer {
-    sandbox: Arc<Sandbox<Docker>>,
+    sandbox: Arc<Sandbox>,
     /// How long its acquire took, in milliseconds.
     #[napi(readonly)]
     pub waited_ms: f64,
 }
 
 impl NativeContainer {
-    pub(super) fn new(sandbox: Sandbox<Docker>, waited_ms: f64) -> Self {
+    pub(super) fn new(sandbox: Sandbox, waited_ms: f64) -> Self {
         Self { sandbox: Arc::new(sandbox), waited_ms }
     }
 
-    pub(super) fn sandbox(&self) -> Arc<Sandbox<Docker>> {
+    pub(super) fn sandbox(&self) -> Arc<Sandbox> {
         self.sandbox.clone()
     }
 }

@@ -26,9 +26,8 @@ use crate::{
     budget::Usage,
     config::{Config, PoolSize},
     engine::{
-        docker::{Clients, Docker},
-        security::Unhonoured,
-        Engine, EngineInfo, Health, Orphan, PullProgress,
+        choice::Engines, security::Unhonoured, Engine, EngineInfo, EngineKind, Health, Orphan,
+        PullProgress,
     },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Paths, Sandbox, Sandboxes},
@@ -83,6 +82,7 @@ struct Snapshot {
 
 #[derive(Serialize)]
 struct EngineSnapshot {
+    kind: EngineKind,
     address: String,
     #[serde(flatten)]
     health: Health,
@@ -90,13 +90,13 @@ struct EngineSnapshot {
 }
 
 /// Every pool of the process on one engine shares its connections.
-static CLIENTS: Lazy<Clients> = Lazy::new(Clients::default);
+static ENGINES: Lazy<Engines> = Lazy::new(Engines::default);
 
 #[napi]
 pub struct NativePool {
-    pool: Arc<Pool<Sandboxes<Docker>>>,
+    pool: Arc<Pool<Sandboxes>>,
     paths: Arc<Paths>,
-    engine: Arc<Docker>,
+    engine: Arc<dyn Engine>,
     /// Tells JavaScript how the engine stands.
     _telling: AbortOnDropHandle<()>,
     unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
@@ -125,9 +125,9 @@ impl NativePool {
         let (on_pull, on_ready, on_pool, on_health) =
             (tell.clone(), tell.clone(), tell.clone(), tell);
 
-        let engine = Docker::new(&CLIENTS, config.engine, config.container.clone())
+        let engine = ENGINES
+            .choose(config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
-        let engine = Arc::new(engine);
         let provider = Sandboxes::new(
             engine.clone(),
             &config.container,
@@ -244,7 +244,7 @@ impl NativePool {
         let address = self.engine.address().to_string();
         let health = self.engine.health().borrow().clone();
         let budget = self.engine.budget().usage();
-        let engine = EngineSnapshot { address, health, budget };
+        let engine = EngineSnapshot { kind: self.engine.kind(), address, health, budget };
         let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine };
         serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
     }
@@ -258,6 +258,6 @@ impl NativePool {
     }
 }
 
-fn hold(acquired: Acquired<Sandboxes<Docker>>) -> NativeContainer {
+fn hold(acquired: Acquired<Sandboxes>) -> NativeContainer {
     NativeContainer::new(Sandbox::held(acquired.lease), millis(acquired.waited))
 }

@@ -6,13 +6,12 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     sync::oneshot,
     time::{sleep, Instant},
 };
 
 use super::{
-    demux::Demux,
     job::{Command, Job},
     output::{Output, Room},
     session::End,
@@ -32,8 +31,8 @@ const POLL_AT_END: Duration = Duration::from_millis(5);
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Runs a job in a container by the engine's exec.
-pub async fn run<E: Engine>(
-    engine: &E,
+pub async fn run(
+    engine: &dyn Engine,
     id: &str,
     job: Job,
     output: Output,
@@ -42,7 +41,7 @@ pub async fn run<E: Engine>(
     let Command { argv, cwd, stdin } = job.work.into_command();
     let env = job.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let spec = ExecSpec { argv, env, cwd };
-    let ExecStream { exec_id, mut reader, mut writer } = engine.exec(id, spec).await?;
+    let ExecStream { exec_id, stdin: mut writer, output: mut said } = engine.exec(id, spec).await?;
 
     let writing = async move {
         // A process that ends, or closes its stdin, without reading it all is no error.
@@ -67,31 +66,25 @@ pub async fn run<E: Engine>(
     };
     let waiting = Stopwatch::default();
     let reading = async {
-        let mut demux = Demux::default();
-        let mut buffer = vec![0; 64 * 1024];
         let mut pieces = Vec::new();
-        let broken = |what: &dyn std::fmt::Display| {
-            Error::new(Code::ContainerLost, format!("The stream of an exec broke: {what}."))
-                .container(id)
-        };
         loop {
-            waiting.start();
-            let read = reader.read(&mut buffer).await;
-            waiting.stop();
-            let size = read.map_err(|error| broken(&error))?;
-            if size == 0 {
-                return demux.finish().map(|()| Room::Left).map_err(|error| broken(&error));
-            }
             let mut room = Room::Left;
-            let fed = demux.feed(&buffer[..size], |stream, bytes| {
+            waiting.start();
+            let read = said.read(|stream, bytes| {
                 if room == Room::Left {
                     room = output.push(stream, bytes, &mut pieces);
                 }
             });
+            let read = read.await;
+            waiting.stop();
             output.pass_on(&mut pieces).await;
-            fed.map_err(|error| broken(&error))?;
-            if room == Room::None {
-                return Ok(Room::None);
+            match read {
+                Err(error) => {
+                    let message = format!("The stream of an exec broke: {error}.");
+                    return Err(Error::new(Code::ContainerLost, message).container(id));
+                }
+                Ok(size) if size == 0 || room == Room::None => return Ok(room),
+                Ok(_) => {}
             }
         }
     };

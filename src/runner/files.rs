@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{demux::Stream, glob::Folder, job::Fields, output::Tap};
+use super::{glob::Folder, job::Fields, output::Tap};
+use crate::engine::Stream;
 
 /// The helper's source. It goes with every request: what is sent on demand costs no start of a container.
 pub const HELPER: &str = include_str!("files.py");

@@ -2,13 +2,10 @@
 
 use std::future::Future;
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    sync::watch,
-};
+use tokio::{io::AsyncWrite, sync::watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::task;
+use crate::{engine::Output, task};
 
 /// A task that owns the connection to PID 1 for as long as it runs. Dropping this ends the container.
 pub struct Lifeline {
@@ -30,15 +27,11 @@ impl Lifeline {
     }
 
     /// Only holds the stdin of PID 1 open, and notices its end.
-    pub fn hold(
-        mut reader: impl AsyncRead + Send + Unpin + 'static,
-        writer: impl AsyncWrite + Send + Unpin + 'static,
-    ) -> Self {
+    pub fn hold(stdin: Box<dyn AsyncWrite + Send + Unpin>, mut said: Box<dyn Output>) -> Self {
         Self::of(async move {
-            let mut buffer = [0; 256];
             // What it says is nobody's; only the end counts.
-            while let Ok(1..) = reader.read(&mut buffer).await {}
-            drop(writer);
+            while let Ok(1..) = said.read(|_, _| {}).await {}
+            drop(stdin);
         })
     }
 

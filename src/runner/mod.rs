@@ -5,7 +5,6 @@
 //! [`report`]s. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
 //! job while one runs. Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
 
-pub mod demux;
 pub mod exec;
 pub mod files;
 pub mod glob;

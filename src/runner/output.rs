@@ -10,10 +10,8 @@ use tokio::{
     time::{sleep_until, Instant},
 };
 
-use super::{
-    demux::Stream,
-    pace::{Crowd, Pace},
-};
+use super::pace::{Crowd, Pace};
+use crate::engine::Stream;
 
 /// How many pieces may be on their way to a caller; each has at most what one read gives, 64 KiB. Few, as
 /// Node hands over all that have come before its event loop goes on: twenty writers with 16 pieces each kept

@@ -1,7 +1,7 @@
 //! What the supervisor tells on its stdout (`supervisor.py` defines the frames): what a job writes, and
 //! what comes of it.
 
-use super::demux::Stream;
+use crate::engine::Stream;
 
 /// Kind, and the length of the payload.
 const HEAD: usize = 1 + 4;

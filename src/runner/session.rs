@@ -7,30 +7,26 @@ use std::{future::Future, io};
 
 use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    demux::{Demux, Stream},
     job::{data_frames, encode_boot, end_frame, Job},
     lifeline::Lifeline,
     output::{Output, Pieces, Room, Wanted},
     report::{Report, Reports, Told},
     stdin::Pipe,
 };
+use crate::engine::{self, Stream};
 
 /// What PID 1 runs, in this order.
 const PROGRAM: [&str; 2] = [include_str!("launch.py"), include_str!("supervisor.py")];
 const SPARE: &str = include_str!("spare.py");
 /// What nearly every tool call imports; the spare does so while it waits.
 const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
-
-/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
-const IDLE_BUFFER: usize = 2 * 1024;
-const BUSY_BUFFER: usize = 64 * 1024;
 
 /// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
 ///
@@ -91,11 +87,11 @@ pub struct Session {
 impl Session {
     /// Sends the supervisor its source and waits until it says that an interpreter is parked.
     pub async fn boot(
-        reader: impl AsyncRead + Send + Unpin + 'static,
-        writer: impl AsyncWrite + Send + Unpin + 'static,
+        stdin: Box<dyn AsyncWrite + Send + Unpin>,
+        said: Box<dyn engine::Output>,
         preload: &[String],
     ) -> Result<Self, BootError> {
-        let mut connection = Connection::new(reader, writer);
+        let mut connection = Connection { stdin, said };
         let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS);
         let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
         match connection.converse((boot, None), &output, None).await {
@@ -137,32 +133,28 @@ enum Conversation {
     OutputLimit,
 }
 
-/// Both directions of the stream, and where in a frame the reading stands.
-struct Connection<R, W> {
-    reader: R,
-    writer: W,
-    demux: Demux,
-    buffer: Vec<u8>,
+/// Both directions of the connection to PID 1.
+struct Connection {
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What PID 1 reports; and what its interpreter says of itself.
+    said: Box<dyn engine::Output>,
 }
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
-    fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, demux: Demux::default(), buffer: vec![0; IDLE_BUFFER] }
-    }
-
+impl Connection {
     async fn serve(mut self, mut queue: mpsc::Receiver<Box<Request>>) {
         loop {
             tokio::select! {
                 request = queue.recv() => {
                     let Some(request) = request else { return };
                     // What has not been sent to a dead container can still go to another one.
-                    let read = self.reader.read(&mut self.buffer).now_or_never();
-                    if read.is_some_and(|read| !self.take_rest(read)) || !self.answer(*request).await {
+                    if self.listen().now_or_never().is_some_and(|quiet| !quiet)
+                        || !self.answer(*request).await
+                    {
                         return;
                     }
                 }
-                read = self.reader.read(&mut self.buffer) => {
-                    if !self.take_rest(read) {
+                quiet = self.listen() => {
+                    if !quiet {
                         return;
                     }
                 }
@@ -171,13 +163,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     }
 
     /// Between jobs the supervisor says nothing. At its end, and at anything else, this is `false`.
-    fn take_rest(&mut self, read: io::Result<usize>) -> bool {
-        let Ok(size @ 1..) = read else { return false };
+    async fn listen(&mut self) -> bool {
         let mut quiet = true;
-        let fed = self.demux.feed(&self.buffer[..size], |stream, _| {
-            quiet &= stream != Stream::Stdout;
-        });
-        fed.is_ok() && quiet
+        let read = self.said.read(|stream, _| quiet &= stream != Stream::Stdout).await;
+        quiet && matches!(read, Ok(1..))
     }
 
     /// Runs one job; says whether the connection can run another.
@@ -215,17 +204,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         output: &Output,
         written: Option<oneshot::Sender<Instant>>,
     ) -> Result<Conversation, SessionError> {
-        let Self { reader, writer, demux, buffer } = self;
+        let Self { stdin, said } = self;
         let ended = CancellationToken::new();
         let writing = async {
-            writer.write_all(&frames).await?;
-            writer.flush().await?;
+            stdin.write_all(&frames).await?;
+            stdin.flush().await?;
             drop(frames);
             if let Some(written) = written {
                 let _ = written.send(Instant::now());
             }
             if let Some(pipe) = &mut pipe {
-                pump(pipe, writer, &ended).await?;
+                pump(pipe, stdin, &ended).await?;
             }
             Ok::<(), io::Error>(())
         };
@@ -241,36 +230,29 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                     return report.map(Conversation::Ended).ok_or(SessionError::Lost);
                 }
             }
-            let read: io::Result<usize> = tokio::select! {
+            let mut room = Room::Left;
+            let mut bad = None;
+            let read = tokio::select! {
                 // A failed write is the end of the connection, which the reading tells.
                 _ = &mut writing, if !all_written => {
                     all_written = true;
                     continue;
                 }
-                read = reader.read(buffer) => read,
-            };
-            let Ok(size @ 1..) = read else {
-                return Err(match demux.finish() {
-                    Ok(()) => SessionError::Lost,
-                    Err(error) => SessionError::Protocol(error.to_string()),
-                });
-            };
-            let mut room = Room::Left;
-            let mut bad = None;
-            let fed = demux.feed(&buffer[..size], |stream, bytes| {
-                // On its stderr there is what an interpreter says as it breaks down.
-                if stream == Stream::Stderr || bad.is_some() {
-                    return;
-                }
-                let heard = reports.feed(bytes, |told| match told {
-                    Told::Output(stream, bytes) if room == Room::Left => {
-                        room = output.push(stream, bytes, &mut pieces);
+                read = said.read(|stream, bytes| {
+                    // On its stderr there is what an interpreter says as it breaks down.
+                    if stream == Stream::Stderr || bad.is_some() {
+                        return;
                     }
-                    Told::Output(..) => {}
-                    Told::Report(told) => report = Some(told),
-                });
-                bad = heard.err();
-            });
+                    let heard = reports.feed(bytes, |told| match told {
+                        Told::Output(stream, bytes) if room == Room::Left => {
+                            room = output.push(stream, bytes, &mut pieces);
+                        }
+                        Told::Output(..) => {}
+                        Told::Report(told) => report = Some(told),
+                    });
+                    bad = heard.err();
+                }) => read,
+            };
             let passing = output.pass_on(&mut pieces);
             tokio::pin!(passing);
             loop {
@@ -280,15 +262,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                     _ = &mut writing, if !all_written => all_written = true,
                 }
             }
-            fed.map_err(|error| SessionError::Protocol(error.to_string()))?;
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(SessionError::Protocol(error.to_string()));
+                }
+                Ok(0) | Err(_) => return Err(SessionError::Lost),
+                Ok(_) => {}
+            }
             if let Some(bad) = bad {
                 return Err(SessionError::Protocol(bad.to_string()));
             }
             if room == Room::None {
                 return Ok(Conversation::OutputLimit);
-            }
-            if size == buffer.len() && size < BUSY_BUFFER {
-                buffer.resize(BUSY_BUFFER, 0);
             }
         }
     }
@@ -297,7 +282,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
 /// Writes what a pipe brings, to its end or that of the job.
 async fn pump(
     pipe: &mut Pipe,
-    writer: &mut (impl AsyncWrite + Unpin),
+    stdin: &mut (impl AsyncWrite + Unpin),
     ended: &CancellationToken,
 ) -> io::Result<()> {
     loop {
@@ -307,15 +292,15 @@ async fn pump(
             piece = pipe.next() => piece,
         };
         let Some(piece) = piece else {
-            writer.write_all(&end_frame()).await?;
-            return writer.flush().await;
+            stdin.write_all(&end_frame()).await?;
+            return stdin.flush().await;
         };
         for frame in data_frames(&piece) {
             if ended.is_cancelled() {
                 return Ok(());
             }
-            writer.write_all(&frame).await?;
+            stdin.write_all(&frame).await?;
         }
-        writer.flush().await?;
+        stdin.flush().await?;
     }
 }

@@ -83,9 +83,9 @@ pub(super) enum Init {
 }
 
 /// A running container.
-pub struct Container<E> {
+pub struct Container {
     id: String,
-    engine: Arc<E>,
+    engine: Arc<dyn Engine>,
     init: Init,
     vitals: Vitals,
     paths: Arc<Paths>,
@@ -95,10 +95,10 @@ pub struct Container<E> {
     terminated: CancellationToken,
 }
 
-impl<E: Engine> Container<E> {
+impl Container {
     pub(super) fn new(
         id: String,
-        engine: Arc<E>,
+        engine: Arc<dyn Engine>,
         init: Init,
         vitals: Vitals,
         paths: Arc<Paths>,
@@ -289,7 +289,7 @@ impl<E: Engine> Container<E> {
     }
 }
 
-impl<E: Engine> Pooled for Container<E> {
+impl Pooled for Container {
     fn id(&self) -> &str {
         &self.id
     }

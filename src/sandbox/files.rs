@@ -13,7 +13,6 @@ use super::{
     sandbox::Sandbox,
 };
 use crate::{
-    engine::Engine,
     error::{Code, Error, Result},
     runner::{
         files::{Answer, Excess, Fault, Piece, Request, Told},
@@ -34,7 +33,7 @@ pub struct Bounds {
     pub cancel: CancellationToken,
 }
 
-impl<E: Engine> Sandbox<E> {
+impl Sandbox {
     /// Writes pieces of files. One without a further piece is complete then, or as it was before.
     ///
     /// # Errors

@@ -28,8 +28,8 @@ use crate::{
 pub type OnReady = Arc<dyn Fn(&EngineInfo, Vec<String>) + Send + Sync>;
 
 /// Makes the containers of one pool.
-pub struct Sandboxes<E> {
-    engine: Arc<E>,
+pub struct Sandboxes {
+    engine: Arc<dyn Engine>,
     image: String,
     memory: u64,
     preload: Vec<String>,
@@ -45,9 +45,9 @@ pub struct Sandboxes<E> {
     unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
 }
 
-impl<E: Engine> Sandboxes<E> {
+impl Sandboxes {
     pub fn new(
-        engine: Arc<E>,
+        engine: Arc<dyn Engine>,
         config: &ContainerConfig,
         on_pull: OnPull,
         on_ready: OnReady,
@@ -87,7 +87,7 @@ impl<E: Engine> Sandboxes<E> {
 
     /// `None`: the image can't, and the lane is still there. It is dropped early where it is known that
     /// the image can: what an interpreter does as it comes up is its own work, not the engine's.
-    async fn warm(&self, lane: &mut Option<Lane>) -> Result<Option<Container<E>>> {
+    async fn warm(&self, lane: &mut Option<Lane>) -> Result<Option<Container>> {
         let attached = match self.start(session::init()).await {
             Ok(attached) => attached,
             Err(CreateError::NoSuchProgram(error)) => {
@@ -104,9 +104,9 @@ impl<E: Engine> Sandboxes<E> {
         if self.has_python.load(Ordering::Relaxed) {
             drop(lane.take());
         }
-        let Attached { id, reader, writer, vitals } = attached;
+        let Attached { id, stdin, output, vitals } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
-        let error = match Session::boot(reader, writer, &self.preload).await {
+        let error = match Session::boot(stdin, output, &self.preload).await {
             Ok(session) => {
                 std::mem::forget(given_up);
                 self.has_python.store(true, Ordering::Relaxed);
@@ -144,8 +144,8 @@ impl<E: Engine> Sandboxes<E> {
     }
 
     /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.
-    async fn idle(&self) -> Result<Container<E>> {
-        let Attached { id, reader, writer, vitals } =
+    async fn idle(&self) -> Result<Container> {
+        let Attached { id, stdin, output, vitals } =
             self.start(vec!["cat".to_owned()]).await.map_err(|error| match error {
                 CreateError::Other(error) => error,
                 CreateError::NoSuchProgram(error) => {
@@ -154,31 +154,31 @@ impl<E: Engine> Sandboxes<E> {
                     Error::new(Code::EngineError, message).cause(error).image(&self.image)
                 }
             })?;
-        let lifeline = Lifeline::hold(reader, writer);
+        let lifeline = Lifeline::hold(stdin, output);
         let python = self.unshielded.load(Ordering::Relaxed);
         Ok(self.container(id, Init::Idle { lifeline, python }, vitals))
     }
 
-    fn container(&self, id: String, init: Init, vitals: Vitals) -> Container<E> {
+    fn container(&self, id: String, init: Init, vitals: Vitals) -> Container {
         Container::new(id, self.engine.clone(), init, vitals, self.paths.clone())
     }
 }
 
 /// A container that is starting up. One whose start is given up half-way, or that could not be removed
 /// after it failed, has lost its lifeline but need not heed that: it is removed in the background.
-struct Booting<'a, E: Engine> {
-    engine: &'a E,
+struct Booting<'a> {
+    engine: &'a dyn Engine,
     id: &'a str,
 }
 
-impl<E: Engine> Drop for Booting<'_, E> {
+impl Drop for Booting<'_> {
     fn drop(&mut self) {
         self.engine.discard(self.id);
     }
 }
 
-impl<E: Engine> Provider for Sandboxes<E> {
-    type Item = Container<E>;
+impl Provider for Sandboxes {
+    type Item = Container;
 
     fn budget(&self) -> Arc<Budget> {
         self.engine.budget().clone()
@@ -206,7 +206,7 @@ impl<E: Engine> Provider for Sandboxes<E> {
         Ok(Prepared { max: Some(room(memory, self.memory)) })
     }
 
-    async fn create(&self, lane: Lane) -> Result<Container<E>> {
+    async fn create(&self, lane: Lane) -> Result<Container> {
         let mut lane = Some(lane);
         if !self.no_python.load(Ordering::Relaxed) && !self.unshielded.load(Ordering::Relaxed) {
             if let Some(container) = self.warm(&mut lane).await? {
@@ -216,7 +216,7 @@ impl<E: Engine> Provider for Sandboxes<E> {
         self.idle().await
     }
 
-    async fn destroy(&self, container: &Container<E>) -> Result<()> {
+    async fn destroy(&self, container: &Container) -> Result<()> {
         container.terminate();
         self.engine.remove(container.id()).await
     }

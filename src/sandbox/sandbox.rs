@@ -11,27 +11,26 @@ use super::{
     provider::Sandboxes,
 };
 use crate::{
-    engine::Engine,
     error::{Code, Error, Result},
     pool::{Lease, Member},
     task,
 };
 
 /// A container of a pool. Dropping one that was acquired ends the container.
-pub struct Sandbox<E: Engine> {
-    member: Member<Sandboxes<E>>,
+pub struct Sandbox {
+    member: Member<Sandboxes>,
     /// Taken at the first execute where the container was only seen, not acquired.
-    lease: Mutex<Option<Lease<Sandboxes<E>>>>,
+    lease: Mutex<Option<Lease<Sandboxes>>>,
 }
 
-impl<E: Engine> Sandbox<E> {
+impl Sandbox {
     /// An acquired one.
-    pub fn held(lease: Lease<Sandboxes<E>>) -> Self {
+    pub fn held(lease: Lease<Sandboxes>) -> Self {
         Self { member: lease.member().clone(), lease: Mutex::new(Some(lease)) }
     }
 
     /// One that is the pool's, or another's. Running something in a warm one takes it out of the pool.
-    pub fn seen(member: Member<Sandboxes<E>>) -> Self {
+    pub fn seen(member: Member<Sandboxes>) -> Self {
         Self { member, lease: Mutex::new(None) }
     }
 

@@ -15,15 +15,15 @@ use scientist_pool::runner::{
     session::{End, Session},
 };
 use tempfile::TempDir;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{process::Child, sync::oneshot, time::timeout};
 
-use super::{boot_in, run, script, Supervisor, PATIENCE};
+use super::{boot_in, run, script, PATIENCE};
 
 /// A supervisor whose working directory is a folder of its own, beside one with a secret.
 struct Place {
     root: TempDir,
     session: Session,
-    supervisor: Supervisor,
+    supervisor: Child,
 }
 
 impl Place {
@@ -257,7 +257,7 @@ async fn a_helper_that_is_killed_is_told_as_such_and_the_next_one_answers() {
     // More than there is room for on the way, so the helper does not get to its end.
     fs::write(place.path("big"), vec![0; 8 << 20]).unwrap();
     let request = reading(&["big"], 8 << 20, false);
-    let supervisor = place.supervisor.process.id().unwrap();
+    let supervisor = place.supervisor.id().unwrap();
     let killed = std::sync::Once::new();
     let tap = Tap::new(true, move |_| killed.call_once(|| assert!(kill_helper(supervisor))));
     let wanted = Wanted { limit: None, collect: false };

@@ -17,6 +17,7 @@ use super::{
     background::Background,
     client::Client,
     fault::Fault,
+    frames::Frames,
     honours::Honours,
     image,
     owner::{self, Owner},
@@ -212,10 +213,10 @@ async fn start(
         }
     };
     // Podman prepares the container here already, and here finds the program missing.
-    let (reader, writer) =
+    let (reader, stdin) =
         client.attach_container(&id).await.map_err(|fault| failed("attach to container", fault))?;
     client.start_container(&id).await.map_err(|fault| failed("start container", fault))?;
-    Ok(Attached { id, reader, writer, vitals })
+    Ok(Attached { id, stdin, output: Box::new(Frames::new(reader)), vitals })
 }
 
 /// Whether the engine says that the container's program is not there. It says so in its runtime's words

@@ -7,6 +7,7 @@ use super::{
     super::{ExecSpec, ExecStatus, ExecStream},
     client::Client,
     fault::Fault,
+    frames::Frames,
 };
 use crate::error::{Code, Error, Result};
 
@@ -35,11 +36,11 @@ pub(super) async fn exec(client: &Client, id: &str, spec: ExecSpec) -> Result<Ex
         .create_exec(id, config)
         .await
         .map_err(|fault| lost_or(client, "create exec", fault).container(id))?;
-    let (reader, writer) = client
+    let (reader, stdin) = client
         .start_exec(&exec_id)
         .await
         .map_err(|fault| lost_or(client, "start exec", fault).container(id))?;
-    Ok(ExecStream { exec_id, reader, writer })
+    Ok(ExecStream { exec_id, stdin, output: Box::new(Frames::new(reader)) })
 }
 
 /// How an exec stands.

@@ -1,7 +1,8 @@
 //! Docker, and what speaks Docker's API (Podman, Docker Desktop, Colima …), through bollard.
 //!
 //! - [`address`]: where the engine is, found as the docker CLI finds it; `tls`: its certificates.
-//! - `transport`, `wire`: one HTTP client with kept-alive connections, and raw streams out of it.
+//! - `transport`, `wire`: one HTTP client with kept-alive connections, and raw streams out of it;
+//!   [`frames`]: the output in one.
 //! - `client`: the calls, each with its name and deadline; `fault`: what comes in place of a result.
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
@@ -22,6 +23,7 @@ mod credentials;
 mod events;
 mod exec;
 mod fault;
+pub mod frames;
 mod honours;
 mod image;
 mod info;
@@ -39,8 +41,12 @@ mod transport;
 mod usage;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::watch};
 
 pub use self::clients::Clients;
@@ -53,8 +59,8 @@ use self::{
     reference::Reference,
 };
 use super::{
-    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, ExecSpec, ExecStatus,
-    ExecStream, Health, Init, OnPull, Orphan,
+    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
+    ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
 };
 use crate::{
     budget::Budget,
@@ -96,21 +102,6 @@ impl Docker {
         })
     }
 
-    /// Where the engine is.
-    pub fn address(&self) -> &Address {
-        self.client.address()
-    }
-
-    /// What [`Engine::sweep`] would remove now.
-    ///
-    /// # Errors
-    ///
-    /// The engine can't be reached, or does not list its containers.
-    pub async fn orphans(&self) -> Result<Vec<Orphan>> {
-        self.client.negotiate().await?;
-        sweep::orphans(&self.client).await
-    }
-
     async fn honours(&self) -> Result<Arc<Honours>> {
         let is_podman = self.client.is_podman().await?;
         let known = self.honours.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -118,7 +109,16 @@ impl Docker {
     }
 }
 
+#[async_trait]
 impl Engine for Docker {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Docker
+    }
+
+    fn address(&self) -> &dyn Display {
+        self.client.address()
+    }
+
     fn health(&self) -> watch::Receiver<Health> {
         self.client.circuit().health()
     }
@@ -135,6 +135,7 @@ impl Engine for Docker {
         *self.honours.lock().unwrap_or_else(PoisonError::into_inner) = Some(honours.clone());
         let count = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         Ok(EngineInfo {
+            kind: self.kind(),
             address: self.client.address().to_string(),
             version: info.server_version.unwrap_or_default(),
             api_version: api.to_string(),
@@ -187,6 +188,11 @@ impl Engine for Docker {
             // What can't be removed even so keeps its labels, and the next sweep finds it.
             let _ = remove::discard(&client, &id, true).await;
         });
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>> {
+        self.client.negotiate().await?;
+        sweep::orphans(&self.client).await
     }
 
     async fn sweep(&self) -> Result<Vec<ContainerId>> {

@@ -24,7 +24,7 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// As Docker takes on two cores, three side by side: 8.6 a second.
+/// As an engine with a daemon takes on two cores, three side by side: 8.6 a second.
 const CREATE: Duration = Duration::from_millis(350);
 /// How long a caller keeps what it got.
 const USE: Duration = Duration::from_millis(100);

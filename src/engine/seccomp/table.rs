@@ -1,6 +1,6 @@
 //! The system calls a container may make, and why: the source of the profile.
 //!
-//! What is allowed is what the default profile of every Docker release from 19.03 to today allows, less
+//! What is allowed is what moby's default profile has allowed in every release from 19.03 to today, less
 //! what a script has no need of; so it is never weaker than the engine's own, of whatever age that is.
 //! (github.com/moby/profiles, `seccomp/default_linux.go`, at cd3bed8 of 2026-06, and its history back
 //! to 1dd9ae5 of 2019-03.) Everything that is not named here is refused with `EPERM`. A name that the
@@ -65,7 +65,7 @@ pub(super) const ABSENT: &[&str] = &[
     // libseccomp adds one that opens sockets of any family to each rule for `socket`, unless this one
     // takes its place (moby/profiles 7158007).
     "socketcall",
-    // Whole families of kernel code that no script needs. Docker 20.10 allows them; 25 no longer does.
+    // Whole families of kernel code that no script needs. Moby 20.10 allows them; 25 does not.
     "io_uring_enter io_uring_register io_uring_setup",
     // Newer than the oldest engine's profile. Each has an older way that is allowed.
     "cachestat clock_adjtime clock_adjtime64 close_range epoll_pwait2 faccessat2 fchmodat2 \
@@ -153,10 +153,10 @@ pub(super) const BY_CAPABILITY: &[(&str, &str)] = &[
     ("CAP_SYSLOG", "syslog"),
 ];
 
-/// The processors there is a profile for, each with its own calls alone. A filter for those of its 32-bit
+/// The processors there is a filter for, by the names of libseccomp, each with its own calls alone. A filter for those of its 32-bit
 /// programs too, as the engine has it, takes a tenth longer to set up, and opens a second way into the
 /// kernel, of which several faults were reached (CVE-2021-22555 among them). Such programs end with SIGSYS.
-pub(super) const ARCHITECTURES: &[&str] = &[
+pub const ARCHITECTURES: &[&str] = &[
     "SCMP_ARCH_X86_64",
     "SCMP_ARCH_AARCH64",
     "SCMP_ARCH_MIPS64",

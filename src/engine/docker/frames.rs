@@ -3,12 +3,20 @@
 //! A frame is one byte that names the stream, three zero bytes, four bytes of length (big-endian),
 //! and the payload (Engine API, `ContainerAttach`, "Stream format").
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout = 1,
-    Stderr = 2,
-}
+use std::{
+    io,
+    pin::Pin,
+    task::{ready, Context, Poll},
+};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::wire::Reader;
+use crate::engine::{Output, Stream};
+
+/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
+const IDLE_BUFFER: usize = 2 * 1024;
+const BUSY_BUFFER: usize = 64 * 1024;
 
 /// The stream is not what the Engine API says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub enum DemuxError {
     /// The stream ended inside a frame.
     CutOff,
 }
+
+impl std::error::Error for DemuxError {}
 
 impl std::fmt::Display for DemuxError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,6 +99,41 @@ impl Demux {
         };
         self.left = u32::from_be_bytes([a, b, c, d]) as usize;
         Ok(())
+    }
+}
+
+/// The output of a container or an exec, out of its connection.
+pub(super) struct Frames {
+    reader: Reader,
+    demux: Demux,
+    buffer: Vec<u8>,
+}
+
+impl Frames {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { reader, demux: Demux::default(), buffer: vec![0; IDLE_BUFFER] }
+    }
+}
+
+impl Output for Frames {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        take: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let broken = |error: DemuxError| io::Error::new(io::ErrorKind::InvalidData, error);
+        let Self { reader, demux, buffer } = self;
+        let mut read = ReadBuf::new(buffer);
+        let result = ready!(Pin::new(reader).poll_read(context, &mut read));
+        let size = read.filled().len();
+        if result.is_err() || size == 0 {
+            return Poll::Ready(demux.finish().map_err(broken).and(result).map(|()| 0));
+        }
+        demux.feed(read.filled(), take).map_err(broken)?;
+        if size == buffer.len() && size < BUSY_BUFFER {
+            buffer.resize(BUSY_BUFFER, 0);
+        }
+        Poll::Ready(Ok(size))
     }
 }
 
