@@ -715,7 +715,7 @@ declare namespace ContainerPoolManager {
     preload?: readonly string[];
 
     /**
-     * Where the engine is: an address, or an object. What isn't given is found as the docker CLI finds it:
+     * Which engine, and where it is: a name, an address, or an object. What isn't given is found as the docker CLI finds it:
      * `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the usual sockets.
      */
     engine?: string | EngineOptions;
@@ -746,8 +746,13 @@ declare namespace ContainerPoolManager {
     | 'sigpending'
     | 'stack';
 
+  /** Docker, and what speaks its API. */
+  export type EngineKind = 'docker';
+
   /** Where the engine is, and how it is talked to. What is not given is found as the docker CLI finds it. */
   export interface EngineOptions {
+    /** `CONTAINER_ENGINE`. @defaultValue 'docker' */
+    kind?: EngineKind;
     /** `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
     host?: string;
     /** The folder with `ca.pem`, `cert.pem` and `key.pem`. `DOCKER_CERT_PATH`. */
@@ -1079,6 +1084,7 @@ declare namespace ContainerPoolManager {
 
   /** What the engine says of itself. */
   export interface EngineInfo {
+    kind: EngineKind;
     /** Where it was reached, as in `DOCKER_HOST`. */
     address: string;
     version: string;
@@ -1169,7 +1175,7 @@ declare namespace ContainerPoolManager {
     callsWarm: number;
     callsCold: number;
     /** How the engine stands, and where it is. */
-    engine: EngineHealth & { address: string; budget: EngineBudget };
+    engine: EngineHealth & { kind: EngineKind; address: string; budget: EngineBudget };
     /** Since the pool was made. */
     totals: {
       created: number;

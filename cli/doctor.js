@@ -158,7 +158,7 @@ async function perform({ values, pool: given, io }) {
     step = 'engine';
     await withEngine(given, io, async ({ pool, engine, swept, failure }) => {
       const cores = `${engine.cpus} cores, ${Math.round(engine.memory / MiB)} MiB`;
-      const what = `${engine.version} (API ${engine.apiVersion}) at ${engine.address}, ${cores}`;
+      const what = `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.address}, ${cores}`;
       findings.add('engine', 'ok', what);
       for (const warning of engine.warnings) {
         findings.add(

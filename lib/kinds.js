@@ -114,12 +114,11 @@ const flag = {
 /** One of a few words. */
 function oneOf(...words) {
   const expected = words.map((word) => `'${word}'`).join(' or ');
-  return {
-    read(value, path) {
-      if (words.includes(value)) return value;
-      throw wrong(path, expected, value);
-    },
+  const read = (value, path) => {
+    if (words.includes(value)) return value;
+    throw wrong(path, expected, value);
   };
+  return { read, parse: read };
 }
 
 /** Text of a given shape. */

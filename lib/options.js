@@ -15,6 +15,9 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
+/** The engines there are, by name. */
+const ENGINES = ['docker'];
+
 /** Each limit without end as the engine spells it: -1. */
 function encodeUlimits(ulimits) {
   const encode = (limit) => (limit === Infinity ? -1 : limit);
@@ -199,6 +202,12 @@ const OPTIONS = {
   labels: { kind: kinds.labels, default: {}, to: 'container.labels' },
   preload: { kind: kinds.moduleNames, default: [], to: 'container.preload' },
 
+  'engine.kind': {
+    kind: kinds.oneOf(...ENGINES),
+    default: 'docker',
+    env: 'CONTAINER_ENGINE',
+    to: 'engine.kind',
+  },
   'engine.host': {
     kind: kinds.engineAddress,
     default: null,
@@ -230,12 +239,12 @@ const GROUP_NAMES = Object.keys(OPTIONS)
 /** The names a user may write, `engine` standing for its group. */
 const OPTION_NAMES = [...Object.keys(OPTIONS).filter((path) => !path.startsWith(GROUP)), 'engine'];
 
-/** The options as given, flat: path to value. An address alone stands for `{ host: address }`. */
+/** The options as given, flat: path to value. Text stands for `{ kind: name }` or `{ host: address }`. */
 function flatten(options) {
   checkNames(options, 'options', OPTION_NAMES);
   const { engine, ...given } = options;
   if (typeof engine === 'string') {
-    given['engine.host'] = engine;
+    given[ENGINES.includes(engine) ? 'engine.kind' : 'engine.host'] = engine;
   } else if (engine !== undefined) {
     checkNames(engine, 'engine', GROUP_NAMES);
     for (const name of Object.keys(engine)) given[GROUP + name] = engine[name];

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::engine::EngineKind;
+
 /// Everything one pool is made from.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -137,10 +139,11 @@ pub enum PullPolicy {
     Never,
 }
 
-/// Where the engine is. What is `None` is looked for where its own tools look.
+/// Which engine, and where it is. What is `None` is looked for where its own tools look.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EngineConfig {
+    pub kind: EngineKind,
     /// `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`
     pub host: Option<String>,
     /// The folder with `ca.pem`, `cert.pem` and `key.pem`.

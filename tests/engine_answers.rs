@@ -17,7 +17,7 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
-        CreateError, Engine, EngineState, Init, OnPull, Stream as Of,
+        CreateError, Engine, EngineKind, EngineState, Init, OnPull, Stream as Of,
     },
     error::Code,
 };
@@ -171,6 +171,7 @@ fn docker(socket: &Path) -> Docker {
 
 fn docker_of(clients: &Clients, socket: &Path) -> Docker {
     let engine = EngineConfig {
+        kind: EngineKind::Docker,
         host: Some(format!("unix://{}", socket.display())),
         cert_path: None,
         tls_verify: None,

@@ -14,8 +14,8 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
-        Attached, CreateError, Engine, ExecSpec, ExecStatus, Init, OnPull, Output, PullProgress,
-        Stream,
+        Attached, CreateError, Engine, EngineKind, ExecSpec, ExecStatus, Init, OnPull, Output,
+        PullProgress, Stream,
     },
     error::Code,
 };
@@ -26,6 +26,7 @@ const NEEDS_ENGINE: &str =
 
 fn engine() -> EngineConfig {
     EngineConfig {
+        kind: EngineKind::Docker,
         host: Some(std::env::var("SCIENTIST_POOL_TEST_ENGINE").expect(NEEDS_ENGINE)),
         cert_path: None,
         tls_verify: None,

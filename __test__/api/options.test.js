@@ -14,6 +14,7 @@ const VARIABLES = [
   'CONTAINER_PIDS_LIMIT',
   'CONTAINER_CPU_QUOTA',
   'CONTAINER_POOL_MAX',
+  'CONTAINER_ENGINE',
   'DOCKER_HOST',
   'DOCKER_CERT_PATH',
   'DOCKER_TLS_VERIFY',
@@ -72,7 +73,7 @@ test('the defaults are those of the contract, as the native side reads them', ()
       labels: {},
       preload: [],
     },
-    engine: { host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
+    engine: { kind: 'docker', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
   });
 });
 
@@ -184,6 +185,16 @@ test.each([
   'https://engine:2376',
 ])('the address %s is well-formed', (address) => {
   expect(configOf({ engine: address }).engine.host).toBe(address);
+});
+
+test('an engine is told by its name, alone, in the group, or in the environment', () => {
+  expect(configOf().engine.kind).toBe('docker');
+  expect(configOf({ engine: 'docker' }).engine).toMatchObject({ kind: 'docker', host: null });
+  expect(configOf({ engine: { kind: 'docker' } }).engine.kind).toBe('docker');
+  process.env.CONTAINER_ENGINE = 'docker';
+  expect(configOf().engine.kind).toBe('docker');
+  process.env.CONTAINER_ENGINE = 'rocket';
+  expect(() => configOf()).toThrow("CONTAINER_ENGINE must be 'docker'; got 'rocket'");
 });
 
 test('environment variables set what the old service read from them', () => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     docker::{Clients, Docker},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Which engine it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineKind {
     /// Docker, and what speaks its API.
@@ -38,6 +38,8 @@ impl Engines {
         engine: EngineConfig,
         container: ContainerConfig,
     ) -> Result<Arc<dyn Engine>> {
-        Ok(Arc::new(Docker::new(&self.docker, engine, container)?))
+        match engine.kind {
+            EngineKind::Docker => Ok(Arc::new(Docker::new(&self.docker, engine, container)?)),
+        }
     }
 }

@@ -329,9 +329,11 @@ mod tests {
     use std::{collections::HashMap, fs, time::Duration};
 
     use super::*;
+    use crate::engine::EngineKind;
 
     fn options(host: Option<&str>) -> EngineConfig {
         EngineConfig {
+            kind: EngineKind::Docker,
             host: host.map(str::to_owned),
             cert_path: None,
             tls_verify: None,
