@@ -2,7 +2,6 @@
 
 const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
-const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
 
 const { buildAddon } = require('../harness/addon');
@@ -11,17 +10,14 @@ const { Bars, say, seconds } = require('../harness/console');
 const { connect, findEngine } = require('../harness/engine');
 const { ensureImages } = require('../harness/images');
 const { OwnEngine } = require('../harness/own-engine');
-const { PlainEngine } = require('./floor');
+const { Floor } = require('./floor');
 const { describe, load } = require('./machine');
 const { measure } = require('./measure');
-const { plotsOf } = require('./plots');
-const { jsonOf, reportOf, textOf } = require('./report');
+const { textOf } = require('./markdown');
+const { jsonOf, reportOf } = require('./report');
 const { judge } = require('./targets');
 
 const LABEL = 'bench.scientist-pool';
-const RUN_LABEL = 'bench.scientist-pool.run';
-/** No container of a run lives this long: an older one was left by a run that was killed. */
-const ABANDONED_AFTER_S = 3600;
 const LATE_MS = 500;
 /** Figures of a run that was stopped half-way would mislead: none are shown. */
 const INTERRUPTED = 130;
@@ -39,21 +35,19 @@ async function bench(options) {
   const found = await prepareEngine(options);
   const docker = connect(found);
   const run = randomUUID();
-  const labels = { [LABEL]: '1', [RUN_LABEL]: run };
-  await removeContainers(docker, { [LABEL]: '1' }, Date.now() / 1000 - ABANDONED_AFTER_S);
   const stop = new AbortController();
   const removeAll = defer(() => {
     stop.abort(new Error('The measurement was stopped'));
-    return removeEvery(docker, { [RUN_LABEL]: run });
+    return removeEvery(docker, `${LABEL}=${run}`);
   });
 
   const context = {
     docker,
-    engine: await PlainEngine.at(docker.modem),
     image: options.image,
-    labels,
+    labels: { [LABEL]: run },
     signal: stop.signal,
   };
+  context.floor = await Floor.at(context);
   const facts = { ...(await describe(docker, options.image)), date: new Date().toISOString() };
   const before = load();
   const started = performance.now();
@@ -90,13 +84,6 @@ async function bench(options) {
     fs.writeFileSync(options.json, jsonOf(report));
     say(`Written to ${options.json}`);
   }
-  if (options.plots) {
-    fs.mkdirSync(options.plots, { recursive: true });
-    for (const [name, svg] of plotsOf(report)) {
-      fs.writeFileSync(path.join(options.plots, `${name}.svg`), svg);
-    }
-    say(`Drawn into ${options.plots}`);
-  }
   return report.scenarios.some(({ error }) => error) ? 1 : 0;
 }
 
@@ -114,23 +101,22 @@ async function prepareEngine({ engine, image, scenarios }) {
 }
 
 /** Removes them again and again until none is left: some may still be on their way. */
-async function removeEvery(docker, labels) {
+async function removeEvery(docker, label) {
   for (;;) {
-    const removed = await removeContainers(docker, labels);
+    const removed = await removeContainers(docker, label);
     if (removed === 0) {
       await pause(LATE_MS);
-      if ((await removeContainers(docker, labels)) === 0) {
+      if ((await removeContainers(docker, label)) === 0) {
         return;
       }
     }
   }
 }
 
-/** Removes the containers with these labels, made before a time where one is given. */
-async function removeContainers(docker, labels, madeBefore = Infinity) {
-  const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  const containers = await docker.listContainers({ all: true, filters: { label } });
-  const ours = containers.filter(({ Created }) => Created < madeBefore);
+/** Removes the containers with a label. */
+async function removeContainers(docker, label) {
+  const filters = { label: [label] };
+  const ours = await docker.listContainers({ all: true, filters });
   await Promise.all(
     ours.map(({ Id }) =>
       docker

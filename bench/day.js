@@ -1,7 +1,7 @@
 'use strict';
 
 // node bench/day.js [--minutes M] [--json FILE] [--svg FILE]
-// Replays a day of arrivals (traces/day.json), squeezed into minutes, on a pool whose size follows demand
+// Replays a day of arrivals, squeezed into minutes, on a pool whose size follows demand
 // and on pools of fixed sizes beside it, each on a fake engine of its own. Needs the built addon, and
 // no container engine.
 
@@ -12,9 +12,10 @@ const { parseArgs } = require('node:util');
 const { ContainerPoolManager } = require('..');
 const { runMain, defer } = require('../harness/cleanup');
 const { FakeEngine } = require('../testing');
+const { dayOf } = require('./arrivals');
 const { dayPlot } = require('./plots/day');
-const { readDay } = require('./traces/day');
 
+const SEED = 20_251;
 const HOURS = 24;
 /** Seconds: the target falls to its minimum once the day is over. */
 const AFTER = 120;
@@ -99,7 +100,7 @@ runMain(async () => {
   const minutes = Number(values.minutes);
   if (!(minutes > 0))
     throw new RangeError(`--minutes takes a positive number; got ${values.minutes}`);
-  const result = await replay(readDay(), minutes);
+  const result = await replay(dayOf(SEED), minutes);
   if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(result)}\n`);
   if (values.svg) fs.writeFileSync(values.svg, dayPlot(result));
   const percent = (share) => `${(share * 100).toFixed(1)} %`;

@@ -13,8 +13,6 @@ const { SCHEMA_VERSION } = require('./report');
 
 const FOLDER = path.join(root, 'docs', 'benchmarks');
 const RUN = path.join(FOLDER, 'run.json');
-/** What `npm run bench:profile` writes. */
-const PROFILE = path.join(FOLDER, 'profile.json');
 /** The pages that have figures, each with what leads from it to the plots. */
 const PAGES = [
   { file: path.join(root, 'docs', 'benchmarks.md'), plots: 'benchmarks' },
@@ -35,10 +33,6 @@ function readRun(file = RUN) {
   return report;
 }
 
-function readProfile() {
-  return JSON.parse(fs.readFileSync(PROFILE, 'utf8'));
-}
-
 /** The page with what stands between its markers made anew. */
 function filled(page, figures) {
   return page.replace(MARKED, (_all, open, name, close) => {
@@ -49,26 +43,26 @@ function filled(page, figures) {
   });
 }
 
-/** What the files are to hold for a run and a profile: path → text. */
-function filesOf(report, profile) {
+/** What the files are to hold for a run: path → text. */
+function filesOf(report) {
   // They come from node_modules.
   const { figuresOf } = require('./markdown');
   const { plotsOf } = require('./plots');
-  const plots = plotsOf(report, profile);
+  const plots = plotsOf(report);
   const files = new Map();
   for (const [name, svg] of plots) {
     files.set(path.join(FOLDER, `${name}.svg`), svg);
   }
   for (const { file, plots: folder } of PAGES) {
     const links = new Map([...plots.keys()].map((name) => [name, `${folder}/${name}.svg`]));
-    files.set(file, filled(fs.readFileSync(file, 'utf8'), figuresOf(report, profile, links)));
+    files.set(file, filled(fs.readFileSync(file, 'utf8'), figuresOf(report, links)));
   }
   return files;
 }
 
 if (require.main === module) {
   runMain(() => {
-    for (const [file, text] of filesOf(readRun(process.argv[2]), readProfile())) {
+    for (const [file, text] of filesOf(readRun(process.argv[2]))) {
       fs.writeFileSync(file, text);
       say(path.relative(root, file));
     }
@@ -76,4 +70,4 @@ if (require.main === module) {
   });
 }
 
-module.exports = { PROFILE, readRun, readProfile, filled, filesOf };
+module.exports = { readRun, filled, filesOf };

@@ -1,14 +1,11 @@
 'use strict';
 
 const fs = require('node:fs');
-const http = require('node:http');
-const https = require('node:https');
 const path = require('node:path');
 
 const RUNNER = path.join(__dirname, '..', 'src', 'runner');
 const source = (name) => fs.readFileSync(path.join(RUNNER, name));
 
-const MIB = 1024 * 1024;
 /** Of a frame of the engine's stream, and of one of the supervisor's. */
 const ENGINE_HEAD = 8;
 const HEAD = 5;
@@ -16,165 +13,79 @@ const HEAD = 5;
 /** What the package imports while a warm interpreter waits for its job. */
 const IDLE = ['json', 'traceback'];
 
-/** A container as the package makes it by default, but for who made it. */
-const HARDENED = {
-  User: '65534:65534',
-  Env: ['HOME=/tmp'],
-  WorkingDir: '/tmp',
-  HostConfig: {
-    NetworkMode: 'none',
-    Memory: 128 * MIB,
-    MemorySwap: 128 * MIB,
-    PidsLimit: 50,
-    CpuQuota: 50_000,
-    CpuPeriod: 100_000,
-    ReadonlyRootfs: true,
-    CapDrop: ['ALL'],
-    SecurityOpt: ['no-new-privileges'],
-    Tmpfs: { '/tmp': 'rw,nosuid,nodev,exec,mode=1777,size=67108864' },
-    ShmSize: 16 * MIB,
-    IpcMode: 'private',
-    Ulimits: [
-      { Name: 'nofile', Soft: 1024, Hard: 1024 },
-      { Name: 'core', Soft: 0, Hard: 0 },
-      { Name: 'fsize', Soft: 64 * MIB, Hard: 64 * MIB },
-    ],
-    LogConfig: { Type: 'none' },
-    AutoRemove: true,
-  },
-};
+/**
+ * What no design can beat on this engine: containers made as the package makes them, by bare calls, and a
+ * client that does nothing but write a job and read its answer. No pool, no deadlines, no limits, no
+ * checks.
+ */
+class Floor {
+  #docker;
+  #config;
 
-/** The engine's API with nothing around it: one request, one answer. */
-class PlainEngine {
-  #transport;
-  #address;
-
-  /** @param {import('docker-modem')} modem tells where the engine is, and is not used beyond that */
-  static async at(modem) {
-    if (modem.protocol === 'ssh') {
-      throw new Error('The plain client speaks to sockets and TCP only, not over SSH');
+  /** Has its containers be as one that the package makes with its defaults. */
+  static async at({ docker, image, labels }) {
+    const ContainerPoolManager = require('..');
+    const pool = new ContainerPoolManager({ image, poolSize: 0 });
+    try {
+      const { id } = await pool.acquire();
+      const { Config, HostConfig } = await docker.getContainer(id).inspect();
+      const { Hostname, ...config } = Config;
+      return new Floor(docker, { ...config, Labels: labels, HostConfig });
+    } finally {
+      await pool.shutdown({ grace: 0 });
     }
-    const { socketPath } = modem;
-    const address = modem.host
-      ? { host: modem.host, port: modem.port, ca: modem.ca, cert: modem.cert, key: modem.key }
-      : { socketPath: typeof socketPath === 'function' ? await socketPath() : socketPath };
-    return new PlainEngine(modem.protocol === 'https' ? https : http, address);
   }
 
-  constructor(transport, address) {
-    this.#transport = transport;
-    this.#address = address;
+  constructor(docker, config) {
+    this.#docker = docker;
+    this.#config = config;
   }
 
-  /** Resolves with the answer's body, parsed; rejects where the status is no success. */
-  call(method, url, body) {
-    return new Promise((resolve, reject) => {
-      const request = this.#request(method, url, body && { 'content-type': 'application/json' });
-      request.once('response', (response) => {
-        const chunks = [];
-        response.on('data', (chunk) => chunks.push(chunk));
-        response.once('error', reject);
-        response.once('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          if (response.statusCode >= 300) {
-            reject(new Error(`${method} ${url}: ${response.statusCode} ${text}`));
-          } else {
-            resolve(text && JSON.parse(text));
-          }
-        });
-      });
-      request.once('error', reject);
-      request.end(body && JSON.stringify(body));
-    });
-  }
-
-  /** Resolves with the raw connection to the container's standard streams. */
-  attach(id) {
-    return new Promise((resolve, reject) => {
-      const query = 'stream=1&stdin=1&stdout=1&stderr=1';
-      const request = this.#request('POST', `/containers/${id}/attach?${query}`, {
-        connection: 'Upgrade',
-        upgrade: 'tcp',
-      });
-      request.once('upgrade', (_response, socket) => resolve(socket));
-      request.once('response', ({ statusCode }) => reject(new Error(`attach: ${statusCode}`)));
-      request.once('error', reject);
-      request.end();
-    });
-  }
-
-  /** Create and start of a container that sleeps; resolves with its id. What no design can beat. */
-  async startSleeping(image, labels) {
-    const id = await this.create({
-      Image: image,
+  /** Create and start of a container that sleeps; `destroy()` removes it. */
+  async sleeping() {
+    const container = await this.#docker.createContainer({
+      ...this.#config,
       Entrypoint: ['sleep', 'infinity'],
-      Labels: labels,
-      ...HARDENED,
+      OpenStdin: false,
+      StdinOnce: false,
     });
-    await this.call('POST', `/containers/${id}/start`);
-    return id;
+    await container.start();
+    return { destroy: () => container.remove({ force: true }) };
   }
 
-  async create(config) {
-    return (await this.call('POST', '/containers/create', config)).Id;
-  }
-
-  remove(id) {
-    return this.call('DELETE', `/containers/${id}?force=1`);
-  }
-
-  #request(method, path, headers) {
-    return this.#transport.request({ ...this.#address, method, path, headers });
+  /** A container whose warm interpreter has said that it is ready. */
+  async booted() {
+    const container = await this.#docker.createContainer(this.#config);
+    const streams = { stream: true, stdin: true, stdout: true, stderr: true };
+    const socket = await container.attach({ ...streams, hijack: true });
+    const booted = new FloorContainer(container, socket);
+    await Promise.all([booted.boot(), container.start()]);
+    return booted;
   }
 }
 
-/**
- * The floor: the package's own supervisor in the same container, and a client that does nothing
- * but write a job and read its answer. It has no pool, no deadlines, no limits, no checks.
- * The protocol is described at the head of `src/runner/supervisor.py`.
- */
+/** The package's supervisor in a container, spoken to as is described at the head of `supervisor.py`. */
 class FloorContainer {
-  #engine;
+  #container;
   #socket;
 
-  /** Resolves when the warm interpreter has said that it is ready. */
-  static async create(engine, image, labels, preload = []) {
-    const id = await engine.create({
-      Image: image,
-      Entrypoint: ['python3', '-I', '-S', '-c', source('boot.py').toString()],
-      Labels: labels,
-      OpenStdin: true,
-      StdinOnce: true,
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
-      ...HARDENED,
-    });
-    const socket = await engine.attach(id);
-    const container = new FloorContainer(engine, id, socket);
+  constructor(container, socket) {
+    this.#container = container;
+    this.#socket = socket;
+  }
+
+  async boot() {
     const program = [source('launch.py'), source('supervisor.py')];
-    const ready = container.#answer();
-    socket.write(
+    const ready = this.#answer();
+    this.#socket.write(
       Buffer.concat([
         ...program.map(({ length }) => Buffer.from(String(length).padStart(8, '0'))),
         ...program,
-        frame('B', [string(source('spare.py')), list(preload), list(IDLE)]),
+        frame('B', [string(source('spare.py')), list([]), list(IDLE)]),
       ]),
     );
-    const [{ kind, payload }] = await Promise.all([
-      ready,
-      engine.call('POST', `/containers/${id}/start`),
-    ]);
-    if (kind !== 'R') {
-      throw new Error(`The warm interpreter did not come up: ${payload}`);
-    }
-    return container;
-  }
-
-  constructor(engine, id, socket) {
-    this.#engine = engine;
-    this.#socket = socket;
-    this.id = id;
+    const { kind, payload } = await ready;
+    if (kind !== 'R') throw new Error(`The warm interpreter did not come up: ${payload}`);
   }
 
   async execute(script, env = {}, args = []) {
@@ -195,7 +106,7 @@ class FloorContainer {
   }
 
   async destroy() {
-    await this.#engine.remove(this.id);
+    await this.#container.remove({ force: true });
     this.#socket.destroy();
   }
 
@@ -209,7 +120,7 @@ class FloorContainer {
         finish(value);
       };
       const fail = (error) => settle(reject, error);
-      const closed = () => fail(new Error(`Container ${this.id} is gone: ${received}`));
+      const closed = () => fail(new Error(`Container ${this.#container.id} is gone: ${received}`));
       const take = (chunk) => {
         received = received.length > 0 ? Buffer.concat([received, chunk]) : chunk;
         const answer = answerOf(received);
@@ -265,4 +176,4 @@ function number(value) {
   return bytes;
 }
 
-module.exports = { PlainEngine, FloorContainer };
+module.exports = { Floor };

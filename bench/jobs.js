@@ -13,8 +13,8 @@ const TEXT = `The container was warm before the call came, the interpreter was r
   stream was open. What was left to do was to hand the script over and to wait for its end. `;
 
 /**
- * What is run. A job has `script`, `env` and `args` as `execute` takes them, and `check`, which
- * throws where the result is not the right one: a wrong answer has no speed.
+ * What is run. A job has `runIn(container)`, which throws where the result is not the right one: a wrong answer
+ * has no speed. Those that are scripts also have what `execute` takes, `script` and `env`, and `check(result)`.
  */
 const hello = job('print("hello")', {}, ({ stdout }) => assert.equal(stdout, 'hello'));
 
@@ -40,17 +40,27 @@ const heavyImport = job(`import ${HEAVY_MODULES.join(', ')}\nprint("hello")`, {}
   assert.equal(stdout, 'hello'),
 );
 
-function job(script, env, check) {
+/** A command, which needs no Python in the image. */
+const echo = {
+  async runIn(container) {
+    const { stdout, exitCode } = await container.executeCommand(['echo', 'hello']);
+    assert.equal(exitCode, 0);
+    assert.equal(stdout, 'hello\n');
+  },
+};
+
+function job(script, env, checkOutput) {
+  const check = (result) => {
+    assert.equal(result.exitCode, 0, result.stderr);
+    assert.equal(result.stderr, '');
+    checkOutput(result);
+  };
   return {
     script,
     env,
-    args: [],
-    check(result) {
-      assert.equal(result.exitCode, 0, result.stderr);
-      assert.equal(result.stderr, '');
-      check(result);
-    },
+    check,
+    runIn: async (container) => check(await container.execute(script, env)),
   };
 }
 
-module.exports = { HEAVY_MODULES, hello, toolCall, heavyImport };
+module.exports = { HEAVY_MODULES, echo, hello, toolCall, heavyImport };

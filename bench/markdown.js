@@ -1,11 +1,10 @@
 'use strict';
 
-const { failuresOf, figure, headOf, rowsOf, withInterval } = require('./report');
-
 /** What the README shows: the scenario, the metric, how a reader would call it. */
 const SUMMARY = [
   ['execute', 'hello', '`execute(\'print("hello")\')`'],
   ['execute', 'toolCall', '`execute` of a tool call'],
+  ['execute', 'command', "`executeCommand(['echo', 'hello'])`"],
   ['call', 'run', '`acquire` to result (`run`)'],
   ['execute', 'destroy', '`destroy`'],
   ['ready', 'ready', 'create to ready'],
@@ -14,15 +13,20 @@ const SUMMARY = [
   ['burst100', 'warm', 'acquire to result, 100 calls at once, 20 of them warm'],
 ];
 
+/** All of a run as Markdown, for a terminal. */
+function textOf(report) {
+  const { machine, scenarios, targets } = figuresOf(report, new Map());
+  return [machine(), scenarios(), ...(report.targets.length > 0 ? [targets()] : [])].join('\n\n');
+}
+
 /**
  * The figures of a run as Markdown, by the name of their markers.
  *
  * @param {object} report
- * @param {object} profile as `profile/switches.js` makes it
  * @param {Map<string, string>} plots name → how the page reaches it
  * @returns {Record<string, () => string>}
  */
-function figuresOf(report, profile, plots) {
+function figuresOf(report, plots) {
   return {
     machine: () => machineText(report),
     summary: () => summaryText(report),
@@ -30,13 +34,17 @@ function figuresOf(report, profile, plots) {
     scenarios: () => report.scenarios.map((one) => scenarioText(one, plots)).join('\n\n'),
     targets: () => targetsText(report.targets),
     unflattering: () => unflatteringText(report),
-    profile: () => profileText(profile, plots),
   };
 }
 
-function machineText(report) {
-  return headOf(report)
-    .split('\n')
+function machineText({ package: own, baseline, machine, engine, image, date, load }) {
+  const gib = (machine.memoryBytes / 2 ** 30).toFixed(1);
+  return [
+    `${own.name} ${own.version} against a pool on dockerode ${baseline.dockerode}, ${date}`,
+    `${machine.cpus} CPUs (${machine.cpuModel}), ${gib} GiB, ${machine.kernel}, node ${machine.node}`,
+    `${engine.name} ${engine.version}, runc ${engine.runc ?? '?'}, ${engine.storageDriver}, cgroup ${engine.cgroup}; image ${image.name}`,
+    `load average ${load.before} before, ${load.after} after`,
+  ]
     .map((line) => `- ${line}`)
     .join('\n');
 }
@@ -145,27 +153,6 @@ function unflatteringText({ scenarios, targets }) {
   return lines.length > 0 ? lines.join('\n') : 'In this run there were none.';
 }
 
-function profileText(profile, plots) {
-  const { calls, wallUs, nobodyUs, nobodyShare, parts } = profile;
-  const share = (value) => `${(value * 100).toFixed(0)} %`;
-  return [
-    `${calls} calls of print("hello"), ${profile.date.slice(0, 10)}, ${profile.engine.name} ${profile.engine.version}: ${wallUs} µs each at p50; load average ${profile.load.before} before, ${profile.load.after} after.`,
-    table(
-      ['', 'on a processor, µs', 'of the call', 'first ran after, µs'],
-      [
-        ...parts.map(({ who, cpuUs, share: of, firstUs }) => [
-          who,
-          cpuUs,
-          share(of),
-          firstUs ?? '',
-        ]),
-        ['nobody of these: wake-ups under way, a quota, a queue', nobodyUs, share(nobodyShare), ''],
-      ],
-    ),
-    plotText('timeline', plots),
-  ].join('\n\n');
-}
-
 /** How many times the baseline's median ours is. */
 function ratioIn({ ratios }) {
   return ratios.find(({ of }) => of === 'baseline / scientist-pool');
@@ -182,10 +169,71 @@ function percent({ value, interval: [low] }) {
   return value === 1 ? `100 % (over ${(low * 100).toFixed(0)} %)` : `${(value * 100).toFixed(0)} %`;
 }
 
-function table(head, rows) {
-  const line = (cells) =>
-    `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+/**
+ * A metric's rows in a table, one for each side: its `cells` from the title to the p99, and a `ratio`, of which
+ * there is always one less than there are sides.
+ */
+function rowsOf({ title, unit, sides, ratios }) {
+  return Object.entries(sides).map(([side, of], at) => ({
+    of,
+    cells: [
+      at === 0 ? [title, unit && `(${unit})`].filter(Boolean).join(' ') : '',
+      side,
+      callsText(of),
+      ...(of.n > 0
+        ? [
+            figure(of.min),
+            figure(of.p50),
+            of.p50Interval ? range(of.p50Interval) : '',
+            figure(of.p90),
+            figure(of.p99),
+          ]
+        : Array(5).fill('')),
+    ],
+    ratio: ratios[at] ? `${ratios[at].of}: ${withInterval(ratios[at])}` : '',
+  }));
 }
 
-module.exports = { figuresOf };
+/** How many samples there are, and of how many calls where some failed. */
+function callsText({ n, calls, failed }) {
+  return failed > 0 ? `${n} of ${calls}` : n;
+}
+
+/** What failed calls said, one side of a metric in a line. */
+function failuresOf({ metrics }) {
+  return metrics.flatMap(({ title, sides }) =>
+    Object.entries(sides).flatMap(([side, { errors }]) =>
+      errors.map(({ message, count }) => `${title}, ${side}: ${count} failed: ${message}`),
+    ),
+  );
+}
+
+function withInterval({ value, interval }) {
+  return interval ? `${figure(value)} (${range(interval)})` : figure(value);
+}
+
+function range([low, high]) {
+  return `${figure(low)} to ${figure(high)}`;
+}
+
+/** About three figures that count. */
+function figure(value) {
+  if (Number.isInteger(value) || Math.abs(value) >= 100) {
+    return String(Math.round(value));
+  }
+  const digits = Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+/** A table whose columns stand below one another in the source, too. */
+function table(head, rows) {
+  const lines = [head, ...rows].map((cells) =>
+    cells.map((cell) => String(cell).replaceAll('|', '\\|')),
+  );
+  const widths = head.map((_, at) => Math.max(3, ...lines.map((cells) => cells[at].length)));
+  const text = (cells) => `| ${cells.map((cell, at) => cell.padEnd(widths[at])).join(' | ')} |`;
+  const [first, ...others] = lines.map(text);
+  return [first, text(widths.map((width) => '-'.repeat(width))), ...others].join('\n');
+}
+
+module.exports = { figure, figuresOf, textOf };

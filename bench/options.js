@@ -18,7 +18,6 @@ const USAGE = `Usage: npm run bench -- [options]
   --image IMAGE      default python:3.9-slim
   --engine ADDRESS   as in DOCKER_HOST; without it an engine is found, or one is started
   --json FILE        also writes all of it, every sample included, as JSON
-  --plots FOLDER     also draws them into this folder, as SVG
   --help
 `;
 
@@ -26,7 +25,7 @@ const USAGE = `Usage: npm run bench -- [options]
  * @param {string[]} argv
  * @returns {{ help: boolean, n: number | null, quick: boolean, minutes: number,
  *   scenarios: typeof scenarios, sides: string[], image: string, engine: string | null,
- *   json: string | null, plots: string | null }}
+ *   json: string | null }}
  */
 function readOptions(argv) {
   const string = { type: 'string' };
@@ -40,7 +39,6 @@ function readOptions(argv) {
     image: { ...string, default: 'python:3.9-slim' },
     engine: string,
     json: string,
-    plots: string,
     help: flag,
   };
   let values;
@@ -60,7 +58,6 @@ function readOptions(argv) {
     image: values.image,
     engine: values.engine ?? null,
     json: values.json ?? null,
-    plots: values.plots ?? null,
   };
 }
 

@@ -1,11 +1,8 @@
 'use strict';
 
 const { DockerodePool } = require('../harness/dockerode-pool');
-const { FloorContainer } = require('./floor');
 const { until } = require('../harness/until');
 
-/** How many containers the floor makes side by side: more do not come any faster. */
-const FLOOR_CREATES = 3;
 /** How long a pool may take to come to rest after a burst, ms. */
 const PATIENCE = 120_000;
 
@@ -16,17 +13,17 @@ const SIDES = ['baseline', 'scientist-pool', 'floor'];
  * The pools that are compared, behind one face:
  *
  * - `acquire()` resolves with a container that has `execute` and `destroy`;
- * - `size()` is the number of containers ready;
+ * - `size()` is the number of containers ready, of the two real pools;
  * - `settled()` resolves when the pool is full and asks nothing of the engine;
  * - `close()` resolves when the engine holds nothing of it.
  *
  * @param {object} context
  * @param {import('dockerode')} context.docker
- * @param {import('./floor').PlainEngine} context.engine
+ * @param {import('./floor').Floor} context.floor
  * @param {string} context.image
  * @param {Record<string, string>} context.labels
  */
-function opener({ docker, engine, image, labels }) {
+function opener({ docker, floor, image, labels }) {
   const open = {
     baseline: ({ poolSize = 2, image: another = image } = {}) =>
       new BaselinePool(new DockerodePool({ docker, image: another, labels, poolSize })),
@@ -34,8 +31,7 @@ function opener({ docker, engine, image, labels }) {
       const ContainerPoolManager = require('..');
       return new MeasuredPool(new ContainerPoolManager({ image, labels, poolSize, ...options }));
     },
-    floor: ({ poolSize = 2, image: another = image } = {}) =>
-      new FloorPool(() => FloorContainer.create(engine, another, labels), poolSize),
+    floor: ({ poolSize = 2 } = {}) => new FloorPool(() => floor.booted(), poolSize),
   };
   return async (side, options) => {
     const pool = open[side](options);
@@ -77,7 +73,7 @@ class BaselinePool extends RealPool {
 class MeasuredPool extends RealPool {
   /** The shortest way to a result; the removal goes on behind it. */
   run(job) {
-    return this.pool.run(job.script, { env: job.env, args: job.args });
+    return this.pool.run(job.script, { env: job.env });
   }
 
   settled() {
@@ -92,17 +88,11 @@ class MeasuredPool extends RealPool {
   }
 }
 
-/**
- * The floor has no pool: this keeps some of its containers at hand, made outside of what is timed. Whoever
- * comes when there is none waits in line, while a few are made side by side.
- */
+/** The floor has no pool: this makes some of its containers, outside of what is timed. */
 class FloorPool {
   #create;
   #poolSize;
   #ready = [];
-  #waiting = [];
-  #creating = 0;
-  #failure;
 
   constructor(create, poolSize) {
     this.#create = create;
@@ -110,62 +100,19 @@ class FloorPool {
   }
 
   initialize() {
-    this.#refill();
     return this.settled();
   }
 
-  acquire() {
-    const acquired = new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    this.#serve();
-    this.#refill();
-    return acquired;
+  async acquire() {
+    return this.#ready.pop();
   }
 
-  size() {
-    return this.#ready.length;
-  }
-
-  settled() {
-    return until(() => {
-      if (this.#failure) {
-        throw this.#failure;
-      }
-      return this.#creating === 0;
-    }, PATIENCE);
+  async settled() {
+    while (this.#ready.length < this.#poolSize) this.#ready.push(await this.#create());
   }
 
   async close() {
-    await this.settled();
     await Promise.all(this.#ready.splice(0).map((container) => container.destroy()));
-  }
-
-  #serve() {
-    while (this.#ready.length > 0 && this.#waiting.length > 0) {
-      this.#waiting.shift().resolve(this.#ready.shift());
-    }
-  }
-
-  #refill() {
-    while (
-      this.#creating < FLOOR_CREATES &&
-      this.#ready.length + this.#creating < this.#poolSize + this.#waiting.length
-    ) {
-      this.#creating += 1;
-      this.#create()
-        .then(
-          (container) => this.#ready.push(container),
-          (error) => {
-            const first = this.#waiting.shift();
-            if (first) first.reject(error);
-            else this.#failure = error;
-          },
-        )
-        .then(() => {
-          this.#creating -= 1;
-          this.#serve();
-          if (!this.#failure) this.#refill();
-        });
-    }
   }
 }
 

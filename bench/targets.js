@@ -58,13 +58,6 @@ const COST_TARGETS = [
     own(`all warm containers, ${side}: threads`, 'cost', 'threads', side, median, atMost(0)),
     own(`all warm, idle, ${side}: % of a core`, 'cost', 'idle', side, median, atMost(0.5)),
   ]),
-  // What depends on the length would be near 10.
-  ...['join', 'leave', 'serve'].map((metric) => ({
-    what: `to ${metric} a line of 10000 / of 1000`,
-    samples: pick('cost', metric, '10000 in line', '1000 in line'),
-    estimate: medianRatio,
-    limit: atMost(2),
-  })),
   ...[OURS, `${OURS}, onStdout`].map((side) =>
     own(
       `20 writers: delay of the event loop, ${side}, p99, ms`,
@@ -118,15 +111,9 @@ const TARGETS = [
   },
   {
     what: '20 at once: our time / baseline',
-    samples: pick('storm', 'total', OURS, 'baseline'),
+    samples: pick('burst', 'total', `${OURS}, 20 on 2`, 'baseline, 20 on 2'),
     estimate: medianRatio,
     limit: atMost(0.75),
-  },
-  {
-    what: '20 at once: most ready containers afterwards',
-    samples: pick('storm', 'size', OURS),
-    estimate: (sizes) => ({ value: Math.max(...sizes), interval: null }),
-    limit: { text: '= 2', met: (value) => value === 2 },
   },
   ...['sleeping', 'booted'].map((kind) => ({
     what: `sustained calls: our rate / the ceiling's, ${kind}`,

@@ -24,13 +24,6 @@ function shuffled(items) {
   return copy;
 }
 
-/** Runs a job in a container of any side and throws where the result is wrong. */
-async function execute(container, job) {
-  const result = await container.execute(job.script, job.env, job.args);
-  job.check(result);
-  return result;
-}
-
 /** One call as the callers of the old service made it. */
 async function callInSteps(pool, job) {
   const started = performance.now();
@@ -38,7 +31,7 @@ async function callInSteps(pool, job) {
   const acquired = performance.now();
   let finished;
   try {
-    await execute(container, job);
+    await job.runIn(container);
     finished = performance.now();
   } finally {
     await container.destroy();
@@ -50,22 +43,4 @@ async function callInSteps(pool, job) {
   };
 }
 
-/**
- * In every round and for every side that has a pool, in random order: opens a pool, waits until it is
- * full and at rest, and does the work on it.
- */
-async function onFullPools({ sides, open, rounds }, work) {
-  for await (const round of rounds()) {
-    for (const side of shuffled(sides.filter((name) => name !== 'floor'))) {
-      const pool = await open(side);
-      try {
-        await quiet([pool]);
-        await work(round, side, pool);
-      } finally {
-        await pool.close();
-      }
-    }
-  }
-}
-
-module.exports = { quiet, shuffled, execute, callInSteps, onFullPools };
+module.exports = { quiet, shuffled, callInSteps };

@@ -4,12 +4,12 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { filesOf, filled, readProfile, readRun } = require('../../bench/docs');
+const { filesOf, filled, readRun } = require('../../bench/docs');
 const { figuresOf } = require('../../bench/markdown');
 const { example } = require('./example');
 
 test('the pages and plots are those of the run that is checked in', () => {
-  const stale = [...filesOf(readRun(), readProfile())].filter(
+  const stale = [...filesOf(readRun())].filter(
     ([file, text]) => fs.readFileSync(file, 'utf8') !== text,
   );
   // npm run bench:docs
@@ -40,7 +40,7 @@ test('a run of another version of the bench is refused', () => {
 });
 
 describe('the figures', () => {
-  const figures = (report) => figuresOf(report, readProfile(), new Map());
+  const figures = (report) => figuresOf(report, new Map());
 
   test('name failed calls, and keep a table whole whatever they said', () => {
     expect(figures(example()).unflattering()).toContain('1 failed: it <broke> & ended | so');

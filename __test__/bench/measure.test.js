@@ -1,7 +1,8 @@
 'use strict';
 
 const { measure } = require('../../bench/measure');
-const { jsonOf, reportOf, textOf } = require('../../bench/report');
+const { textOf } = require('../../bench/markdown');
+const { jsonOf, reportOf } = require('../../bench/report');
 const { example } = require('./example');
 
 const show = () => ({ update() {} });

@@ -3,10 +3,9 @@
 const { spawnSync } = require('node:child_process');
 
 const { plotsOf } = require('../../bench/plots');
-const { readProfile } = require('../../bench/docs');
 const { example } = require('./example');
 
-const plots = plotsOf(example(), readProfile());
+const plots = plotsOf(example());
 const CHECK =
   'import sys, xml.dom.minidom as dom\nprint(dom.parse(sys.stdin).documentElement.tagName)';
 
@@ -22,7 +21,6 @@ test('every kind of plot is drawn', () => {
     'neighbour',
     'sequential',
     'staggered',
-    'timeline',
   ]);
 });
 
@@ -41,7 +39,7 @@ describe.each([...plots])('%s', (name, svg) => {
   });
 
   test('comes out the same every time', () => {
-    expect(plotsOf(example(), readProfile()).get(name)).toBe(svg);
+    expect(plotsOf(example()).get(name)).toBe(svg);
   });
 });
 
@@ -61,5 +59,5 @@ test('the latencies show the median of each side', () => {
 test('a run without a scenario has no plot of it', () => {
   const report = example();
   report.scenarios = report.scenarios.filter(({ name }) => name !== 'images');
-  expect(plotsOf(report, readProfile()).has('images')).toBe(false);
+  expect(plotsOf(report).has('images')).toBe(false);
 });

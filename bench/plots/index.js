@@ -2,7 +2,6 @@
 
 const { distributionPlot } = require('./distribution');
 const { latencyPlot } = require('./latency');
-const { timelinePlot } = require('./timeline');
 
 const interactive = (name, what) => [
   name,
@@ -34,12 +33,12 @@ const PLOTS = new Map([
 ]);
 
 /**
- * Draws what the report has figures for, and the profile where one is given.
+ * Draws what the report has figures for.
  *
  * @returns {Map<string, string>} name → SVG
  */
-function plotsOf(report, profile = null) {
-  const drawn = new Map(profile ? [['timeline', timelinePlot(profile)]] : []);
+function plotsOf(report) {
+  const drawn = new Map();
   for (const [name, draw] of PLOTS) {
     const svg = draw(report);
     if (svg !== null) {

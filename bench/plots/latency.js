@@ -1,6 +1,6 @@
 'use strict';
 
-const { figure } = require('../report');
+const { figure } = require('../markdown');
 const { COLOURS, colourOf, svgOf } = require('./theme');
 
 /** What a caller waits for, from the scenarios that measure it at rest. */

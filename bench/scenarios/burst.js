@@ -2,7 +2,7 @@
 
 const { best } = require('../ceiling');
 const { toolCall } = require('../jobs');
-const { execute, quiet, shuffled } = require('../timing');
+const { quiet, shuffled } = require('../timing');
 
 const SIZES = [2, 20];
 const BURSTS = [20, 100, 500];
@@ -72,7 +72,7 @@ async function measure({ poolSize, burst, side }, open, ceilings, record) {
         const container = await pool.acquire();
         served.push(place);
         try {
-          await execute(container, toolCall);
+          await toolCall.runIn(container);
           return performance.now() - started;
         } finally {
           removals.push(container.destroy());

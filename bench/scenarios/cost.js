@@ -14,20 +14,15 @@ const REAL_MEMORY = 32;
 /** As many on the real engine, where it has room for them. */
 const WARM_ON_REAL = Math.min(WARM, Math.floor(os.freemem() / 2 ** 20 / REAL_MEMORY / 2));
 const IDLE_MS = 5000;
-const LINES = [1000, 10_000];
 /** Fresh processes are cheap, and no two start alike. */
 const LOADS = 5;
-
-const lineOf = (length) => `${length} in line`;
 
 module.exports = {
   name: 'cost',
   method: `What the package itself costs, in processes of their own on a fake engine in another one. Loading:
     ${LOADS} fresh processes a round. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
     nothing happens; then each is acquired. The same with ${WARM_ON_REAL} on the real engine
-    (${WARM} where there is room). Line: a pool of one
-    that is taken, and so many in line: the processor time of the whole process for each of 200 that
-    join, leave from all over the line, or are served (a container removed and made included).`,
+    (${WARM} where there is room).`,
   rounds: { full: 3, quick: 1 },
   warmUp: 0,
   seconds: 300,
@@ -39,9 +34,6 @@ module.exports = {
     memory: { title: 'resident memory of one warm container', unit: 'KiB' },
     threads: { title: 'threads of all of them, beyond those of 2', unit: '' },
     idle: { title: 'processor time with nothing to do', unit: '% of a core' },
-    join: { title: 'joining a line', unit: 'µs of CPU' },
-    leave: { title: 'leaving it', unit: 'µs of CPU' },
-    serve: { title: 'being served', unit: 'µs of CPU' },
   },
 
   async run({ rounds, record, image, labels, signal }) {
@@ -64,12 +56,6 @@ module.exports = {
           const { acquire, ...figures } = await warm(options);
           for (const us of acquire) record(round, 'acquire', side, us);
           for (const [metric, value] of Object.entries(figures)) record(round, metric, side, value);
-        }
-        for (const figures of await run('bench/cost/line.js', [address, LINES.join()], signal)) {
-          const { length, ...times } = figures;
-          for (const [metric, us] of Object.entries(times)) {
-            record(round, metric, lineOf(length), us);
-          }
         }
       }
     } finally {

@@ -1,16 +1,16 @@
 'use strict';
 
-const { hello, toolCall } = require('../jobs');
-const { execute, quiet, shuffled } = require('../timing');
+const { echo, hello, toolCall } = require('../jobs');
+const { quiet, shuffled } = require('../timing');
 
-const JOBS = { hello, toolCall };
+const JOBS = { hello, toolCall, command: echo };
 
 module.exports = {
   name: 'execute',
-  method: `Each round takes one container of each side for each script from a full pool, waits until
+  method: `Each round takes one container of each side for each of them from a full pool, waits until
     every pool is full again and the engine at rest, executes one after another in random order,
     then destroys one after another in random order (those of print("hello") timed, the others
-    together). A container runs one script and is never used again.`,
+    together). A container runs one thing and is never used again; the floor runs scripts only.`,
   rounds: { full: 200, quick: 20 },
   sampled: true,
   seconds: 280,
@@ -18,6 +18,7 @@ module.exports = {
     acquire: 'acquire, warm',
     hello: 'execute print("hello")',
     toolCall: 'execute the tool-call wrapper',
+    command: "executeCommand(['echo', 'hello'])",
     destroy: 'destroy',
   },
 
@@ -38,7 +39,9 @@ module.exports = {
 
 async function measureRound(pools, attempt) {
   const cases = [...pools].flatMap(([side, pool]) =>
-    Object.keys(JOBS).map((name) => ({ side, pool, name })),
+    Object.keys(JOBS)
+      .filter((name) => side !== 'floor' || name !== 'command')
+      .map((name) => ({ side, pool, name })),
   );
   for (const one of shuffled(cases)) {
     const acquire = () => one.pool.acquire();
@@ -50,7 +53,7 @@ async function measureRound(pools, attempt) {
   const held = cases.filter(({ container }) => container);
   await quiet([...pools.values()]);
   for (const { side, container, name } of shuffled(held)) {
-    await attempt(name, side, () => execute(container, JOBS[name]));
+    await attempt(name, side, () => JOBS[name].runIn(container));
   }
   for (const { side, container } of shuffled(held.filter(({ name }) => name === 'hello'))) {
     await attempt('destroy', side, () => container.destroy());

@@ -7,7 +7,6 @@ module.exports = [
   require('./preload'),
   ...require('./interactive'),
   require('./images'),
-  require('./storm'),
   require('./sustained'),
   require('./burst'),
   require('./neighbour'),

@@ -2,7 +2,7 @@
 
 const { ATTACKS, attack } = require('../../harness/attacks');
 const { toolCall } = require('../jobs');
-const { execute, quiet, shuffled } = require('../timing');
+const { quiet, shuffled } = require('../timing');
 
 const CALLS = 10;
 
@@ -32,7 +32,7 @@ module.exports = {
           await quiet(pools);
           if (attacker !== null) await attack(attacker, name);
           for (const container of containers) {
-            await attempt(round, 'execute', name ?? 'alone', () => execute(container, toolCall));
+            await attempt(round, 'execute', name ?? 'alone', () => toolCall.runIn(container));
           }
           await Promise.all([...containers, attacker].map((container) => container?.destroy()));
         }

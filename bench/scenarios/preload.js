@@ -1,7 +1,7 @@
 'use strict';
 
 const { HEAVY_MODULES, hello, heavyImport } = require('../jobs');
-const { execute, quiet, shuffled } = require('../timing');
+const { quiet, shuffled } = require('../timing');
 
 /** Every how many rounds the import is also made without a preload, to show what it costs. */
 const COLD_EVERY = 4;
@@ -39,7 +39,7 @@ module.exports = {
         }
         await quiet(pools);
         for (const { name, container, job } of shuffled(cases)) {
-          await attempt(round, 'execute', name, () => execute(container, job));
+          await attempt(round, 'execute', name, () => job.runIn(container));
         }
         await Promise.all(cases.map(({ container }) => container.destroy()));
       }

@@ -3,7 +3,6 @@
 const { setTimeout: pause } = require('node:timers/promises');
 
 const { DockerodePool } = require('../../harness/dockerode-pool');
-const { FloorContainer } = require('../floor');
 const { shuffled } = require('../timing');
 
 /** Every how many rounds the sides are made that no ratio needs. */
@@ -13,7 +12,7 @@ const BETWEEN_MS = 30;
 module.exports = {
   name: 'ready',
   method: `One container at a time, with nothing else going on. "plain" is create + start of a sleeping
-    container with the same limits and hardening, by bare API calls; the package makes its
+    container with the same limits and hardening, by bare calls; the package makes its
     container on demand, from a pool of size 0, and its time ends when the warm interpreter has said
     that it is ready. Every ${OTHERS_EVERY}th round also the floor (the same container and supervisor by bare API
     calls) and the baseline (create + start by dockerode).`,
@@ -22,20 +21,16 @@ module.exports = {
   seconds: 130,
   metrics: { ready: 'create to ready', remove: 'remove' },
 
-  async run({ sides, open, rounds, attempt, docker, engine, image, labels }) {
+  async run({ sides, open, rounds, attempt, docker, floor, image, labels }) {
     const pool = sides.includes('scientist-pool')
       ? await open('scientist-pool', { poolSize: 0 })
       : null;
     const onDemand = new DockerodePool({ docker, image, labels, poolSize: 0 });
-    const plain = async () => {
-      const id = await engine.startSleeping(image, labels);
-      return { destroy: () => engine.remove(id) };
-    };
     const makers = {
-      plain,
+      plain: () => floor.sleeping(),
       baseline: () => onDemand.acquire(),
       'scientist-pool': () => pool.acquire(),
-      floor: () => FloorContainer.create(engine, image, labels),
+      floor: () => floor.booted(),
     };
     try {
       for await (const round of rounds()) {
