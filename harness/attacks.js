@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const FOLDER = path.join(__dirname, '../bench/attacks');
+const FOLDER = path.join(__dirname, 'attacks');
 
 /** What a script may do to those beside it, by name. */
 const ATTACKS = Object.fromEntries(
