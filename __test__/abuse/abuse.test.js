@@ -3,7 +3,8 @@
 // What hostile scripts try, and that it does not work; and that it would, were the protection not there.
 // `npm run abuse` shows the same as a table.
 
-const { IMAGE, address, docker } = require('../support/engine');
+const { docker } = require('../support/docker');
+const { IMAGE, address } = require('../support/engine');
 const { Host } = require('./host');
 const { PROBES, isLacking, runProbes } = require('./probes');
 const { SCENARIOS, kit } = require('./scenarios');

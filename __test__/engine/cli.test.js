@@ -4,10 +4,10 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { IMAGE, NO_PYTHON, address } = require('../support/engine');
+const { IMAGE, NO_PYTHON, outside } = require('../support/engine');
 const { cli } = require('../support/cli');
 
-const env = { DOCKER_HOST: address(), CONTAINER_POOL_IMAGE: IMAGE };
+const env = { ...outside().env, CONTAINER_POOL_IMAGE: IMAGE };
 
 test('doctor finds the limits and the hardening of a real container in force', async () => {
   const { stdout, code } = await cli(['doctor', '--json'], { env });

@@ -5,7 +5,7 @@
 const { spawn } = require('node:child_process');
 const path = require('node:path');
 
-const { address } = require('../support/engine');
+const { outside } = require('../support/engine');
 const { until } = require('../../harness/until');
 
 jest.setTimeout(60_000);
@@ -14,7 +14,7 @@ jest.setTimeout(60_000);
 function start(program, env = {}) {
   const file = path.join(__dirname, '../../examples', program);
   const child = spawn(process.execPath, [file], {
-    env: { ...process.env, DOCKER_HOST: address(), ...env },
+    env: { ...process.env, ...outside().env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const running = { child, output: '' };

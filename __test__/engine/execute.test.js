@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { Pools, containersOf, until } = require('../support/engine');
+const { Pools, idsOf, outside, until } = require('../support/engine');
 
 const pools = new Pools();
 let pool;
@@ -11,8 +11,7 @@ beforeEach(() => {
 });
 afterEach(pools.close);
 
-const gone = (id) =>
-  until(async () => (await containersOf(pool)).every((container) => container.Id !== id));
+const gone = (id) => until(async () => !(await idsOf(pool)).includes(id));
 
 describe('execute(script)', () => {
   it('gives the trimmed output, the exit code and the time it took', async () => {
@@ -168,7 +167,7 @@ os._exit(7)`;
   it('rejects when the container ends under it for another reason', async () => {
     const container = await pool.acquire();
     const call = container.execute('import time\nprint(1, flush=True)\ntime.sleep(60)', {}, [], {
-      onStdout: () => require('../support/engine').docker().getContainer(container.id).kill(),
+      onStdout: () => outside().kill(container.id),
     });
     await expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
   });

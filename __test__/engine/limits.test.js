@@ -1,51 +1,15 @@
 'use strict';
 
-// A container has the limits and the hardening it is promised: as the engine says, and as it looks
-// from inside.
+// A container has the limits and the hardening it is promised, as it looks from inside.
 
-const { Pools, docker, containersOf } = require('../support/engine');
+const { Pools } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);
 
 const MIB = 1 << 20;
 
-test('the engine was told of every limit and of the whole hardening', async () => {
-  const pool = pools.make({ poolSize: 1, memory: 96 * MIB, pidsLimit: 40, cpuQuota: 30_000 });
-  await pool.initialize();
-  const { Config, HostConfig, Mounts } = await docker().getContainer(pool.pool[0].id).inspect();
-  expect(HostConfig).toMatchObject({
-    AutoRemove: true,
-    Binds: null,
-    CapDrop: ['ALL'],
-    CpuPeriod: 100_000,
-    CpuQuota: 30_000,
-    IpcMode: 'private',
-    LogConfig: { Type: 'none' },
-    Memory: 96 * MIB,
-    MemorySwap: 96 * MIB,
-    NetworkMode: 'none',
-    PidsLimit: 40,
-    Privileged: false,
-    ReadonlyRootfs: true,
-    RestartPolicy: { Name: expect.stringMatching(/^(no)?$/) },
-    ShmSize: 16 * MIB,
-    Tmpfs: { '/tmp': expect.stringContaining('size=64m') },
-  });
-  expect(HostConfig.CapAdd ?? []).toEqual([]);
-  expect(HostConfig.SecurityOpt).toContain('no-new-privileges');
-  expect(HostConfig.Ulimits).toEqual(
-    expect.arrayContaining([
-      { Name: 'nofile', Soft: 1024, Hard: 1024 },
-      { Name: 'core', Soft: 0, Hard: 0 },
-      { Name: 'fsize', Soft: 64 * MIB, Hard: 64 * MIB },
-    ]),
-  );
-  expect(Config).toMatchObject({ User: '65534:65534', WorkingDir: '/tmp', Tty: false });
-  expect(Mounts).toEqual([]);
-});
-
-test('they hold inside', async () => {
+test('the limits hold inside', async () => {
   const pool = pools.make({ poolSize: 1 });
   const { stdout, stderr } = await pool.run(`
 import json, os, resource, socket
@@ -98,15 +62,10 @@ print(json.dumps({
   });
 });
 
-test("hardening: 'legacy' is what the old containers had, limits included", async () => {
+test("hardening: 'legacy' has scripts run as root, on a root that they can write", async () => {
   const pool = pools.make({ poolSize: 1, hardening: 'legacy' });
   const { stdout } = await pool.run('import os\nopen("/file", "w")\nprint(os.getuid())');
   expect(stdout).toBe('0');
-  await pool.initialize();
-  const [{ Id }] = await containersOf(pool);
-  const { HostConfig } = await docker().getContainer(Id).inspect();
-  expect(HostConfig).toMatchObject({ NetworkMode: 'none', Memory: 128 * MIB, PidsLimit: 50 });
-  expect(HostConfig.CapDrop ?? []).toEqual([]);
 });
 
 test('whatever runs, a second job too, is killed for memory before process 1', async () => {

@@ -4,7 +4,7 @@
 // measured by `npm run bench -- --scenario neighbour`.
 
 const { ATTACKS, attack } = require('../../harness/attacks');
-const { Pools, containersOf } = require('../support/engine');
+const { Pools, idsOf } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -17,6 +17,6 @@ test.each(Object.keys(ATTACKS))('beside a script that %s, others work', async (n
     expect(await pool.run(`print(${call})`)).toMatchObject({ stdout: `${call}`, reason: 'exit' });
   }
   await attacker.destroy();
-  const ids = (await containersOf(pool)).map(({ Id }) => Id);
+  const ids = await idsOf(pool);
   expect(ids).not.toContain(attacker.id);
 });

@@ -4,12 +4,12 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { address } = require('../support/engine');
+const { outside } = require('../support/engine');
 const { runNode } = require('../support/node');
 const { pages } = require('../support/pages');
 
 // The programs on the pages for users, as they stand there. They find their engine as a user's does.
-const onEngine = `process.env.DOCKER_HOST = ${JSON.stringify(address())};\n`;
+const onEngine = `Object.assign(process.env, ${JSON.stringify(outside().env)});\n`;
 
 const examples = pages.flatMap((page) => page.examples).filter(({ isTest }) => !isTest);
 

@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { promisify } = require('node:util');
 
-const { Pools, docker } = require('../support/engine');
+const { NO_PYTHON, Pools, outside } = require('../support/engine');
 
 const REGISTRY = process.env.SCIENTIST_POOL_TEST_REGISTRY;
 const PRIVATE = process.env.SCIENTIST_POOL_TEST_PRIVATE_REGISTRY;
@@ -14,11 +14,7 @@ const PRIVATE = process.env.SCIENTIST_POOL_TEST_PRIVATE_REGISTRY;
 const pools = new Pools();
 afterEach(pools.close);
 
-const forget = (image) =>
-  docker()
-    .getImage(image)
-    .remove({ force: true })
-    .catch(() => {});
+const forget = (image) => outside().removeImage(image);
 
 describe('an image that is not there', () => {
   const image = `${REGISTRY}/layered:latest`;
@@ -55,9 +51,7 @@ describe('an image that nobody has', () => {
     const pool = pools.make({ image, poolSize: 1 });
     await expect(pool.initialize()).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND', image });
     await expect(pool.acquire()).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND', image });
-    await docker()
-      .getImage('busybox:stable')
-      .tag({ repo: `${REGISTRY}/later`, tag: 'latest' });
+    await outside().tagImage(NO_PYTHON, image);
     await pool.initialize();
     await forget(image);
   });

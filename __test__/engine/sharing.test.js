@@ -1,6 +1,6 @@
 'use strict';
 
-const { NO_PYTHON, Pools, docker } = require('../support/engine');
+const { NO_PYTHON, Pools, outside } = require('../support/engine');
 const { until } = require('../../harness/until');
 
 const pools = new Pools();
@@ -8,8 +8,8 @@ afterEach(pools.close);
 
 /** A size of container of which the engine has room for two, and not for three. */
 async function aThirdAndMore() {
-  const { MemTotal } = await docker().info();
-  return Math.floor((MemTotal / 4) * 3 * 0.4);
+  const total = await outside().memory();
+  return Math.floor((total / 4) * 3 * 0.4);
 }
 
 const budgetOf = (pool) => pool.stats().engine.budget;
@@ -19,10 +19,10 @@ describe('two pools on one engine', () => {
     const small = pools.make({ poolSize: 1, memory: '64m' });
     const other = pools.make({ poolSize: 1, memory: '128m', image: NO_PYTHON });
     await Promise.all([small.initialize(), other.initialize()]);
-    const { MemTotal } = await docker().info();
+    const total = await outside().memory();
     expect(budgetOf(small)).toEqual(budgetOf(other));
     expect(budgetOf(small)).toMatchObject({
-      memory: Math.floor(MemTotal / 4) * 3,
+      memory: Math.floor(total / 4) * 3,
       used: (64 + 128) * 1024 * 1024,
       waiting: 0,
     });

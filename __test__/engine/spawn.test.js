@@ -4,7 +4,7 @@ const { createHash, randomFillSync } = require('node:crypto');
 const { PassThrough, Readable, Transform } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 
-const { NO_PYTHON, Pools, containersOf, docker, until } = require('../support/engine');
+const { NO_PYTHON, Pools, idsOf, outside, until } = require('../support/engine');
 
 const MiB = 1024 * 1024;
 
@@ -19,8 +19,7 @@ beforeEach(async () => {
 });
 afterEach(pools.close);
 
-const gone = (id) =>
-  until(async () => (await containersOf(pool)).every((other) => other.Id !== id));
+const gone = (id) => until(async () => !(await idsOf(pool)).includes(id));
 
 async function text(stream) {
   const chunks = [];
@@ -240,7 +239,7 @@ describe('ends with an error in its streams and its exit', () => {
   });
 
   it('when its container is lost', async () => {
-    const kill = () => docker().getContainer(container.id).kill();
+    const kill = () => outside().kill(container.id);
     const [error, read] = await failing(container.spawn(script), kill);
     expect(error).toMatchObject({ code: 'CONTAINER_LOST' });
     expect(read).toBe(error);

@@ -3,7 +3,8 @@
 // Containers die without being asked to. It is noticed, told of, and made good (invariant 6); none that
 // is dead is handed out knowingly, and whoever got one hears of it (4).
 
-const { Pools, containersOf, docker, settled } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { Pools, settled } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../../harness/until');
 

@@ -3,7 +3,8 @@
 // Calls one after another, and all at once. However many there have been, what the process and the engine
 // hold is as it was after the first of them (invariants 2, 3 and 6). `npm run soak` goes on for longer.
 
-const { Pools, containersOf, docker, settled } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { Pools, settled } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
 const { until } = require('../../harness/until');

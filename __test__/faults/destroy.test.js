@@ -4,7 +4,8 @@
 // fails at it. It is one removal and a success, and none is forgotten (invariants 2 and 3).
 
 const { PoolError } = require('../..');
-const { Pools, containersOf, docker } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { Pools } = require('../support/engine');
 const { CALLS, never, useFakeEngine } = require('../support/fake-bench');
 const { until } = require('../../harness/until');
 

@@ -3,7 +3,8 @@
 // A script takes what its container has of something: processes, files, room in /tmp, CPU time. It gets
 // no more, a neighbour goes on undisturbed, and the container is removed as any other (invariants 3, 4).
 
-const { Pools, containersOf, until } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { Pools, until } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);

@@ -3,7 +3,8 @@
 // A script kills what it can: itself by its hunger, all other processes, PID 1. The call has a result or
 // is lost, in any case before its deadline (invariant 4); the pool stands as before (6).
 
-const { Pools, containersOf, settled } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { Pools, settled } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);

@@ -3,7 +3,8 @@
 // The engine does what it is asked, and its answer is lost on the way. A container is never made twice
 // blindly, and none is left that nobody knows of (invariants 1 and 3).
 
-const { containersOf, docker, until } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { until } = require('../support/engine');
 const { CALLS } = require('../support/fake-bench');
 const { useProxy } = require('../support/proxy-bench');
 

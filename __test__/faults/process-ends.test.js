@@ -4,7 +4,8 @@
 // with it (invariant 3); with `handleSignals` they go first (5). While it lives, an idle pool does not
 // hold it, and a pending call does.
 
-const { containersOf, until } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { until } = require('../support/engine');
 const { Children } = require('../support/children');
 
 const children = new Children();

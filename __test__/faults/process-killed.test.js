@@ -4,7 +4,8 @@
 // seconds, by their lifelines; one that had no process yet, and so no lifeline, is removed when the next
 // pool on this host begins (invariant 3).
 
-const { containersOf, docker, sweep, until } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { sweep, until } = require('../support/engine');
 const { Children } = require('../support/children');
 const { CALLS } = require('../support/fake-bench');
 const { EngineProxy } = require('../../harness/proxy');

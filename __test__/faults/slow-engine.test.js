@@ -3,7 +3,8 @@
 // The engine takes its time. An acquire keeps its deadline (invariant 4), and a container that comes
 // after that is pooled or destroyed, never lost (3).
 
-const { containersOf, settled, until } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { settled, until } = require('../support/engine');
 const { CALLS } = require('../support/fake-bench');
 const { useProxy } = require('../support/proxy-bench');
 

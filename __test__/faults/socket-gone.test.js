@@ -7,7 +7,8 @@
 const fs = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { containersOf, settled, until } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { settled, until } = require('../support/engine');
 const { CALLS, useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
 const { useProxy } = require('../support/proxy-bench');

@@ -6,7 +6,8 @@
 
 const fs = require('node:fs');
 
-const { Pools, containersOf, docker, until } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { Pools, until } = require('../support/engine');
 const { CALLS } = require('../support/fake-bench');
 const { useProxy } = require('../support/proxy-bench');
 const { processes } = require('../../harness/processes');

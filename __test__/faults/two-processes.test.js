@@ -3,7 +3,8 @@
 // Two processes on one engine. Neither ever touches the other's containers, whatever the other does:
 // warm up, sweep, work, close, or die (invariants 1 and 3).
 
-const { containersOf, docker, sweep, until } = require('../support/engine');
+const { containersOf, docker } = require('../support/docker');
+const { sweep, until } = require('../support/engine');
 const { Children } = require('../support/children');
 
 const children = new Children();

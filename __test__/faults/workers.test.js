@@ -6,7 +6,8 @@
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 
-const { Pools, containersOf, until } = require('../support/engine');
+const { containersOf } = require('../support/docker');
+const { Pools, until } = require('../support/engine');
 const { program } = require('../support/children');
 
 const pools = new Pools();

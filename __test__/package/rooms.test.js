@@ -42,3 +42,12 @@ test.each(ROOMS)('%s takes nothing from a room above it', (room) => {
   });
   expect(wrong).toEqual([]);
 });
+
+test('what every engine is held to is written for none of them', () => {
+  const named = [...modulesIn('__test__/engine')].filter((file) =>
+    /dockerode|support\/docker|own-bench|DOCKER_HOST/.test(
+      fs.readFileSync(path.join(ROOT, file), 'utf8'),
+    ),
+  );
+  expect(named).toEqual([]);
+});

@@ -1,9 +1,8 @@
 'use strict';
 
-const Dockerode = require('dockerode');
-
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
+const { DockerOutside } = require('./engines/docker');
 
 const IMAGE = 'python:3.9-slim';
 const NO_PYTHON = 'busybox:stable';
@@ -15,22 +14,30 @@ function address() {
   return value;
 }
 
-/** A client of its own, so that what the package says can be held against what the engine says. */
-function docker() {
-  const url = new URL(address());
-  return url.protocol === 'unix:'
-    ? new Dockerode({ socketPath: url.pathname })
-    : new Dockerode({ host: url.hostname, port: url.port });
+/**
+ * The engine under test as it is without the package, so that what this says can be held against what the
+ * engine says. Each engine has a class for it, in a file of `engines/`:
+ *
+ * - `env`: the variables by which a process finds it;
+ * - `idsOf(pool)`: the ids of the containers that there are of a pool of `Pools`;
+ * - `kill(id)`: ends a container from outside, at once;
+ * - `memory()`: bytes of memory that it has for containers;
+ * - `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of its images.
+ */
+function outside() {
+  const engine = address();
+  if (engine.includes('://')) return new DockerOutside(engine);
+  throw new Error(`SCIENTIST_POOL_TEST_ENGINE: the tests know no engine "${engine}"`);
 }
 
 /** The pools of a test file; `afterEach(pools.close)` ends them all. */
 class Pools {
   #open = [];
-  #client;
+  #outside;
 
-  /** `client`: gives one of the engine that the pools are on. */
-  constructor(client = docker) {
-    this.#client = client;
+  /** `on`: gives the outside of the engine that the pools are on. */
+  constructor(on = outside) {
+    this.#outside = on;
   }
 
   /** A pool on the engine under test, with a label by which its containers are found. */
@@ -55,16 +62,15 @@ class Pools {
   close = async () => {
     const pools = this.#open.splice(0);
     await Promise.all(pools.map((pool) => pool.shutdown({ grace: 0 })));
-    const client = this.#client();
-    const left = await Promise.all(pools.map((pool) => containersOf(pool, client)));
+    const engine = this.#outside();
+    const left = await Promise.all(pools.map((pool) => engine.idsOf(pool)));
     expect(left.flat()).toEqual([]);
   };
 }
 
-/** What an engine lists of a pool; `client`: of that engine. */
-function containersOf(pool, client = docker()) {
-  const filters = { label: [`test.pool=${pool.label}`] };
-  return client.listContainers({ all: true, filters });
+/** The ids of the containers that the engine under test has of a pool. */
+function idsOf(pool) {
+  return outside().idsOf(pool);
 }
 
 /** Begins a pool on this host, as the next process does; gives the ids of what that removed. */
@@ -85,4 +91,4 @@ function settled(pool) {
   });
 }
 
-module.exports = { IMAGE, NO_PYTHON, Pools, address, containersOf, docker, settled, sweep, until };
+module.exports = { IMAGE, NO_PYTHON, Pools, address, idsOf, outside, settled, sweep, until };

@@ -1,8 +1,9 @@
 'use strict';
 
-const { connect } = require('../../harness/engine');
 const { OwnEngine } = require('../../harness/own-engine');
-const { Pools, containersOf, docker } = require('./engine');
+const { docker } = require('./docker');
+const { Pools } = require('./engine');
+const { DockerOutside } = require('./engines/docker');
 
 /** Where an engine of our own can be started: what needs one is left out elsewhere, and says so. */
 const canOwn = process.platform === 'linux' && process.getuid() === 0;
@@ -14,15 +15,9 @@ const describeOwn = canOwn
 
 /** Has the image the engine under test has. */
 async function copyImage(engine, image) {
-  const own = connect(engine);
-  const there = await own
-    .getImage(image)
-    .inspect()
-    .then(
-      () => true,
-      ({ statusCode }) => statusCode !== 404,
-    );
-  if (there) return;
+  const there = new DockerOutside(engine.host);
+  if (await there.hasImage(image)) return;
+  const own = there.client;
   const stream = await own.loadImage(await docker().getImage(image).get());
   await new Promise((resolve, reject) => {
     own.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
@@ -39,11 +34,12 @@ async function copyImage(engine, image) {
 function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize, ownNetwork } = {}) {
   const bench = {
     engine: null,
-    pools: new Pools(() => connect(bench.engine)),
+    pools: new Pools(() => bench.outside()),
     pool: (options = {}) => bench.pools.make({ engine: bench.engine.host, image, ...options }),
-    docker: () => connect(bench.engine),
+    outside: () => new DockerOutside(bench.engine.host),
+    docker: () => bench.outside().client,
     /** What the engine lists of a pool. */
-    containersOf: (pool) => containersOf(pool, bench.docker()),
+    containersOf: (pool) => bench.outside().containersOf(pool),
     /** Whatever became of it, dockerd runs and answers. */
     async heal() {
       bench.engine.signal('SIGCONT');

@@ -7,8 +7,9 @@ const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const { inspect } = require('node:util');
 
-const { IMAGE, NO_PYTHON, Pools, containersOf, docker } = require('../support/engine');
-const { EngineEvents } = require('../support/engine-events');
+const { containersOf, docker } = require('../support/docker');
+const { IMAGE, NO_PYTHON, Pools } = require('../support/engine');
+const { EngineEvents } = require('./engine-events');
 
 const pools = new Pools();
 afterEach(pools.close);

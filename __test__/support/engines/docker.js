@@ -1,0 +1,54 @@
+'use strict';
+
+const Dockerode = require('dockerode');
+
+/** Docker, or what speaks its API, as the tests see it from outside: see `../engine.js`. */
+class DockerOutside {
+  /** What a process finds the engine by. */
+  env;
+
+  constructor(address) {
+    const url = new URL(address);
+    this.env = { DOCKER_HOST: address };
+    this.client =
+      url.protocol === 'unix:'
+        ? new Dockerode({ socketPath: url.pathname })
+        : new Dockerode({ host: url.hostname, port: url.port });
+  }
+
+  /** What the engine lists of a pool, as it says it. */
+  containersOf({ label }) {
+    return this.client.listContainers({ all: true, filters: { label: [`test.pool=${label}`] } });
+  }
+
+  async idsOf(pool) {
+    return (await this.containersOf(pool)).map(({ Id }) => Id);
+  }
+
+  kill(id) {
+    return this.client.getContainer(id).kill();
+  }
+
+  async memory() {
+    return (await this.client.info()).MemTotal;
+  }
+
+  hasImage(name) {
+    const inspected = this.client.getImage(name).inspect();
+    return inspected.then(
+      () => true,
+      ({ statusCode }) => statusCode !== 404,
+    );
+  }
+
+  async tagImage(name, other) {
+    const at = other.lastIndexOf(':');
+    await this.client.getImage(name).tag({ repo: other.slice(0, at), tag: other.slice(at + 1) });
+  }
+
+  async removeImage(name) {
+    if (await this.hasImage(name)) await this.client.getImage(name).remove({ force: true });
+  }
+}
+
+module.exports = { DockerOutside };
