@@ -29,9 +29,7 @@ const INTERRUPTED = 130;
  * @returns {Promise<number>} the exit code: 1 where a scenario failed, 130 when interrupted
  */
 async function bench(options) {
-  if (options.sides.includes('scientist-pool')) {
-    await buildAddon({ show: true });
-  }
+  await buildAddon({ show: true });
   const found = await prepareEngine(options);
   const docker = connect(found);
   const run = randomUUID();

@@ -1,76 +1,17 @@
 'use strict';
 
-const { createHash } = require('node:crypto');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 
 const { SetupError } = require('./cleanup');
+const { root } = require('./paths');
 
 /**
  * An engine that is there: `env` is what a process needs to reach it (`DOCKER_HOST` and its TLS
- * variables), `source` tells where its address came from.
+ * variables).
  *
- * @typedef {{ host: string, env: Record<string, string>, source: string }} Engine
+ * @typedef {{ host: string, env: Record<string, string> }} Engine
  */
-
-function dockerConfigDir() {
-  return process.env.DOCKER_CONFIG || path.join(os.homedir(), '.docker');
-}
-
-function readJson(file) {
-  try {
-    return JSON.parse(fs.readFileSync(file, 'utf8'));
-  } catch {
-    return null;
-  }
-}
-
-/** The docker CLI's current context; `null` for its `default`, which means the default socket. */
-function fromContext() {
-  const name =
-    process.env.DOCKER_CONTEXT ||
-    readJson(path.join(dockerConfigDir(), 'config.json'))?.currentContext;
-  if (!name || name === 'default') return null;
-  // The CLI's context store names a context's folders by the digest of its name:
-  // https://github.com/docker/cli/blob/master/cli/context/store/store.go
-  const id = createHash('sha256').update(name).digest('hex');
-  const contexts = path.join(dockerConfigDir(), 'contexts');
-  const endpoint = readJson(path.join(contexts, 'meta', id, 'meta.json'))?.Endpoints?.docker;
-  if (!endpoint?.Host) {
-    throw new SetupError(
-      `The docker context "${name}" has no address.`,
-      'Choose another one: docker context use default',
-    );
-  }
-  const env = { DOCKER_HOST: endpoint.Host };
-  const tls = path.join(contexts, 'tls', id, 'docker');
-  if (fs.existsSync(path.join(tls, 'ca.pem'))) {
-    env.DOCKER_CERT_PATH = tls;
-    env.DOCKER_TLS_VERIFY = endpoint.SkipTLSVerify ? '' : '1';
-  }
-  return { host: endpoint.Host, env, source: `docker context "${name}"` };
-}
-
-/** Where engines listen unless told otherwise, the docker CLI's own default first. */
-function defaultSockets() {
-  if (process.platform === 'win32') {
-    return ['npipe:////./pipe/docker_engine', 'npipe:////./pipe/podman-machine-default'];
-  }
-  const home = os.homedir();
-  const own = process.env.XDG_RUNTIME_DIR;
-  return [
-    '/var/run/docker.sock',
-    own && `${own}/docker.sock`,
-    `${home}/.docker/run/docker.sock`,
-    `${home}/.colima/default/docker.sock`,
-    `${home}/.orbstack/run/docker.sock`,
-    '/run/podman/podman.sock',
-    own && `${own}/podman/podman.sock`,
-  ]
-    .filter((socket) => socket && fs.existsSync(socket))
-    .map((socket) => `unix://${socket}`);
-}
 
 /** A dockerode client for an engine (development dependency: only after `npm ci`). */
 function connect({ env }) {
@@ -104,43 +45,36 @@ async function ping(engine) {
 }
 
 /**
- * Looks for an engine as the docker CLI does: `DOCKER_HOST`, the current context, the default
- * socket; then where Docker Desktop, rootless Docker and Podman listen.
+ * The engine that the package finds, with the addon as it is built: by `DOCKER_HOST`, the docker CLI's current
+ * context, or where engines listen.
  *
- * @returns {Promise<Engine | null>} `null`: nothing is configured and nothing answers.
+ * @returns {Promise<Engine | null>} `null`: nothing is named by `DOCKER_HOST`, and nothing answers
  */
 async function findEngine() {
-  const { DOCKER_HOST, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY } = process.env;
-  const chosen = DOCKER_HOST
-    ? {
-        host: DOCKER_HOST,
-        env: {
-          DOCKER_HOST,
-          ...(DOCKER_CERT_PATH && { DOCKER_CERT_PATH }),
-          ...(DOCKER_TLS_VERIFY && { DOCKER_TLS_VERIFY }),
-        },
-        source: 'DOCKER_HOST',
-      }
-    : fromContext();
-  if (chosen) {
-    if (chosen.host.startsWith('ssh://')) {
-      throw new SetupError(
-        `${chosen.source} names ${chosen.host}, and engines over SSH are not supported.`,
-        'Forward its socket and name that: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST',
-      );
-    }
-    const failure = await ping(chosen);
-    if (!failure) return chosen;
-    throw new SetupError(
-      `${chosen.source} names ${chosen.host}, which does not answer (${failure}).`,
-      'Start that engine, or unset DOCKER_HOST / `docker context use default`.',
-    );
+  const { ContainerPoolManager } = require(root);
+  const pool = new ContainerPoolManager({ poolSize: 0, pull: 'never' });
+  const told = new Promise((resolve) => pool.once('engine', resolve));
+  try {
+    await pool.initialize().catch((error) => {
+      // It has answered if the image is all that is wrong.
+      if (error.code !== 'IMAGE_NOT_FOUND') throw error;
+    });
+    const { engine } = await told;
+    const { DOCKER_CERT_PATH, DOCKER_TLS_VERIFY } = process.env;
+    const env = {
+      DOCKER_HOST: engine.address,
+      ...(DOCKER_CERT_PATH && { DOCKER_CERT_PATH }),
+      ...(DOCKER_TLS_VERIFY && { DOCKER_TLS_VERIFY }),
+    };
+    return { host: engine.address, env };
+  } catch (error) {
+    if (error.code !== 'ENGINE_UNAVAILABLE') throw error;
+    if (process.env.DOCKER_HOST)
+      throw new SetupError(error.message, 'Start that engine, or unset DOCKER_HOST.');
+    return null;
+  } finally {
+    await pool.shutdown({ grace: 0 });
   }
-  for (const host of defaultSockets()) {
-    const engine = { host, env: { DOCKER_HOST: host }, source: 'default socket' };
-    if (!(await ping(engine))) return engine;
-  }
-  return null;
 }
 
 const DOCS = 'Install Docker or Podman: https://docs.docker.com/engine/install/';

@@ -57,7 +57,6 @@ class OwnEngine {
     this.log = path.join(this.storage, 'dockerd.log');
     this.host = `unix://${this.runtime}/docker.sock`;
     this.env = { DOCKER_HOST: this.host };
-    this.source = 'started by this run';
     this.#holder = holder;
     this.#options = options;
   }

@@ -5,13 +5,15 @@
 // installed.
 
 const { randomUUID } = require('node:crypto');
+const { setTimeout: sleep } = require('node:timers/promises');
 
 const { buildAddon } = require('../harness/addon');
 const { canInstall } = require('../harness/apt');
 const { SetupError, defer, runMain } = require('../harness/cleanup');
 const { Bars, isTTY, say, seconds } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
-const paths = require('../harness/paths');
+const { root } = require('../harness/paths');
+const { until } = require('../harness/until');
 
 const IMAGE = 'python:3.9-slim';
 const LABEL = 'demo.scientist-pool';
@@ -29,7 +31,7 @@ async function getEngine() {
   const { findEngine, installHint } = require('../harness/engine');
   const found = await findEngine();
   if (found) {
-    say(`engine: ${found.host} (${found.source})`);
+    say(`engine: ${found.host}`);
     return found;
   }
   if (!canInstall()) throw new SetupError('No container engine answers here.', installHint());
@@ -37,8 +39,14 @@ async function getEngine() {
   return OwnEngine.start();
 }
 
+/** Both kinds of pool show their ready containers as `pool`, and how many there should be as `poolSize`. */
+const untilFull = (pool, onProgress = () => {}) =>
+  until(() => {
+    onProgress(pool.pool.length / pool.poolSize);
+    return pool.pool.length >= pool.poolSize;
+  }, 30_000);
+
 async function warm(name, pool) {
-  const { untilFull } = require('./demo/measure');
   const bars = new Bars();
   try {
     const bar = bars.add(`warming ${name}`);
@@ -48,61 +56,54 @@ async function warm(name, pool) {
   }
 }
 
-/** The answer of a call, short enough for a table. */
-function answerOf({ stdout, stderr }) {
-  let text = stdout;
+/** One tool call from a full pool: a container for it alone, run, destroyed. */
+async function measure(pool, call) {
+  await untilFull(pool);
+  const begin = performance.now();
+  const container = await pool.acquire();
+  const acquired = performance.now();
   try {
-    const { success, result, error } = JSON.parse(stdout);
-    text = success ? JSON.stringify(result) : error;
-  } catch {
-    // It did not get to answer.
+    const running = container.execute(call.script, call.env, [], { timeout: call.timeout });
+    // The dockerode pool has no timeout: a call that hangs is given up, and ends with its container.
+    running.catch(() => {});
+    const givenUp = sleep(2 * call.timeout, { reason: 'given up' }, { ref: false });
+    const result = await Promise.race([running, givenUp]);
+    return { ...result, acquireMs: acquired - begin, executeMs: performance.now() - acquired };
+  } finally {
+    await container.destroy();
   }
-  const note = stderr ? ` + ${Buffer.byteLength(stderr)} bytes on stderr` : '';
-  return (text.length > 32 ? `${text.slice(0, 31)}…` : text) + note;
 }
 
-/** What differs from what the call must end with; an empty list if nothing does. */
-function deviations(call, ours) {
-  const found = [];
-  for (const key of ['reason', 'exitCode']) {
-    if (ours[key] !== call[key]) found.push(`${key} ${ours[key]} instead of ${call[key]}`);
-  }
-  if (call.success !== undefined) {
-    const success = ours.stdout ? JSON.parse(ours.stdout).success : null;
-    if (success !== call.success) found.push(`success ${success} instead of ${call.success}`);
-  }
-  return found.map((deviation) => `${call.tool}: ${deviation}`);
+/** The answer of a call, short enough for a table. */
+function answerOf({ stdout }) {
+  const { success, result, error } = stdout ? JSON.parse(stdout) : {};
+  const text = success ? JSON.stringify(result) : (error ?? '');
+  return text.length > 32 ? `${text.slice(0, 31)}…` : text;
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
+/** Whether a call ended as it must. */
+const isExpected = (call, { reason, exitCode, stdout }) =>
+  reason === call.reason &&
+  exitCode === call.exitCode &&
+  (call.success === undefined || JSON.parse(stdout).success === call.success);
 
 const ms = (value) => value.toFixed(1);
 
 function printTable(rows) {
   const Table = require('cli-table3');
   const table = new Table({
-    head: [
-      ...['tool', 'acquire\nms', 'execute\nms', 'exit', 'reason', 'answer'],
-      ...['dockerode\nacquire', '\nexecute', '\nexit', 'times\nfaster'],
-    ],
+    head: ['tool', 'exit', 'reason', 'answer', 'execute\nms', 'dockerode\nms', 'times\nfaster'],
     style: isTTY ? {} : { head: [], border: [] },
     // No line between the rows.
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    colAligns: [
-      ...['left', 'right', 'right', 'right', 'left', 'left'],
-      ...['right', 'right', 'right', 'right'],
-    ],
+    colAligns: ['left', 'right', 'left', 'left', 'right', 'right', 'right'],
   });
   for (const { call, ours, theirs } of rows) {
+    const ended = theirs.reason !== 'given up';
     table.push([
-      ...[call.tool, ms(ours.acquire), ms(ours.execute), ours.exitCode, ours.reason],
-      ...[answerOf(ours), ms(theirs.acquire), ms(theirs.execute)],
-      theirs.exitCode ?? theirs.reason,
-      theirs.exitCode === null ? '' : ms(theirs.execute / ours.execute),
+      ...[call.tool, ours.exitCode, ours.reason, answerOf(ours), ms(ours.executeMs)],
+      ...[ended ? ms(theirs.executeMs) : 'given up'],
+      ...[ended ? ms(theirs.executeMs / ours.executeMs) : ''],
     ]);
   }
   say(table.toString());
@@ -117,28 +118,21 @@ async function main() {
 
   // Both clients find the engine as any program would.
   Object.assign(process.env, engine.env);
-  const ContainerPoolManager = require(paths.root);
+  const { median } = require('simple-statistics');
+  const ContainerPoolManager = require(root);
   const { DockerodePool } = require('../harness/dockerode-pool');
-  const { connect } = require('../harness/engine');
   const { calls } = require('./demo/calls');
-  const { measure, untilFull } = require('./demo/measure');
 
-  const id = randomUUID();
-  const docker = connect(engine);
-  const optionsOf = (kind) => ({
-    poolSize: POOL_SIZE,
-    image: IMAGE,
-    labels: { [LABEL]: `${id}-${kind}` },
-  });
-  const pool = new ContainerPoolManager(optionsOf('ours'));
-  const closePool = defer(() => pool.shutdown());
-  const baseline = new DockerodePool({ ...optionsOf('dockerode'), docker });
-  const closeBaseline = defer(async () => {
-    await baseline.shutdown();
-    // It has no idea of what it is still creating.
-    for (const { Id } of await labelled('dockerode')) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
+  const label = randomUUID();
+  const docker = require('../harness/engine').connect(engine);
+  const options = { poolSize: POOL_SIZE, image: IMAGE, labels: { [LABEL]: label } };
+  const listed = () =>
+    docker.listContainers({ all: true, filters: { label: [`${LABEL}=${label}`] } });
+  const pool = new ContainerPoolManager(options);
+  const baseline = new DockerodePool({ ...options, docker });
+  const close = defer(async () => {
+    await until(() => baseline.refills === 0, 30_000);
+    await Promise.all([pool.shutdown(), baseline.shutdown()]);
   });
 
   await step(`pool of ${POOL_SIZE}`, () => warm('scientist-pool', pool));
@@ -147,45 +141,36 @@ async function main() {
   say(`\n${calls.length} tool calls, each in a container of its own, from full pools:\n`);
   const rows = [];
   for (const call of calls) {
-    await untilFull(pool);
     await untilFull(baseline);
-    const ours = await measure(pool, call, { bounded: true });
+    const ours = await measure(pool, call);
     await untilFull(pool);
-    const theirs = await measure(baseline, call, { bounded: false });
-    rows.push({ call, ours, theirs });
+    rows.push({ call, ours, theirs: await measure(baseline, call) });
   }
   printTable(rows);
 
   const ordinary = rows.filter(({ call }) => call.reason === 'exit');
   const [ours, theirs] = ['ours', 'theirs'].map((side) =>
-    median(ordinary.map((row) => row[side].execute)),
+    median(ordinary.map((row) => row[side].executeMs)),
   );
   say(
     `execute, median of the ${ordinary.length} calls that end by themselves: ` +
       `${ms(ours)} ms against ${ms(theirs)} ms, ${ms(theirs / ours)} times faster`,
   );
 
-  await closePool();
-  await untilFull(baseline);
-  await closeBaseline();
-  const left = [...(await labelled('ours')), ...(await labelled('dockerode'))];
+  await close();
+  const left = await listed();
   const strangers = engine.strangers?.() ?? [];
-  say(
-    `left behind: ${left.length} containers` +
-      (engine.strangers ? `, ${strangers.length} processes beside the engine` : ''),
-  );
-  if (engine.stop) {
-    await engine.stop();
-    say('dockerd stopped');
-  }
+  say(`left behind: ${left.length} containers, ${strangers.length} processes beside the engine`);
+  await engine.stop?.();
 
-  const wrong = rows.flatMap(({ call, ours: result }) => deviations(call, result));
-  for (const line of wrong) say(`not as expected: ${line}`);
+  const wrong = rows.filter((row) => !isExpected(row.call, row.ours));
+  for (const {
+    call,
+    ours: { reason, exitCode, stdout },
+  } of wrong) {
+    say(`not as expected: ${call.tool}: ${reason}, exit code ${exitCode}, ${stdout}`);
+  }
   return wrong.length + left.length + strangers.length > 0 ? 1 : 0;
-
-  function labelled(kind) {
-    return docker.listContainers({ all: true, filters: { label: [`${LABEL}=${id}-${kind}`] } });
-  }
 }
 
 runMain(main);

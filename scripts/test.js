@@ -65,9 +65,7 @@ async function startEngine() {
   const { OwnEngine } = require('../harness/own-engine');
   const { ensureImages } = require('../harness/images');
   const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
-  const engine = chosen
-    ? { host: chosen, env: { DOCKER_HOST: chosen }, source: 'SCIENTIST_POOL_TEST_ENGINE' }
-    : await OwnEngine.start();
+  const engine = chosen ? { host: chosen, env: { DOCKER_HOST: chosen } } : await OwnEngine.start();
   await ensureImages(engine, IMAGES);
   return { value: engine, note: engine.host };
 }
