@@ -26,9 +26,9 @@ use tokio::{sync::Mutex, task::AbortHandle};
 use super::{
     address::Address,
     circuit::{Circuit, PROBE_TIMEOUT},
-    events,
     fault::Fault,
     info::Info,
+    listed::Listed,
     owner::{self, Owner},
     roster::Roster,
     transport::{whole, ApiVersion, Transport},
@@ -37,7 +37,6 @@ use super::{
 use crate::{
     budget::Budget,
     error::{Code, Error, Result},
-    task,
 };
 
 /// The oldest API spoken: Docker 19.03, Podman 3.
@@ -102,43 +101,11 @@ pub(super) struct Client {
     negotiating: Mutex<()>,
     circuit: Arc<Circuit>,
     roster: Arc<Roster>,
-    /// The task that hears the engine's events, while there is something to hear.
     listening: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 // Answers are read here, into no more than is used: the types bollard has for them are large, and so is
 // the code that reads them.
-
-/// A container, as a list shows it. bollard's own type refuses states it does not know, and with one
-/// of them the whole list.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Listed {
-    pub id: String,
-    #[serde(default)]
-    names: Option<Vec<String>>,
-    #[serde(default)]
-    pub image: String,
-    /// In s since the epoch.
-    #[serde(default)]
-    pub created: i64,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    pub labels: Option<HashMap<String, String>>,
-}
-
-impl Listed {
-    /// Its names, without the slash in front.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().flatten().map(|name| name.trim_start_matches('/'))
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        // The last two are Podman's.
-        matches!(self.state.as_str(), "exited" | "dead" | "removing" | "stopped" | "stopping")
-    }
-}
 
 /// A container, as a look at it shows it.
 #[derive(Deserialize)]
@@ -218,26 +185,8 @@ impl Client {
         fault.during(call, self.address())
     }
 
-    /// Begins to hear the engine's events, unless that is being done.
-    pub(super) fn listen(self: &Arc<Self>) {
-        let mut listening = self.listening();
-        if listening.as_ref().is_none_or(AbortHandle::is_finished) {
-            let task = task::spawn(events::listen(Arc::downgrade(self)));
-            *listening = Some(task.abort_handle());
-        }
-    }
-
-    /// Ends that if no container is left to hear of.
-    pub(super) fn listen_no_more(&self) {
-        let mut listening = self.listening();
-        if self.roster.is_idle() {
-            if let Some(task) = listening.take() {
-                task.abort();
-            }
-        }
-    }
-
-    fn listening(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
+    /// The task that hears the engine's events, while there is something to hear.
+    pub(super) fn listening(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
         self.listening.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

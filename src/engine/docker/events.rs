@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{sleep, Instant};
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, Instant},
+};
 
 use super::{
     super::Health, client::Client, fault::Fault, lines, remove::discard, roster::Happened,
@@ -24,8 +27,27 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// How long an engine that is back may take over what it was asked for before.
 const LATE: Duration = Duration::from_secs(2);
 
+/// Begins to hear the engine's events, unless that is being done.
+pub(super) fn listen(client: &Arc<Client>) {
+    let mut listening = client.listening();
+    if listening.as_ref().is_none_or(AbortHandle::is_finished) {
+        let task = task::spawn(hear(Arc::downgrade(client)));
+        *listening = Some(task.abort_handle());
+    }
+}
+
+/// Ends that if no container is left to hear of.
+pub(super) fn listen_no_more(client: &Client) {
+    let mut listening = client.listening();
+    if client.roster().is_idle() {
+        if let Some(task) = listening.take() {
+            task.abort();
+        }
+    }
+}
+
 /// Listens until it is aborted, or the client is gone.
-pub(super) async fn listen(client: Weak<Client>) {
+async fn hear(client: Weak<Client>) {
     let mut failures = 0;
     loop {
         let Some(circuit) = client.upgrade().map(|client| client.circuit().clone()) else { return };

@@ -5,7 +5,8 @@
 //!   [`frames`]: the output in one.
 //! - `client`: the calls, each with its name and deadline; `fault`: what comes in place of a result.
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
-//! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes.
+//! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes;
+//!   `listed`: a container in a list.
 //! - [`reference`], `image`, `pull`, `credentials`: the image; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`, `seccomp`: what it gives of the protections
 //!   asked for; the system call filter.
@@ -28,6 +29,7 @@ mod honours;
 mod image;
 mod info;
 mod lines;
+mod listed;
 mod network;
 mod owner;
 mod pull;
@@ -157,7 +159,7 @@ impl Engine for Docker {
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
-        self.client.listen();
+        events::listen(&self.client);
         let honours = self.honours().await.map_err(CreateError::Other)?;
         let kind = Kind { config: self.config.clone(), image: self.image.clone(), honours };
         container::create(&self.client, &self.background, kind, init).await
@@ -201,6 +203,6 @@ impl Engine for Docker {
 
     async fn settle(&self) {
         self.background.settle().await;
-        self.client.listen_no_more();
+        events::listen_no_more(&self.client);
     }
 }

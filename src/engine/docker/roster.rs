@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::{
     super::{vitals::Told, ContainerId, Vitals},
-    client::Listed,
+    listed::Listed,
 };
 
 /// An event of the engine, as far as it matters here.

@@ -2,7 +2,8 @@
 
 use super::{
     super::{ContainerId, Orphan},
-    client::{Client, Listed},
+    client::Client,
+    listed::Listed,
     owner::{self, Owner},
     remove::remove,
 };
