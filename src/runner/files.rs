@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{glob::Folder, job::Fields, output::Tap};
+use super::{fields::Fields, glob::Folder, output::Tap};
 use crate::engine::Stream;
 
 /// The helper's source. It goes with every request: what is sent on demand costs no start of a container.

@@ -6,6 +6,7 @@
 //! job while one runs. Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
 
 pub mod exec;
+mod fields;
 pub mod files;
 pub mod glob;
 pub mod job;
