@@ -6,6 +6,7 @@ const { ContainerPoolManager } = require('..');
 const { PoolError, invalid } = require('../lib/errors');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
+const { printable, printableJson } = require('./printable');
 const { StatusLine } = require('./status-line');
 const { layOut } = require('./table');
 
@@ -133,7 +134,8 @@ async function perform({ values, pool: given, io }) {
     if (failure !== null) throw failure;
     const { address, version, cpus } = engine;
     if (!values.json) {
-      io.stdout.write(`${cold.image} on ${version} at ${address}, ${cpus} cores\n`);
+      const where = `${cold.image} on ${version} at ${address}, ${cpus} cores`;
+      io.stdout.write(`${printable(where)}\n`);
     }
     const warm = new ContainerPoolManager({ ...given, poolSize: 1, handleSignals: true });
     try {
@@ -142,7 +144,7 @@ async function perform({ values, pool: given, io }) {
       const steps = await measure({ warm, cold }, Number(values.n), line);
       io.stdout.write(
         values.json
-          ? `${JSON.stringify({ engine: { address, version, cpus }, image: cold.image, unit: 'ms', steps })}\n`
+          ? `${printableJson({ engine: { address, version, cpus }, image: cold.image, unit: 'ms', steps })}\n`
           : table(steps, paint(io)),
       );
     } finally {

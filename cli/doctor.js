@@ -8,6 +8,7 @@ const { loadNative } = require('../lib/native');
 const { resolveOptions } = require('../lib/options');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
+const { printable, printableJson } = require('./printable');
 
 const MiB = 1024 ** 2;
 
@@ -183,7 +184,7 @@ async function perform({ values, pool: given, io }) {
     findings.add(step, 'failure', `${error.code}: ${error.message}`);
   }
   if (values.json) {
-    io.stdout.write(`${JSON.stringify({ ok: !findings.failed, findings: findings.all })}\n`);
+    io.stdout.write(`${printableJson({ ok: !findings.failed, findings: findings.all })}\n`);
   }
   return findings.failed ? 1 : 0;
 }
@@ -192,7 +193,7 @@ const MARKS = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], failure: ['
 
 function line({ name, state, detail, fix }, colour) {
   const [shade, mark] = MARKS[state];
-  const first = `${colour(shade, mark.padEnd(8))} ${name.padEnd(18)} ${detail}\n`;
+  const first = `${colour(shade, mark.padEnd(8))} ${name.padEnd(18)} ${printable(detail)}\n`;
   return fix === undefined ? first : `${first}${' '.repeat(28)}fix: ${fix}\n`;
 }
 

@@ -6,6 +6,7 @@ const { version } = require('../package.json');
 const { PoolError } = require('../lib/errors');
 const bench = require('./bench');
 const doctor = require('./doctor');
+const { printable, printableJson } = require('./printable');
 const prune = require('./prune');
 const run = require('./run');
 const top = require('./top');
@@ -93,7 +94,7 @@ async function main(argv, { stdin, stdout, stderr, env } = process) {
     parsed = parse(argv);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    stderr.write(`scientist-pool: ${error.message}; see scientist-pool --help\n`);
+    stderr.write(`scientist-pool: ${printable(error.message)}; see scientist-pool --help\n`);
     return USAGE;
   }
   if (parsed === null) {
@@ -114,9 +115,9 @@ async function main(argv, { stdin, stdout, stderr, env } = process) {
     if (!(error instanceof PoolError) && error.syscall === undefined) throw error;
     if (values.json) {
       const { code, message } = error;
-      stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+      stdout.write(`${printableJson({ error: { code, message } })}\n`);
     }
-    stderr.write(`scientist-pool: ${error.message}\n`);
+    stderr.write(`scientist-pool: ${printable(error.message)}\n`);
     return FAULT;
   }
 }

@@ -7,6 +7,7 @@ const { ContainerPoolManager } = require('..');
 const { findOrphans } = require('../lib/manager');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
+const { printable, printableJson } = require('./printable');
 const { layOut } = require('./table');
 
 const options = {
@@ -75,6 +76,7 @@ async function confirm(orphans, values, io) {
 
 async function perform({ values, pool, io }) {
   const given = { ...pool, pull: 'never' };
+  const say = (words) => io.stderr.write(`${printable(words)}\n`);
   const { engine, orphans } = await look(given);
   if (!values.json && orphans.length > 0) io.stdout.write(table(orphans, paint(io)));
   const wanted = orphans.length > 0 && (await confirm(orphans, values, io));
@@ -82,16 +84,16 @@ async function perform({ values, pool, io }) {
   const removed = wanted ? await withEngine(given, io, ({ swept }) => swept) : [];
   const left = orphans.filter(({ id }) => !removed.includes(id));
   if (values.json) {
-    io.stdout.write(`${JSON.stringify({ engine, orphans, removed })}\n`);
+    io.stdout.write(`${printableJson({ engine, orphans, removed })}\n`);
   } else if (orphans.length === 0) {
-    io.stderr.write(`no containers of processes that are gone on ${engine}\n`);
+    say(`no containers of processes that are gone on ${engine}`);
   } else if (wanted) {
-    io.stderr.write(`removed ${count(removed)} of processes that are gone from ${engine}\n`);
+    say(`removed ${count(removed)} of processes that are gone from ${engine}`);
   } else {
-    io.stderr.write('removed nothing; prune --yes removes them\n');
+    say('removed nothing; prune --yes removes them');
   }
   if (!wanted || left.length === 0) return 0;
-  io.stderr.write(`${count(left)} could not be removed: ${left.map(({ id }) => id).join(', ')}\n`);
+  say(`${count(left)} could not be removed: ${left.map(({ id }) => id).join(', ')}`);
   return 1;
 }
 

@@ -9,6 +9,7 @@ const { readPatterns } = require('../lib/files');
 const { OPTIONS } = require('../lib/options');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
+const { printable, printableJson } = require('./printable');
 const { showPull } = require('./pull');
 
 const options = {
@@ -43,7 +44,7 @@ function variables(given, env) {
   );
 }
 
-/** Writes a chunk; what it returns is pending while the reader is behind. */
+/** Writes a chunk as it is, as `docker run` does; what it returns is pending while the reader is behind. */
 function write(stream, chunk) {
   if (stream.write(chunk)) return undefined;
   return new Promise((resolve) => stream.once('drain', resolve));
@@ -114,11 +115,11 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
     handleSignals: true,
   });
   const wipe = showPull(pool, io);
-  const say = (words) => io.stderr.write(`scientist-pool: ${words}\n`);
+  const say = (words) => io.stderr.write(`scientist-pool: ${printable(words)}\n`);
   try {
     const { files: found, ...result } = await pool.run(source.toString(), call);
     const files = await out?.write(found);
-    if (values.json) io.stdout.write(`${JSON.stringify({ ...result, files })}\n`);
+    if (values.json) io.stdout.write(`${printableJson({ ...result, files })}\n`);
     const why = REASONS[result.reason]?.(result);
     if (why !== undefined) say(why);
     else if (files?.length === 0)

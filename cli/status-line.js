@@ -2,6 +2,8 @@
 
 const readline = require('node:readline');
 
+const { printable } = require('./printable');
+
 /** One line on a terminal, written over and over, and wiped in the end. Off a terminal it shows nothing. */
 class StatusLine {
   #stream;
@@ -15,7 +17,7 @@ class StatusLine {
     if (!this.#stream.isTTY) return;
     this.#clear();
     // A longer one would wrap, and its first row could not be written over.
-    this.#stream.write(text.slice(0, (this.#stream.columns || 80) - 1));
+    this.#stream.write(printable(text, (this.#stream.columns || 80) - 1));
     this.#shown = true;
   }
 

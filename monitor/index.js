@@ -5,11 +5,18 @@ const net = require('node:net');
 
 const places = require('./places');
 
+/** Who looks is one person, with a few terminals. */
+const MAX_CONNECTIONS = 16;
+
+/** Bytes of a line that asks: it has nothing to say. */
+const MAX_LINE = 1024;
+
 /** Whether somebody listens at a place. */
 function isTaken(place) {
   return new Promise((resolve) => {
     const socket = net.connect(place);
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => resolve(true));
+    socket.on('error', (error) => resolve(!places.isNobody(error)));
     socket.on('connect', () => socket.destroy());
   });
 }
@@ -28,15 +35,11 @@ async function showPools(pools) {
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.unref();
-    // Whoever looks may go away at any time.
-    socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
-    // Each line asks once; what it says does not matter.
-    socket.on('data', (chunk) => {
-      for (const byte of chunk)
-        if (byte === 10) socket.write(`${JSON.stringify(snapshot(pools))}\n`);
-    });
+    // Whoever looks may go away at any time.
+    serve(socket, pools).catch(() => socket.destroy());
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.unref();
   server.listen(places.placeOf(pid));
   await once(server, 'listening');
@@ -47,6 +50,25 @@ async function showPools(pools) {
     await once(server, 'close');
     places.clear(pid);
   };
+}
+
+/**
+ * Answers a line; what it says does not matter. One answer is under way at a time, and until it is taken
+ * nothing more is read: all that has been asked by then has one answer together.
+ */
+async function serve(socket, pools) {
+  let open = 0;
+  for await (const chunk of socket) {
+    const end = chunk.lastIndexOf('\n');
+    open = end < 0 ? open + chunk.length : chunk.length - end - 1;
+    if (open > MAX_LINE) break;
+    if (end < 0) continue;
+    await new Promise((resolve, reject) => {
+      const taken = (error) => (error ? reject(error) : resolve());
+      socket.write(`${JSON.stringify(snapshot(pools))}\n`, taken);
+    });
+  }
+  socket.destroy();
 }
 
 function snapshot(pools) {

@@ -4,6 +4,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { invalid } = require('../lib/errors');
+
 // Where processes show their pools: a socket for each, named by its process id. On unixes in a folder
 // that its user alone may enter; on Windows as a named pipe.
 
@@ -24,25 +26,47 @@ function placeOf(pid) {
   return isWindows ? `\\\\.\\pipe\\scientist-pool-${pid}` : path.join(folder(), `${pid}.sock`);
 }
 
+/** What there is at a path, or `null`. */
+function look(at, how) {
+  return how(at, { throwIfNoEntry: false }) ?? null;
+}
+
 /**
- * Makes the folder. In a folder for everybody somebody else may have been there first, to read what is
- * shown or to show something else.
+ * Whether the folder is there. Throws unless it is the user's own, and nobody else's to enter or to put
+ * another in its place: somebody else may have been there first, to read what is shown or to show something
+ * else. Nothing is read, connected to or removed in it before.
  */
+function isThere() {
+  if (isWindows) return true;
+  const found = look(folder(), fs.lstatSync);
+  if (found === null) return false;
+  const uid = process.getuid();
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
+    throw invalid(
+      `${folder()} must be a folder, no link, that belongs to you alone (mode 700): remove it, or set XDG_RUNTIME_DIR`,
+    );
+  }
+  const above = path.dirname(folder());
+  const parent = look(above, fs.statSync);
+  if (parent !== null && ![uid, 0].includes(parent.uid)) {
+    throw invalid(
+      `${above} belongs to another user, who could exchange what is in it: set XDG_RUNTIME_DIR to a folder of yours`,
+    );
+  }
+  return true;
+}
+
+/** Makes the folder. */
 function prepare() {
   if (isWindows) return;
   fs.mkdirSync(folder(), { recursive: true, mode: 0o700 });
-  const { uid, mode } = fs.lstatSync(folder());
-  if (uid !== process.getuid() || (mode & 0o077) !== 0) {
-    throw new Error(
-      `${folder()} must belong to you alone (mode 700): remove it, or set XDG_RUNTIME_DIR`,
-    );
-  }
+  isThere();
 }
 
 /** Takes a socket away that nobody listens on, and the folder with the last one. */
 function clear(pid) {
-  if (isWindows) return;
-  fs.rmSync(placeOf(pid), { force: true });
+  if (isWindows || !isThere()) return;
+  if (look(placeOf(pid), fs.lstatSync)?.isSocket()) fs.rmSync(placeOf(pid), { force: true });
   try {
     fs.rmdirSync(folder());
   } catch {
@@ -52,6 +76,7 @@ function clear(pid) {
 
 /** The process ids that there are sockets of; some may be dead. */
 function pids() {
+  if (!isThere()) return [];
   const [where, pattern] = isWindows ? ['\\\\.\\pipe\\', PIPE] : [folder(), SOCKET];
   try {
     return fs.readdirSync(where).flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
@@ -60,4 +85,9 @@ function pids() {
   }
 }
 
-module.exports = { clear, pids, placeOf, prepare };
+/** Whether an error of connecting proves that nobody listens there: not every one does. */
+function isNobody({ code }) {
+  return code === 'ECONNREFUSED' || code === 'ENOENT';
+}
+
+module.exports = { clear, isNobody, isThere, pids, placeOf, prepare };

@@ -177,6 +177,15 @@ describe('--collect and --out', () => {
     expect(fs.readdirSync(at('here'))).toEqual(['a']);
   });
 
+  test('names that a script has chosen are told with nothing in them that a terminal obeys', async () => {
+    bench.engine.reply('the tool', { files: { 'a\x1b]0;title\x07\u202e': 'x' } });
+    fs.mkdirSync(at('here/a\x1b]0;title\x07\u202e/b'), { recursive: true });
+    const { stderr, code } = await run('--collect', '*', '--out', at('here'));
+    expect(stderr).toContain(String.raw`a\x1b]0;title\x07\u{202e}`);
+    expect(stderr).not.toMatch(/[^\P{C}\n]/u);
+    expect(code).toBe(125);
+  });
+
   test('a folder that can not be made is told before anything is', async () => {
     const { stderr, code } = await run('--collect', '*', '--out', path.join(script, 'x'));
     expect(stderr).toContain(`--out ${script}/x: ENOTDIR`);
