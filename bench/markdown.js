@@ -236,4 +236,4 @@ function table(head, rows) {
   return [first, text(widths.map((width) => '-'.repeat(width))), ...others].join('\n');
 }
 
-module.exports = { figure, figuresOf, textOf };
+module.exports = { figuresOf, textOf };

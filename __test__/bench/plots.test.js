@@ -43,18 +43,14 @@ describe.each([...plots])('%s', (name, svg) => {
   });
 });
 
-test.each(['sequential', 'staggered', 'burst100', 'images'])('%s names each side', (name) => {
-  for (const side of ['baseline', 'scientist-pool', 'floor']) {
-    expect(textIn(plots.get(name))).toContain(side);
-  }
-});
-
-test('the latencies show the median of each side', () => {
-  const lines = textIn(plots.get('latency')).split('\n');
-  expect(lines).toEqual(
-    expect.arrayContaining(['60', '4', '3', 'dockerode pool', 'scientist-pool']),
-  );
-});
+test.each(['latency', 'sequential', 'staggered', 'burst100', 'images'])(
+  '%s names each side',
+  (name) => {
+    for (const side of ['baseline', 'scientist-pool', 'floor']) {
+      expect(textIn(plots.get(name))).toContain(side);
+    }
+  },
+);
 
 test('a run without a scenario has no plot of it', () => {
   const report = example();

@@ -1,6 +1,5 @@
 'use strict';
 
-const { subtitleOf } = require('./latency');
 const { colourOf, svgOf } = require('./theme');
 
 /** How metrics in one plot are told apart. */
@@ -80,4 +79,14 @@ function stepsOf(samples, calls) {
   return [[sorted[0], 0], ...Array.from(sorted, (value, at) => [value, (at + 1) / calls])];
 }
 
-module.exports = { distributionPlot, stepsOf };
+/** On what it was measured, in a line. */
+function subtitleOf({ engine, machine, image, date }) {
+  return [
+    `${engine.name} ${engine.version}`,
+    `${machine.cpus} CPUs`,
+    image.name,
+    date.slice(0, 10),
+  ].join(', ');
+}
+
+module.exports = { distributionPlot };

@@ -1,7 +1,6 @@
 'use strict';
 
 const { distributionPlot } = require('./distribution');
-const { latencyPlot } = require('./latency');
 
 const interactive = (name, what) => [
   name,
@@ -11,7 +10,11 @@ const interactive = (name, what) => [
 
 /** By name of the file, what draws it. */
 const PLOTS = new Map([
-  ['latency', latencyPlot],
+  [
+    'latency',
+    (report) =>
+      distributionPlot(report, 'execute', ['hello', 'toolCall'], 'What a warm call takes'),
+  ],
   interactive('sequential', 'one after another'),
   interactive('staggered', 'one every 200 ms'),
   interactive('burst100', 'all at once'),
