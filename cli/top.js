@@ -6,7 +6,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const { PoolError } = require('../lib/errors');
 const { linesOf } = require('../lib/lines');
-const places = require('../monitor/places');
+const places = require('../observing/monitor/places');
 const { paint } = require('./paint');
 const { printableJson } = require('./printable');
 const { layOut } = require('./table');

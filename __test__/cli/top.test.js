@@ -8,7 +8,7 @@ const path = require('node:path');
 const { showPools } = require('scientist-pool/monitor');
 
 const { main } = require('../../cli/main');
-const places = require('../../monitor/places');
+const places = require('../../observing/monitor/places');
 const { cli } = require('../support/cli');
 const { useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');

@@ -11,9 +11,13 @@ const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();
 
-const declarations = ['.', 'testing', 'monitor', 'otel', 'prometheus'].map((folder) =>
-  path.posix.join(folder, 'index.d.ts'),
-);
+const declarations = [
+  '.',
+  'testing',
+  'observing/monitor',
+  'observing/otel',
+  'observing/prometheus',
+].map((folder) => path.posix.join(folder, 'index.d.ts'));
 
 /** The examples of a file: `{ title, source }`, the source as the body of an async function. */
 function examplesOf(file) {

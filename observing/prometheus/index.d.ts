@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 
-import ContainerPoolManager = require('../index.js');
+import ContainerPoolManager = require('../../index.js');
 
 /**
  * Puts the numbers of `stats()` into a registry of `prom-client`, read at each collection: gauges of

@@ -11,7 +11,7 @@ const {
   trace,
 } = require('@opentelemetry/api');
 
-const { version } = require('../package.json');
+const { version } = require('../../package.json');
 const attributes = require('./attributes');
 
 const NAME = 'scientist-pool';
@@ -196,7 +196,7 @@ class ScientistPoolInstrumentation {
   #pools() {
     const { pools } = this.#config;
     if (pools !== undefined) return typeof pools === 'function' ? pools() : pools;
-    const { instance } = require('..');
+    const { instance } = require('../..');
     return instance ? { default: instance } : {};
   }
 }

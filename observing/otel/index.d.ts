@@ -1,6 +1,6 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
 
-import ContainerPoolManager = require('../index.js');
+import ContainerPoolManager = require('../../index.js');
 
 /**
  * OpenTelemetry spans and metrics of the pools in this process. It has the shape that

@@ -1,4 +1,4 @@
-import ContainerPoolManager = require('../index.js');
+import ContainerPoolManager = require('../../index.js');
 
 /**
  * Shows the pools of this process to `npx scientist-pool top`, on a local socket that its user alone can
