@@ -62,8 +62,8 @@ class ContainerPoolManager extends EventEmitter {
   #owner;
   #leaks;
   #background;
-  #initializing = null;
-  #closing = null;
+  /** Calls of `initialize` under way. */
+  #initializing = 0;
   /** Removals that go on behind a call which has its answer. */
   #removals = new Set();
   /**
@@ -112,22 +112,18 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   get isInitializing() {
-    return this.#initializing !== null;
+    return this.#initializing > 0;
   }
 
   async initialize() {
     const site = callSite();
-    this.#initializing ??= this.#warmUp().finally(() => {
-      this.#initializing = null;
-    });
-    await settled(this.#initializing, site);
-  }
-
-  async #warmUp() {
-    // A shutdown under way comes to its end first: this opens the pool again after it.
-    await this.#closing?.catch(() => undefined);
     if (this.#settings.handleSignals) processSignals.add(this);
-    return this.#native.initialize();
+    this.#initializing += 1;
+    try {
+      await settled(() => this.#native.initialize(), site);
+    } finally {
+      this.#initializing -= 1;
+    }
   }
 
   async acquire(options) {
@@ -155,7 +151,7 @@ class ContainerPoolManager extends EventEmitter {
       if (typeof warm === 'string') throw failure(warm, site);
       if (warm) return this.#wrap(warm, true);
       if (signal !== undefined) line = new (loadNative().NativeCall)();
-      const native = await settled(this.#native.acquire(timeout, line), site);
+      const native = await settled(() => this.#native.acquire(timeout, line), site);
       const container = this.#wrap(native, true);
       // It came in the same instant: its caller has been told otherwise already.
       if (signal?.aborted) this.#removeBehind(container);
@@ -185,18 +181,12 @@ class ContainerPoolManager extends EventEmitter {
   async shutdown(options) {
     const site = callSite();
     const grace = readShutdown(options);
-    this.#closing ??= this.#close(grace).finally(() => {
-      this.#closing = null;
-    });
-    await settled(this.#closing, site);
-  }
-
-  async #close(grace) {
     try {
-      return await this.#native.shutdown(grace);
+      await settled(() => this.#native.shutdown(grace), site);
     } finally {
       await Promise.all(this.#removals);
-      processSignals.remove(this);
+      // Somebody may have opened it again meanwhile.
+      if (this.stats().state === 'closed') processSignals.remove(this);
     }
   }
 
@@ -276,7 +266,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   static {
-    findOrphans = (pool) => settled(pool.#native.orphans(), callSite());
+    findOrphans = (pool) => settled(() => pool.#native.orphans(), callSite());
     onEvent = (pool, json) => pool.#onEvent(json);
     findContainer = (pool, id) => {
       const native = #native in pool ? pool.#native.find(id) : null;
@@ -299,11 +289,11 @@ function guarded(call, site) {
   }
 }
 
-/** The value of a native promise, its failure thrown as the error of the call made at `site`. */
-async function settled(promise, site) {
+/** The value of a native call's promise, its failure thrown as the error of the call made at `site`. */
+async function settled(call, site) {
   let value;
   try {
-    value = await promise;
+    value = await call();
   } catch (cause) {
     throw panic(cause, site);
   }

@@ -87,7 +87,7 @@ function createNativeDouble() {
 
   class NativeContainer {
     #end;
-    ended = new Promise((resolve) => {
+    #ending = new Promise((resolve) => {
       this.#end = resolve;
     });
     id = (++created).toString(16).padStart(64, '0');
@@ -104,7 +104,7 @@ function createNativeDouble() {
       double.jobs.push(job);
       if (this.status === 'TERMINATED') return this.#terminated();
       this.status = 'BUSY';
-      const stopped = Promise.race([this.ended, line?.fired ?? new Promise(() => {})]);
+      const stopped = Promise.race([this.#ending, line?.fired ?? new Promise(() => {})]);
       let chunks = 0;
       const write = (stream, bytes) => {
         if (onChunk === null) return;
@@ -137,15 +137,23 @@ function createNativeDouble() {
     }
 
     readFiles(patterns, maxFiles, maxBytes, _timeoutMs, line) {
-      return this.#transfer(line, () => double.readAll(patterns, maxFiles, maxBytes));
+      return this.#transfer(line, async () => {
+        const found = await double.readAll(patterns, maxFiles, maxBytes);
+        return Array.isArray(found) ? { files: found, faults: [] } : found;
+      });
     }
 
     /** Resolves as the native side does, also where it is ended meanwhile. */
     async #transfer(line, work) {
       if (this.status === 'TERMINATED') return this.#terminated();
       this.status = 'BUSY';
-      const stopped = Promise.race([this.ended, line.fired]);
+      const stopped = Promise.race([this.#ending, line.fired]);
       return Promise.race([work(), stopped.then(() => this.#terminated())]);
+    }
+
+    ended(line) {
+      const unwanted = line.fired.then(() => null);
+      return Promise.race([unwanted, this.#ending.then(() => this.#terminated())]);
     }
 
     async destroy() {
@@ -171,6 +179,9 @@ function createNativeDouble() {
     resizes = [];
     shutdowns = [];
     initializations = 0;
+    state = 'new';
+    #warmingUp = null;
+    #closing = null;
 
     constructor(configJson, onEvent) {
       double.pools.push(this);
@@ -180,7 +191,15 @@ function createNativeDouble() {
       if (double.refusal) throw new Error(double.refusal);
     }
 
-    async initialize() {
+    /** Calls at once share one warm-up, and one shutdown, as they do on the native side. */
+    initialize() {
+      this.#warmingUp ??= this.#warmUp().finally(() => {
+        this.#warmingUp = null;
+      });
+      return this.#warmingUp;
+    }
+
+    async #warmUp() {
       this.initializations += 1;
       const answer = await double.warmUp(this);
       while (answer === null && this.warm.length < this.size.min) {
@@ -230,11 +249,19 @@ function createNativeDouble() {
 
     stats() {
       const engine = { address: 'unix:///double.sock', state: 'healthy', since: 0 };
-      return JSON.stringify({ warm: this.warm.length, engine });
+      return JSON.stringify({ warm: this.warm.length, state: this.state, engine });
     }
 
-    async shutdown(graceMs) {
+    shutdown(graceMs) {
+      this.#closing ??= this.#close(graceMs).finally(() => {
+        this.#closing = null;
+      });
+      return this.#closing;
+    }
+
+    async #close(graceMs) {
       this.shutdowns.push(graceMs);
+      this.state = 'closed';
       const answer = await double.closing(this);
       for (const container of this.live.values()) container.status = 'TERMINATED';
       this.live.clear();

@@ -12,7 +12,6 @@ use super::{
     failure,
     lease::Member,
     provider::Provider,
-    state::Opening,
     stats::Stats,
 };
 use crate::{
@@ -50,7 +49,8 @@ impl<P: Provider> Pool<P> {
     }
 
     /// Prepares the provider if that isn't done, and fills the pool up to its target. Concurrent calls
-    /// share one warm-up. Opens a pool that was shut down, once the shutdown is through.
+    /// share one warm-up. Opens a pool that was shut down, once the shutdown is through; who calls
+    /// [`Pool::acquire`] meanwhile is in line.
     ///
     /// An item that is leased as soon as it is made counts as made. At `max`, a pool is full with fewer
     /// warm ones than its target.
@@ -60,19 +60,8 @@ impl<P: Provider> Pool<P> {
     /// The provider's first error in preparing or creating (after one in creating, the pool goes on
     /// filling up in the background), or `POOL_CLOSED` when a shutdown comes in between.
     pub async fn initialize(&self) -> Result<()> {
-        loop {
-            match self.core().step(|state, _| state.warm_up()) {
-                Opening::UnderWay(done) => {
-                    return done.await.unwrap_or_else(|_| Err(failure::runtime_gone()));
-                }
-                Opening::After(mut shutdown) => {
-                    // How it ended is told to those who asked for it.
-                    if shutdown.wait_for(Option::is_some).await.is_err() {
-                        return Err(failure::runtime_gone());
-                    }
-                }
-            }
-        }
+        let end = self.core().step(|state, _| state.warm_up());
+        end.await.unwrap_or_else(|_| Err(failure::runtime_gone()))
     }
 
     /// The oldest warm item at once, without a task switch; nothing warm: waits in line for one to be

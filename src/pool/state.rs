@@ -30,7 +30,10 @@
 //! ```text
 //!         take, warm_up           close            drained
 //!   New ────────────────▶ Open ──────────▶ Closing ───────▶ Closed
-//!    │                     ▲                                  │ ▲
+//!    │                     ▲              │                   │ ▲
+//!    │                     ├──────────────┘                   │ │
+//!    │                     │ drained, when warm_up was called │ │
+//!    │                     │ since close                      │ │
 //!    │                     └──────────────────────────────────┘ │
 //!    │                                warm_up                   │
 //!    └──────────────────────────────────────────────────────────┘
@@ -94,7 +97,7 @@ pub(super) enum Effect<I> {
     Serve(Waiter<I>, Arc<Slot<I>>),
     Reject(Waiter<I>, Error),
     Remove(Arc<Slot<I>>),
-    WarmedUp(Vec<oneshot::Sender<Result<()>>>, Result<()>),
+    WarmedUp(Vec<WarmUpCaller>, Result<()>),
     Emit(Event),
 }
 
@@ -168,16 +171,11 @@ enum Phase {
 struct WarmUp {
     /// Creates to go. One whose item was leased at once counts too, or a busy pool would never be warm.
     remaining: usize,
-    callers: Vec<oneshot::Sender<Result<()>>>,
+    callers: Vec<WarmUpCaller>,
 }
 
-/// What [`State::warm_up`] leads to.
-pub(super) enum Opening {
-    /// The end of the warm-up.
-    UnderWay(oneshot::Receiver<Result<()>>),
-    /// A shutdown has to end first.
-    After(Outcome),
-}
+/// Who is told the end of a warm-up.
+type WarmUpCaller = oneshot::Sender<Result<()>>;
 
 pub(super) struct State<I> {
     config: PoolConfig,
@@ -208,6 +206,9 @@ pub(super) struct State<I> {
     /// When the next step by itself is due.
     alarm: Option<Instant>,
     warm_up: Option<WarmUp>,
+    /// Who asked for the pool to be opened again once the shutdown under way is through. Those who ask
+    /// for an item after them join the line.
+    reopeners: Vec<WarmUpCaller>,
     /// When the leases' grace ends, in a shutdown; `None`: never.
     grace_until: Option<Instant>,
     /// Whose removal was given up. A shutdown tries once more.
@@ -248,6 +249,7 @@ impl<I: Pooled> State<I> {
             backoff: Backoff::default(),
             alarm: None,
             warm_up: None,
+            reopeners: Vec::new(),
             grace_until: None,
             left_behind: Vec::new(),
             last_error: None,
@@ -306,7 +308,7 @@ impl<I: Pooled> State<I> {
     }
 
     pub fn initializing(&self) -> bool {
-        self.warm_up.is_some()
+        self.warm_up.is_some() || !self.reopeners.is_empty()
     }
 
     pub fn pool_state(&self) -> PoolState {
@@ -386,6 +388,7 @@ impl<I: Pooled> State<I> {
     /// The oldest warm item, unless somebody is in line already. The first call opens the pool.
     pub fn take(&mut self) -> Result<Option<Arc<Slot<I>>>> {
         match self.phase {
+            Phase::Closing(_) if !self.reopeners.is_empty() => return Ok(None),
             Phase::Closing(_) | Phase::Closed(_) => return Err(failure::closed()),
             Phase::New => self.phase = Phase::Open,
             Phase::Open => {}
@@ -636,20 +639,26 @@ impl<I: Pooled> State<I> {
 
     // ---- the pool as a whole ----
 
-    /// Opens the pool, and asks for it to be filled now.
-    pub fn warm_up(&mut self) -> Opening {
-        if let Phase::Closing(outcome) = &self.phase {
-            return Opening::After(outcome.clone());
+    /// Opens the pool, and asks for it to be filled now; after the shutdown under way, if there is one.
+    /// Gives the end of the warm-up.
+    pub fn warm_up(&mut self) -> oneshot::Receiver<Result<()>> {
+        let (caller, end) = oneshot::channel();
+        if matches!(self.phase, Phase::Closing(_)) {
+            self.reopeners.push(caller);
+        } else {
+            self.open(vec![caller]);
         }
+        end
+    }
+
+    fn open(&mut self, callers: Vec<WarmUpCaller>) {
         self.phase = Phase::Open;
         self.backoff.hurry();
-        let (done, waiting) = oneshot::channel();
         let remaining = self.target().saturating_sub(self.warm.len());
         self.warm_up
             .get_or_insert_with(|| WarmUp { remaining, callers: Vec::new() })
             .callers
-            .push(done);
-        Opening::UnderWay(waiting)
+            .extend(callers);
     }
 
     pub fn resize(&mut self, pool_size: PoolSize) {
@@ -679,6 +688,7 @@ impl<I: Pooled> State<I> {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),
                 };
+                self.turn_away(failure::closed(), effects);
                 return (outcome, None);
             }
             Phase::New => {
@@ -737,6 +747,10 @@ impl<I: Pooled> State<I> {
     pub fn drained(&mut self, cut_off: usize) -> Result<()> {
         if let Phase::Closing(outcome) = &self.phase {
             self.phase = Phase::Closed(outcome.clone());
+        }
+        let reopeners = std::mem::take(&mut self.reopeners);
+        if !reopeners.is_empty() {
+            self.open(reopeners);
         }
         let id = |slot: &Arc<Slot<I>>| slot.item.id().to_owned();
         let mut left: Vec<String> = self.left_behind.iter().map(id).collect();
@@ -961,6 +975,10 @@ impl<I: Pooled> State<I> {
         for waiter in self.line.truncate(0) {
             effects.push(Effect::Reject(waiter, error.clone()));
         }
+        let reopeners = std::mem::take(&mut self.reopeners);
+        if !reopeners.is_empty() {
+            effects.push(Effect::WarmedUp(reopeners, Err(error.clone())));
+        }
         self.tell_warm_up(Err(error), effects);
     }
 
@@ -1118,6 +1136,7 @@ impl<I: Pooled> State<I> {
         let idle = self.line.is_empty() && self.warm.is_empty() && self.warm_up.is_none();
         let closing = matches!(self.phase, Phase::Closing(_));
         let open = matches!(self.phase, Phase::Open);
+        let reopening = !self.reopeners.is_empty();
         let range = self.pool_size_range();
         let target = self.demand.target();
         let unwatched = open && target > range.min && !self.glancing;
@@ -1132,7 +1151,8 @@ impl<I: Pooled> State<I> {
             ("more warm than the target", self.warm.len() <= self.target()),
             ("in line beside a warm one", self.line.is_empty() || self.warm.is_empty()),
             ("too many starts", self.seat.starting() <= self.config.create_concurrency.max(1)),
-            ("not open and not idle", open || idle),
+            ("not open and not idle", open || reopening || idle),
+            ("opened again without a shutdown", closing || !reopening),
             ("a target out of its range", (range.min..=range.max).contains(&target)),
             ("a target that nothing brings back to its minimum", !unwatched),
         ];
