@@ -31,14 +31,6 @@ pub enum Code {
     FileError,
 }
 
-impl Code {
-    /// Whether a call that ended so leaves its container as good as before.
-    pub fn spares_container(self) -> bool {
-        use Code::{FileError, FileLimit, FileNotFound, InvalidArgument};
-        matches!(self, InvalidArgument | FileNotFound | FileLimit | FileError)
-    }
-}
-
 /// An error with a stable code, a message that says what to do next, and the fields that matter.
 ///
 /// Cheap to clone: one failure may have to be told to several waiters.
@@ -63,6 +55,9 @@ pub struct Error {
     /// The call ended before anything of it reached the container: it can be made again elsewhere.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
+    /// The engine or the supervisor refused the call: nothing of it runs.
+    #[serde(skip)]
+    pub refused: bool,
     /// The error beneath this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<Error>>,
@@ -92,6 +87,7 @@ impl Error {
             status_code: None,
             file: None,
             unsent: false,
+            refused: false,
             cause: None,
         }
     }
@@ -126,9 +122,20 @@ impl Error {
         self
     }
 
+    pub fn refused(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+
     pub fn cause(mut self, cause: Error) -> Self {
         self.cause = Some(Arc::new(cause));
         self
+    }
+
+    /// Whether a call that ended so leaves its container as good as before.
+    pub fn spares_container(&self) -> bool {
+        use Code::{FileError, FileLimit, FileNotFound, InvalidArgument};
+        self.refused || matches!(self.code, InvalidArgument | FileNotFound | FileLimit | FileError)
     }
 }
 

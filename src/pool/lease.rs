@@ -35,6 +35,11 @@ impl<P: Provider> Member<P> {
         self.slot.is_lost()
     }
 
+    /// Notes that it ended although nobody here asked for it: who uses it may see that before the pool.
+    pub fn found_lost(&self) {
+        self.core.step(|state, effects| state.lost(&self.slot, Instant::now(), effects));
+    }
+
     /// When the pool is going to replace it; `None`: never, or it isn't warm any more.
     pub fn expiry(&self) -> Option<SystemTime> {
         let expires = self.slot.expires.filter(|_| self.stage() == Stage::Warm)?;

@@ -41,7 +41,12 @@ pub async fn run(
     let Command { argv, cwd, stdin } = job.work.into_command();
     let env = job.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let spec = ExecSpec { argv, env, cwd };
-    let ExecStream { exec_id, stdin: mut writer, output: mut said } = engine.exec(id, spec).await?;
+    let ExecStream { exec_id, stdin: mut writer, output: mut said } =
+        engine.exec(id, spec).await.map_err(|error| match error.code {
+            // Where there was an answer it does not run; what runs beside it goes on.
+            Code::EngineError if error.status_code.is_some() => error.refused(),
+            _ => error,
+        })?;
 
     let writing = async move {
         // A process that ends, or closes its stdin, without reading it all is no error.

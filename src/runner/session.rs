@@ -3,13 +3,13 @@
 //! One task owns it from the boot on, for an end of the stream must be noticed while nobody runs
 //! anything: it is the container's death.
 
-use std::{future::Future, io};
+use std::{future::Future, io, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
-    time::Instant,
+    time::{sleep, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,9 @@ const PROGRAM: [&str; 2] = [include_str!("launch.py"), include_str!("supervisor.
 const SPARE: &str = include_str!("spare.py");
 /// What nearly every tool call imports; the spare does so while it waits.
 const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
+
+/// Between two reads of what a job writes on that has gone beyond its limit.
+const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 
 /// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
 ///
@@ -184,13 +187,25 @@ impl Connection {
             Err(error) => Err(error),
         };
         let usable = match end {
-            Ok(End::OutputLimit) => false,
+            Ok(End::OutputLimit) => {
+                let _ = ended.send(end);
+                self.wait_for_the_end().await;
+                return false;
+            }
             Ok(_) | Err(SessionError::NotStarted(_)) => true,
             Err(_) => false,
         };
         // A caller that is gone has ended the container, or is about to.
         let _ = ended.send(end);
         usable
+    }
+
+    /// Reads on after a job that has gone beyond its limit. It ends with its container, which is its
+    /// holder's to end: a connection cut here would look like a loss to all others.
+    async fn wait_for_the_end(&mut self) {
+        while let Ok(1..) = self.said.read(|_, _| {}).await {
+            sleep(FLOOD_PAUSE).await;
+        }
     }
 
     /// Writes the frames, and then what the pipe brings, while it reads, until a report has come.

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         atomic::{AtomicBool, AtomicU64, Ordering},
-        Arc,
+        Arc, OnceLock,
     },
     time::Duration,
 };
@@ -72,6 +72,15 @@ impl Paths {
     }
 }
 
+/// Who ended a container: what its calls are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its holder, a limit or a shutdown.
+    Asked,
+    /// Nobody here.
+    Lost,
+}
+
 /// What PID 1 is.
 pub(super) enum Init {
     Supervisor(Session),
@@ -92,6 +101,8 @@ pub struct Container {
     used: AtomicBool,
     /// Whether the supervisor has a job. It takes one at a time: two would share its streams.
     supervising: AtomicBool,
+    /// Set before `terminated` is.
+    ending: OnceLock<Ending>,
     terminated: CancellationToken,
 }
 
@@ -111,6 +122,7 @@ impl Container {
             paths,
             used: AtomicBool::new(false),
             supervising: AtomicBool::new(false),
+            ending: OnceLock::new(),
             terminated: CancellationToken::new(),
         }
     }
@@ -125,13 +137,25 @@ impl Container {
         }
     }
 
-    /// Marks the container as gone, before it goes: running calls end with `ContainerTerminated`.
-    pub fn terminate(&self) {
+    /// Marks the container as gone, before it goes: running calls end as that says. The first to say
+    /// so counts.
+    pub(super) fn terminate(&self, ending: Ending) {
+        self.ending.get_or_init(|| ending);
         self.terminated.cancel();
     }
 
-    /// Runs a call. After an error, and after an outcome that [`Outcome::ends_container`], the
-    /// container is of no more use and must be destroyed.
+    /// Resolves when the container has ended, or is about to: with the error of a call that lasted
+    /// until then.
+    pub async fn ended(&self) -> Error {
+        tokio::select! {
+            biased;
+            () = self.terminated.cancelled() => self.ending_error(),
+            () = self.lost() => self.session_error(SessionError::Lost),
+        }
+    }
+
+    /// Runs a call. After an error that does not [spare](Error::spares_container) it, and after an
+    /// outcome that [`Outcome::ends_container`], the container is of no more use and must be destroyed.
     ///
     /// # Errors
     ///
@@ -143,6 +167,9 @@ impl Container {
         self.used.store(true, Ordering::Release);
         let Call { job, deadline, cpu_time, wanted, tap, cancel, kill } = call;
         check_size(&job)?;
+        if self.terminated.is_cancelled() {
+            return Err(self.ending_error());
+        }
         let is_files = matches!(job.work, Work::Files(_));
         if is_files && matches!(self.init, Init::Idle { python: false, .. }) {
             let message =
@@ -169,14 +196,23 @@ impl Container {
         };
         let ended = tokio::select! {
             biased;
-            () = self.terminated.cancelled() => Err(self.terminated_error()),
             () = cancel.cancelled() => Err(self.terminated_error()),
+            // Before the container's own end: a result that was reached is not thrown away.
             end = work => end.map(Ended::Process),
+            () = self.terminated.cancelled() => Err(self.ending_error()),
             () = kill.cancelled() => Ok(Ended::Killed),
             () = expired => Ok(Ended::Deadline),
             spent = self.spend(cpu_time) => spent.map(|()| Ended::CpuTime),
         };
         output.close();
+        // What breaks because the container goes is told as its going.
+        let ended = ended.map_err(|error| {
+            if self.terminated.is_cancelled() && !error.spares_container() {
+                self.ending_error()
+            } else {
+                error
+            }
+        });
         Ok(Outcome::new(ended?, &output, path, called, on_written.try_recv().ok()))
     }
 
@@ -251,6 +287,13 @@ impl Container {
         timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok()
     }
 
+    fn ending_error(&self) -> Error {
+        match self.ending.get() {
+            Some(Ending::Lost) => self.session_error(SessionError::Lost),
+            _ => self.terminated_error(),
+        }
+    }
+
     pub(super) fn terminated_error(&self) -> Error {
         let message = "The container was destroyed before the call ended.";
         Error::new(Code::ContainerTerminated, message).container(&self.id)
@@ -272,7 +315,7 @@ impl Container {
                     "The call could not be started: {why}. What earlier calls have left running uses \
                      up what pidsLimit and ulimits allow; acquire a new container."
                 );
-                Error::new(Code::EngineError, message).container(&self.id)
+                Error::new(Code::EngineError, message).container(&self.id).refused()
             }
             SessionError::Protocol(what) => lost(&format!(
                 "The connection to the container broke: {what}; acquire a new one."

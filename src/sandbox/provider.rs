@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::container::{Container, Init, Paths};
+use super::container::{Container, Ending, Init, Paths};
 use crate::{
     budget::{Budget, Lane},
     config::ContainerConfig,
@@ -217,7 +217,7 @@ impl Provider for Sandboxes {
     }
 
     async fn destroy(&self, container: &Container) -> Result<()> {
-        container.terminate();
+        container.terminate(Ending::Asked);
         self.engine.remove(container.id()).await
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     call::{Call, Outcome},
-    container::Status,
+    container::{Ending, Status},
     provider::Sandboxes,
 };
 use crate::{
@@ -58,19 +58,24 @@ impl Sandbox {
     pub async fn execute(&self, call: Call) -> Result<Outcome> {
         self.take()?;
         let result = self.member.execute(call).await;
-        let unusable = match &result {
-            Ok(outcome) => outcome.ends_container(),
-            Err(error) => !error.code.spares_container(),
+        let ending = match &result {
+            Ok(outcome) => outcome.ends_container().then_some(Ending::Asked),
+            Err(error) if error.spares_container() => None,
+            Err(error) if error.code == Code::ContainerLost => Some(Ending::Lost),
+            Err(_) => Some(Ending::Asked),
         };
-        if unusable {
-            self.end();
+        if let Some(ending) = ending {
+            self.end(ending);
         }
         result
     }
 
     /// Ends the container in the background.
-    pub(super) fn end(&self) {
-        self.member.terminate();
+    pub(super) fn end(&self, ending: Ending) {
+        self.member.terminate(ending);
+        if ending == Ending::Lost {
+            self.member.found_lost();
+        }
         let member = self.member.clone();
         task::spawn(async move {
             // One that fails is tried again, and told of, by the pool.
@@ -90,8 +95,14 @@ impl Sandbox {
     ///
     /// The engine's. Further attempts follow in the background.
     pub async fn destroy(&self) -> Result<()> {
-        self.member.terminate();
+        self.member.terminate(Ending::Asked);
         self.member.destroy().await
+    }
+
+    /// Resolves when the container has ended, or is about to: with the error of a call that lasted
+    /// until then.
+    pub async fn ended(&self) -> Error {
+        self.member.ended().await
     }
 
     /// Makes sure that the container is held.
