@@ -233,6 +233,7 @@ class Transfer {
     const batch = new Batch((pieces) =>
       this.#settle(this.#native.writeFiles(pieces, this.#left, this.#line)),
     );
+    const watched = entries.some(({ stream }) => stream !== undefined) ? this.#watch() : undefined;
     try {
       for (const entry of entries) {
         if (entry.stream === undefined) await this.#writeBytes(entry, batch);
@@ -244,7 +245,20 @@ class Transfer {
       // Those that were not read to their end, or not at all, hold what they hold no longer.
       for (const { stream } of entries) stream?.destroy?.();
       throw error;
+    } finally {
+      watched?.cancel();
     }
+  }
+
+  /** Gives the call up when its container ends; until what it returns is cancelled. */
+  #watch() {
+    const line = new (loadNative().NativeCall)();
+    const watch = async () => {
+      const ended = await this.#native.ended(line);
+      if (ended !== null) this.#giveUp(failure(ended, this.#site));
+    };
+    watch().catch((cause) => this.#giveUp(panic(cause, this.#site)));
+    return line;
   }
 
   async #writeBytes(entry, batch) {

@@ -73,6 +73,21 @@ impl NativeContainer {
         })
     }
 
+    /// Resolves when the container has ended, or is about to: with the failure of a call that lasted
+    /// until then. With nothing once the line is cancelled.
+    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
+    pub fn ended<'env>(&self, env: &'env Env, line: &NativeCall) -> Result<Object<'env>> {
+        let sandbox = self.sandbox.clone();
+        let unwanted = line.token();
+        promise(env, async move {
+            tokio::select! {
+                biased;
+                () = unwanted.cancelled() => None,
+                error = sandbox.ended() => Some(failure::text(&error)),
+            }
+        })
+    }
+
     /// Resolves with nothing, or with a failure.
     #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
     pub fn destroy<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
