@@ -22,7 +22,7 @@
 //! rung for ([`Seat::bell`]), and takes its grant in a step of its own.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -216,6 +216,12 @@ impl Seat {
         answer.await.unwrap_or(RemovalLane { budget: None })
     }
 
+    /// How many pools have a part in what is decided.
+    #[cfg(test)]
+    pub fn busy(&self) -> usize {
+        self.budget.ledger().busy.len()
+    }
+
     /// Starts of this pool under way.
     #[cfg(test)]
     pub fn starting(&self) -> usize {
@@ -227,8 +233,11 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut ledger = self.budget.ledger();
         ledger.places.remove(&self.id);
-        ledger.settle();
-        ledger.hand_out_removals(&self.budget);
+        // What an idle one leaves behind changes nothing for the others.
+        if ledger.busy.remove(&self.id) {
+            ledger.settle();
+            ledger.hand_out_removals(&self.budget);
+        }
         drop(ledger);
         self.bell.notify_one();
     }
@@ -249,6 +258,7 @@ impl Drop for Lane {
         if let Some(place) = ledger.places.get_mut(&self.seat) {
             place.starting -= 1;
         }
+        ledger.mark(self.seat);
         ledger.settle();
         ledger.hand_out_removals(&self.budget);
     }
@@ -270,6 +280,9 @@ struct Ledger {
     /// Bytes of all rooms.
     used: u64,
     places: BTreeMap<u64, Place>,
+    /// The places with something to start, or something that ends. All others have no part in any
+    /// decision but what they keep warm, so a thousand idle pools cost the others nothing.
+    busy: BTreeSet<u64>,
     starting: usize,
     removing: usize,
     /// Removals in line.
@@ -324,6 +337,10 @@ impl Place {
         !self.callers.is_empty() || self.refill > 0 || self.starting > 0
     }
 
+    fn is_busy(&self) -> bool {
+        self.has_starts() || self.ending > 0 || self.yielding > 0
+    }
+
     fn has_lane(&self) -> bool {
         self.starting < self.terms.starts
     }
@@ -349,6 +366,27 @@ impl Ledger {
         place.ending = needs.ending;
         place.yielding = 0;
         self.drawn = drawn;
+        self.mark(id);
+    }
+
+    /// Notes whether a place has a part in what is decided.
+    fn mark(&mut self, id: u64) {
+        match self.places.get_mut(&id) {
+            Some(place) if place.is_busy() => {
+                self.busy.insert(id);
+            }
+            Some(place) => {
+                place.full = false;
+                self.busy.remove(&id);
+            }
+            None => {
+                self.busy.remove(&id);
+            }
+        }
+    }
+
+    fn busy(&self) -> impl Iterator<Item = (u64, &Place)> {
+        self.busy.iter().filter_map(|id| Some((*id, self.places.get(id)?)))
     }
 
     /// Bytes that a container of this pool takes. A larger one than all the memory takes all of it.
@@ -369,9 +407,10 @@ impl Ledger {
 
     /// Bytes that are on their way back.
     fn coming(&self) -> u64 {
-        self.places
-            .values()
-            .map(|place| self.bytes(place).saturating_mul((place.ending + place.yielding) as u64))
+        self.busy()
+            .map(|(_, place)| {
+                self.bytes(place).saturating_mul((place.ending + place.yielding) as u64)
+            })
             .sum()
     }
 
@@ -380,17 +419,16 @@ impl Ledger {
     }
 
     fn lanes(&self) -> usize {
-        let starters = self.places.values().filter(|place| place.has_starts());
-        starters.map(|place| place.terms.starts).max().unwrap_or(1)
+        let starters = self.busy().filter(|(_, place)| place.has_starts());
+        starters.map(|(_, place)| place.terms.starts).max().unwrap_or(1)
     }
 
     /// The pool whose caller has waited for longest, among those that are held to the memory, or those
     /// that are not.
     fn first_caller(&self, bounded: bool) -> Option<(u64, u64)> {
-        self.places
-            .iter()
+        self.busy()
             .filter(|(_, place)| place.terms.bounded == bounded && place.has_lane())
-            .filter_map(|(id, place)| place.callers.front().map(|asked| (*asked, *id)))
+            .filter_map(|(id, place)| place.callers.front().map(|asked| (*asked, id)))
             .min()
     }
 
@@ -409,11 +447,10 @@ impl Ledger {
             // What is free now is for that caller.
             return None;
         }
-        self.places
-            .iter()
+        self.busy()
             .filter(|(_, place)| place.refill > 0 && place.has_lane() && self.room(place, 0) > 0)
             .min_by_key(|(_, place)| place.refilled)
-            .map(|(id, _)| Turn { place: *id, caller: false })
+            .map(|(place, _)| Turn { place, caller: false })
     }
 
     /// Takes a turn; gives the bytes of its container.
@@ -441,8 +478,9 @@ impl Ledger {
         } else {
             self.make_way();
         }
+        let coming = self.coming();
         let full: Vec<_> =
-            self.places.iter().map(|(id, place)| (*id, self.is_full(place))).collect();
+            self.busy().map(|(id, place)| (id, self.room(place, coming) == 0)).collect();
         for (id, full) in full {
             if let Some(place) = self.places.get_mut(&id) {
                 if full && !place.full && place.refill > 0 {
@@ -470,9 +508,11 @@ impl Ledger {
                 .max_by_key(|(_, place)| {
                     place.terms.bytes.saturating_mul((place.warm - place.yielding) as u64)
                 });
-            let Some((_, place)) = most else { return };
+            let Some((id, place)) = most else { return };
             place.yielding += 1;
             place.bell.notify_one();
+            let id = *id;
+            self.mark(id);
         }
     }
 
@@ -481,10 +521,10 @@ impl Ledger {
         let callers_wait = if self.starting < self.lanes() {
             self.next().is_some_and(|turn| turn.caller)
         } else {
-            self.places.values().any(|place| !place.callers.is_empty())
+            self.busy().any(|(_, place)| !place.callers.is_empty())
         };
-        let removers = self.places.values().filter(|place| place.ending > 0);
-        let most = removers.map(|place| place.terms.removals).max().unwrap_or(1);
+        let removers = self.busy().filter(|(_, place)| place.ending > 0);
+        let most = removers.map(|(_, place)| place.terms.removals).max().unwrap_or(1);
         let most = if callers_wait { most.min(BESIDE_STARTS) } else { most };
         while self.removing < most {
             let Some(next) = self.removals.pop_front() else { return };
@@ -493,6 +533,45 @@ impl Ledger {
                 // Nobody waits for it any more; dropped whole, it would count down, and lock.
                 Err(mut lane) => lane.budget = None,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seats(count: usize) -> Vec<Seat> {
+        let budget = Budget::new();
+        let terms = Terms { bytes: 1, bounded: true, starts: 1, removals: 1 };
+        (0..count).map(|_| budget.seat(terms)).collect()
+    }
+
+    #[test]
+    fn a_pool_that_needs_nothing_takes_no_part_in_what_is_decided_for_the_others() {
+        let seats = seats(1000);
+        let idle = Needs { warm: 2, ..Needs::default() };
+        for seat in &seats {
+            assert!(seat.ask(idle).is_empty());
+        }
+        assert_eq!(seats[0].busy(), 0);
+    }
+
+    #[test]
+    fn a_pool_takes_part_for_as_long_as_it_starts_or_ends_something() {
+        let seats = seats(2);
+        let grants = seats[0].ask(Needs { callers: 1, ..Needs::default() });
+        assert_eq!((grants.len(), seats[0].busy()), (1, 1));
+        drop(grants);
+        assert_eq!(seats[0].busy(), 0, "neither needs nor starts");
+        for (needs, busy) in [
+            (Needs { callers: 1, ..Needs::default() }, 2),
+            (Needs { ending: 1, ..Needs::default() }, 2),
+            (Needs::default(), 0),
+        ] {
+            let grants = [seats[0].ask(needs), seats[1].ask(needs)];
+            assert_eq!(seats[0].busy(), busy, "{needs:?}");
+            drop(grants);
         }
     }
 }
