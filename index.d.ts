@@ -102,7 +102,8 @@ declare class ContainerPoolManager extends EventEmitter {
    * is exchanged once, unless a file came from a stream.
    *
    * With `files` it writes files first; with patterns in `collect` the result has the `files` that match
-   * after the end. The `timeout` counts for each of the three.
+   * after the end, and the `fileErrors` of those that could not be had. The `timeout` counts for each of
+   * the three.
    *
    * @example
    * ```js
@@ -119,9 +120,8 @@ declare class ContainerPoolManager extends EventEmitter {
    * ```
    *
    * @param script Python source.
-   * @throws what {@link acquire}, {@link ContainerPoolManager.Container.execute},
-   *   {@link ContainerPoolManager.Container.writeFiles} and
-   *   {@link ContainerPoolManager.Container.readFiles} throw.
+   * @throws what {@link acquire}, {@link ContainerPoolManager.Container.execute} and
+   *   {@link ContainerPoolManager.Container.writeFiles} throw.
    */
   run<E extends ContainerPoolManager.Encoding = 'utf8'>(
     script: string,
@@ -438,7 +438,8 @@ declare namespace ContainerPoolManager {
      *
      * @param glob A pattern, or several; a file that more than one matches is there once.
      * @throws {PoolError} `FILE_LIMIT`: more than `maxFiles` match, they have more than `maxBytes`
-     *   together, or there are more than 100 000 names to look at; else as {@link readFile}.
+     *   together, or there are more than 100 000 names to look at; `FILE_ERROR` with the `path` of the
+     *   folder or the file that can't be read; else as {@link readFile}.
      */
     readFiles<E extends Encoding = 'buffer'>(
       glob: string | readonly string[],
@@ -530,6 +531,8 @@ declare namespace ContainerPoolManager {
     readonly path?: string;
     /** What the system said of it, by name: `'ENOSPC'`. */
     readonly errno?: string;
+    /** Of an `execute` or a `run` whose script has come to its end nevertheless: what it came to, in bytes. */
+    readonly result?: ExecuteResult<'buffer'>;
   }
 
   /** What an error may carry beside its code and its message. */
@@ -540,6 +543,7 @@ declare namespace ContainerPoolManager {
     statusCode?: number;
     path?: string;
     errno?: string;
+    result?: ExecuteResult<'buffer'>;
     cause?: unknown;
   }
 
@@ -932,6 +936,28 @@ declare namespace ContainerPoolManager {
      * the container: by its timeout, its output or its CPU time.
      */
     files: Record<string, Buffer>;
+    /**
+     * Why there are not more of them; empty if all that match are there. What a call has come to stands,
+     * whatever becomes of its files.
+     */
+    fileErrors: FileError[];
+  }
+
+  /** Why something that a pattern of `collect` matches, or may match, is not among the files. */
+  export interface FileError {
+    /** The file or the folder; `null`: all of them, or those that no other entry is about. */
+    path: string | null;
+    /**
+     * - `FILE_ERROR`: it could not be read.
+     * - `FILE_NOT_FOUND`: it went away before it was read.
+     * - `FILE_LIMIT`: there are more files, or more bytes, than may be collected; of the files those that
+     *   come first by name are there, of the bytes those that fit.
+     * - Else what became of the container, or of the engine, before all was read.
+     */
+    code: PoolErrorCode;
+    /** What the system said of it, by name: `'EACCES'`. */
+    errno: string | null;
+    message: string;
   }
 
   /** The options of `spawn`. */

@@ -13,7 +13,7 @@ const {
 } = require('node:fs/promises');
 const path = require('node:path');
 
-const { invalid } = require('../lib/errors');
+const { PoolError, invalid } = require('../lib/errors');
 const { checkPath, hiddenName } = require('../lib/files');
 
 /** Does some work with files here; what the file system refuses is told as a fault of that option. */
@@ -122,18 +122,25 @@ class Out {
 
   /**
    * Writes files below it, each complete or not at all, in the place of what has its name. Gives what it
-   * wrote: `{ path, bytes }`.
+   * wrote (`files`: `{ path, bytes }`), and why not the others (`unwritten`, as in a result's `fileErrors`).
    *
-   * @param {Record<string, Buffer>} files
+   * @param {Record<string, Buffer>} found
    */
-  async write(files) {
-    const written = [];
-    for (const file of Object.keys(files).sort()) {
-      const names = namesOf(file, this.#option);
-      await onBehalfOf(this.#option, () => this.#put(names, files[file]));
-      written.push({ path: file, bytes: files[file].length });
+  async write(found) {
+    const files = [];
+    const unwritten = [];
+    for (const file of Object.keys(found).sort()) {
+      try {
+        const names = namesOf(file, this.#option);
+        await onBehalfOf(this.#option, () => this.#put(names, found[file]));
+        files.push({ path: file, bytes: found[file].length });
+      } catch (error) {
+        if (!(error instanceof PoolError)) throw error;
+        const { code, message } = error;
+        unwritten.push({ path: file, code, errno: null, message });
+      }
     }
-    return written;
+    return { files, unwritten };
   }
 
   async #put(names, data) {

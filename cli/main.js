@@ -5,6 +5,7 @@ const { parseArgs } = require('node:util');
 const { version } = require('../package.json');
 const { PoolError } = require('../lib/errors');
 const bench = require('./bench');
+const { FAULT, USAGE } = require('./codes');
 const doctor = require('./doctor');
 const { printable, printableJson } = require('./printable');
 const prune = require('./prune');
@@ -12,11 +13,6 @@ const run = require('./run');
 const top = require('./top');
 
 const COMMANDS = { doctor, run, bench, prune, top };
-
-/** What the shell gets for a command line that makes no sense, and for a fault of the pool or its engine. */
-const USAGE = 2;
-/** `docker run` has the same for its own faults; a script's exit code is 0 to 255. */
-const FAULT = 125;
 
 const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened, one-shot containers
 

@@ -7,6 +7,7 @@ const { ContainerPoolManager } = require('..');
 const { invalid } = require('../lib/errors');
 const { readPatterns } = require('../lib/files');
 const { OPTIONS } = require('../lib/options');
+const { FAULT } = require('./codes');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
 const { printable, printableJson } = require('./printable');
@@ -117,14 +118,20 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
   const wipe = showPull(pool, io);
   const say = (words) => io.stderr.write(`scientist-pool: ${printable(words)}\n`);
   try {
-    const { files: found, ...result } = await pool.run(source.toString(), call);
-    const files = await out?.write(found);
-    if (values.json) io.stdout.write(`${printableJson({ ...result, files })}\n`);
+    const {
+      files: found,
+      fileErrors: unread = [],
+      ...result
+    } = await pool.run(source.toString(), call);
+    const { files, unwritten = [] } = (await out?.write(found)) ?? {};
+    const fileErrors = out && [...unread, ...unwritten];
+    if (values.json) io.stdout.write(`${printableJson({ ...result, files, fileErrors })}\n`);
     const why = REASONS[result.reason]?.(result);
     if (why !== undefined) say(why);
-    else if (files?.length === 0)
+    else if (files?.length === 0 && fileErrors.length === 0)
       say(`there is no file that matches --collect ${values.collect.join(' or ')}`);
-    return result.exitCode;
+    for (const { message } of fileErrors ?? []) say(message);
+    return result.exitCode === 0 && fileErrors?.length > 0 ? FAULT : result.exitCode;
   } finally {
     wipe();
     await pool.shutdown({ grace: 0 });

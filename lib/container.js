@@ -25,7 +25,7 @@ const { Streams } = require('./streams');
 const SIZES = {
   writeFiles: (written) => written,
   readFile: (data) => ({ files: 1, bytes: data.length }),
-  readFiles: (files) => ({
+  readFiles: ({ files }) => ({
     files: files.length,
     bytes: files.reduce((sum, { data }) => sum + data.length, 0),
   }),
@@ -34,6 +34,11 @@ const SIZES = {
 /** A result as others may see it. */
 function withoutOutput({ stdout, stderr, files, ...rest }) {
   return rest;
+}
+
+/** An error as a result has it: data, which JSON keeps. */
+function fileError({ code, message, path, errno }) {
+  return { path: path ?? null, code, errno: errno ?? null, message };
 }
 
 /** Whether what ended a call ended its container with it, and its files. */
@@ -117,9 +122,13 @@ class Container {
   async readFiles(glob, options) {
     const site = callSite();
     const call = readReadFiles(glob, options);
-    const files = await this.#transfer('readFiles', call, site, (transfer) =>
-      transfer.readAll(call),
-    );
+    const { files } = await this.#transfer('readFiles', call, site, async (transfer) => {
+      const found = await transfer.readAll(call);
+      // What went away before it was read is as what was never there.
+      const fault = found.faults.find(({ code }) => code !== 'FILE_NOT_FOUND');
+      if (fault !== undefined) throw fault;
+      return found;
+    });
     return fileSet(files, call.encoding);
   }
 
@@ -185,12 +194,22 @@ class Container {
     }
     const result = await this.#perform(call, waited, site);
     if (patterns === undefined) return result;
-    const found = endedContainer(result)
-      ? []
-      : await this.#transfer('readFiles', bounds, site, (transfer) =>
-          transfer.readAll({ patterns, maxFiles: MAX_FILES, maxBytes: MAX_BYTES }),
-        );
-    return { ...result, files: fileSet(found, 'buffer') };
+    const { files, faults } = endedContainer(result)
+      ? { files: [], faults: [] }
+      : await this.#collect(patterns, bounds, site);
+    return { ...result, files: fileSet(files, 'buffer'), fileErrors: faults.map(fileError) };
+  }
+
+  /** What there is of the files of a call that has its result: that stands, whatever becomes of them. */
+  async #collect(patterns, bounds, site) {
+    try {
+      return await this.#transfer('readFiles', bounds, site, (transfer) =>
+        transfer.readAll({ patterns, maxFiles: MAX_FILES, maxBytes: MAX_BYTES }),
+      );
+    } catch (error) {
+      if (bounds.signal?.aborted) throw error;
+      return { files: [], faults: [error] };
+    }
   }
 
   #described() {

@@ -4,7 +4,7 @@ const path = require('node:path');
 const { inspect } = require('node:util');
 
 /** What an error may carry beside its code and its message. */
-const FIELDS = ['image', 'containerId', 'timeout', 'statusCode', 'path', 'errno'];
+const FIELDS = ['image', 'containerId', 'timeout', 'statusCode', 'path', 'errno', 'result'];
 
 const PACKAGE_FRAMES = __dirname + path.sep;
 

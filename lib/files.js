@@ -222,10 +222,14 @@ class Transfer {
       throw panic(cause, this.#site);
     }
     if (typeof value !== 'string') return value;
-    const error = failure(value, this.#site);
+    throw this.#failed(value);
+  }
+
+  #failed(json) {
+    const error = failure(json, this.#site);
     // The native side knows what was left of it.
     if (error.timeout !== undefined) error.timeout = this.#timeout;
-    throw error;
+    return error;
   }
 
   /** Writes them all; gives how many there were, and their bytes. */
@@ -332,10 +336,12 @@ class Transfer {
     return this.#settle(this.#native.readFile(path, maxBytes, this.#left, this.#line));
   }
 
-  readAll({ patterns, maxFiles, maxBytes }) {
-    return this.#settle(
+  /** `files`, and `faults`: why there are not more. */
+  async readAll({ patterns, maxFiles, maxBytes }) {
+    const { files, faults } = await this.#settle(
       this.#native.readFiles(patterns, maxFiles, maxBytes, this.#left, this.#line),
     );
+    return { files, faults: faults.map((fault) => this.#failed(fault)) };
   }
 }
 

@@ -4,29 +4,37 @@ const { constants } = require('node:buffer');
 const { StringDecoder } = require('node:string_decoder');
 const { setImmediate: nextTurn } = require('node:timers/promises');
 
-const { invalid } = require('./errors');
+const { PoolError } = require('./errors');
 const { signalName } = require('./signal-names');
 
 const STDOUT = 1;
 
-function text(bytes, name, trim) {
-  if (bytes.length > constants.MAX_STRING_LENGTH) {
-    throw invalid(
-      `${name} has ${bytes.length} bytes, more than a string can hold; use encoding: 'buffer' or a smaller maxOutputBytes`,
-    );
-  }
+function text(bytes, trim) {
   // In one go: a character cut in two by a frame is whole here, and what is no UTF-8 becomes U+FFFD.
   const decoded = bytes.toString('utf8');
   return trim ? decoded.trim() : decoded;
 }
 
+/** Throws, with the result in bytes, if there is more of a stream than a string can hold. */
+function checkLengths(outcome, call, waited) {
+  const name = ['stdout', 'stderr'].find(
+    (stream) => outcome[stream].length > constants.MAX_STRING_LENGTH,
+  );
+  if (name === undefined) return;
+  const message = `${name} has ${outcome[name].length} bytes, more than a string can hold; use encoding: 'buffer' or a smaller maxOutputBytes`;
+  const result = makeResult(outcome, { ...call, encoding: 'buffer' }, waited);
+  throw new PoolError('INVALID_ARGUMENT', message, { result });
+}
+
 /** The result of a call from the native outcome. `waited`: ms in line for a container, before the call. */
-function makeResult(outcome, { encoding, trim, ownInterpreter }, waited) {
+function makeResult(outcome, call, waited) {
+  const { encoding, trim, ownInterpreter } = call;
   const { stdout, stderr } = outcome;
   const binary = encoding === 'buffer';
+  if (!binary) checkLengths(outcome, call, waited);
   return {
-    stdout: binary ? stdout : text(stdout, 'stdout', trim),
-    stderr: binary ? stderr : text(stderr, 'stderr', trim),
+    stdout: binary ? stdout : text(stdout, trim),
+    stderr: binary ? stderr : text(stderr, trim),
     exitCode: outcome.exitCode,
     duration: Math.round(outcome.totalMs),
     reason: outcome.reason,

@@ -259,6 +259,33 @@ describe('run with files', () => {
     expect([String(files.toString), stdout]).toEqual(['toString', '']);
   });
 
+  test('has its result whatever becomes of them', async () => {
+    double.readAll = async () => failureJson('CONTAINER_LOST', 'gone');
+    const { files, fileErrors, exitCode } = await pool.run('1', { collect: '*' });
+    expect([Object.keys(files), exitCode]).toEqual([[], 0]);
+    expect(fileErrors).toEqual([
+      { path: null, code: 'CONTAINER_LOST', errno: null, message: 'gone' },
+    ]);
+  });
+
+  test('tells of each that could not be had', async () => {
+    const failed = failureJson('FILE_ERROR', 'no', { path: 'd', errno: 'EACCES' });
+    double.readAll = async () => ({ files: [], faults: [failed] });
+    const { fileErrors } = await pool.run('1', { collect: '*' });
+    expect(fileErrors).toEqual([{ path: 'd', code: 'FILE_ERROR', errno: 'EACCES', message: 'no' }]);
+    await expect(container.readFiles('*')).rejects.toMatchObject({ code: 'FILE_ERROR', path: 'd' });
+  });
+
+  test('rejects with the reason of a signal that was aborted as they were collected', async () => {
+    const controller = new AbortController();
+    double.readAll = () => {
+      controller.abort(new Error('enough'));
+      return new Promise(() => {});
+    };
+    const run = pool.run('1', { collect: '*', signal: controller.signal });
+    await expect(run).rejects.toThrow('enough');
+  });
+
   test.each([{ reason: 'timeout' }, { reason: 'output_limit' }, { reason: 'cpu', signal: 9 }])(
     'asks for none where the call ended the container: %p',
     async (ended) => {

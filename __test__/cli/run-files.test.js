@@ -186,6 +186,18 @@ describe('--collect and --out', () => {
     expect(code).toBe(125);
   });
 
+  test('what can not be written is told beside a result that is there, and the rest is written', async () => {
+    bench.engine.reply('the tool', { files: { a: 'x', b: 'y' }, stdout: 'said' });
+    fs.mkdirSync(at('here/a'), { recursive: true });
+    const { stdout, code } = await run('--json', '--collect', '*', '--out', at('here'));
+    expect(JSON.parse(stdout)).toMatchObject({
+      stdout: 'said',
+      files: [{ path: 'b', bytes: 1 }],
+      fileErrors: [{ path: 'a', code: 'INVALID_ARGUMENT' }],
+    });
+    expect(code).toBe(125);
+  });
+
   test('a folder that can not be made is told before anything is', async () => {
     const { stderr, code } = await run('--collect', '*', '--out', path.join(script, 'x'));
     expect(stderr).toContain(`--out ${script}/x: ENOTDIR`);

@@ -326,6 +326,61 @@ while True:
   });
 });
 
+describe('what can not be read is named beside a result that is there', () => {
+  const stdout = 'important';
+  const denied = (path) => ({
+    path,
+    code: 'FILE_ERROR',
+    errno: 'EACCES',
+    message: expect.stringContaining(`"${path}"`),
+  });
+  const run = (script) =>
+    pool.run(`import os\n${script}\nprint("important")`, { collect: '**', timeout: 20_000 });
+
+  test('a folder, and what is in it', async () => {
+    const script =
+      'os.mkdir("d"); open("d/f", "w"); os.chmod("d", 0); open("good", "w").write("1")';
+    const result = await run(script);
+    expect(result).toMatchObject({ stdout, fileErrors: [denied('d')] });
+    expect(Object.keys(result.files)).toEqual(['good']);
+  });
+
+  test('a file', async () => {
+    const result = await run('open("f", "w"); os.chmod("f", 0); open("good", "w").write("1")');
+    expect(result).toMatchObject({ stdout, fileErrors: [denied('f')] });
+    expect(Object.keys(result.files)).toEqual(['good']);
+  });
+
+  test('files in a folder of which only the names can be read', async () => {
+    const result = await run('os.mkdir("d"); open("d/f", "w"); os.chmod("d", 0o444)');
+    expect(result).toMatchObject({ stdout, fileErrors: [denied('d/f')] });
+  });
+
+  test('a file beyond the bytes that may be collected; a smaller one behind it is there', async () => {
+    const script =
+      'open("a", "w").truncate(67000000); open("b", "w").truncate(9000000); open("c", "w")';
+    const result = await run(script);
+    expect(result).toMatchObject({ stdout, fileErrors: [{ path: 'b', code: 'FILE_LIMIT' }] });
+    expect(Object.keys(result.files)).toEqual(['a', 'c']);
+  });
+
+  test('files beyond the most; the first by name are there', async () => {
+    const result = await run('for n in range(1001): open("%04d" % n, "w")');
+    expect(result).toMatchObject({ stdout, fileErrors: [{ path: null, code: 'FILE_LIMIT' }] });
+    expect(Object.keys(result.files)).toHaveLength(1000);
+  });
+
+  test('and a name that nothing has is no error', async () => {
+    const result = await pool.run('print("important")', { collect: ['nothing', '*.txt'] });
+    expect(result).toMatchObject({ stdout, fileErrors: [] });
+  });
+
+  test('while readFiles, which can be called again, rejects and names it', async () => {
+    await python('import os; os.mkdir("d"); os.chmod("d", 0)');
+    await expect(container.readFiles('**')).rejects.toMatchObject(denied('d'));
+  });
+});
+
 test('files are reached while a script runs', async () => {
   const waiting = container.execute(
     'import os, time\nopen("begun", "w").close()\nwhile not os.path.exists("go"): time.sleep(0.01)\nprint(open("go").read())',

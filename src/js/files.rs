@@ -12,7 +12,7 @@ use napi_derive::napi;
 use super::{call::NativeCall, container::NativeContainer, failure, promise::promise};
 use crate::{
     runner::{files::Piece, glob::Glob},
-    sandbox::Bounds,
+    sandbox::{Bounds, Found},
 };
 
 /// See [`Piece`].
@@ -37,6 +37,24 @@ impl From<NativePiece> for Piece {
 pub struct NativeFile {
     pub path: String,
     pub data: Buffer,
+}
+
+/// See [`Found`].
+#[napi(object)]
+pub struct NativeFound {
+    pub files: Vec<NativeFile>,
+    /// Failures.
+    pub faults: Vec<String>,
+}
+
+impl From<Found> for NativeFound {
+    fn from(Found { files, faults }: Found) -> Self {
+        let native = |(path, data): (_, Vec<u8>)| NativeFile { path, data: data.into() };
+        Self {
+            files: files.into_iter().map(native).collect(),
+            faults: faults.iter().map(failure::text).collect(),
+        }
+    }
 }
 
 /// What is wrong with a pattern for files, as a failure; `null`: nothing.
@@ -105,8 +123,8 @@ impl NativeContainer {
         })
     }
 
-    /// Resolves with the files, or with a failure.
-    #[napi(catch_unwind, ts_return_type = "Promise<Array<NativeFile> | string>")]
+    /// Resolves with the files and why there are not more, or with a failure.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeFound | string>")]
     pub fn read_files<'env>(
         &self,
         env: &'env Env,
@@ -121,10 +139,7 @@ impl NativeContainer {
         promise(env, async move {
             let max_files = max_files as usize;
             let files = sandbox.read_files(&patterns, max_files, max_bytes as u64, bounds).await;
-            failure::or_value(files.map(|files| {
-                let native = |(path, data): (_, Vec<u8>)| NativeFile { path, data: data.into() };
-                files.into_iter().map(native).collect::<Vec<_>>()
-            }))
+            failure::or_value(files.map(NativeFound::from))
         })
     }
 }

@@ -10,15 +10,18 @@ may have planted some, and may do so now. Strings and lists as in `supervisor.py
        (mode: what its permissions are to be; ffffffff: more pieces come)
     X, path, temporary name                   takes away what pieces have left
     L, most entries (4), most bytes (4), count, then of each folder: path, depth (4), flags (1)
-    R, most bytes (8), flags (1), paths       flag 1: what is not there is left out
+    R, most bytes (8), flags (1), paths       flag 1: what can't be read is passed over
 
 Answered on stdout, which nobody else holds, in frames: a byte of kind, two bytes of length, and:
 
     P  a file: (L) its path, (R) its place in the request (4)
     D  (R) data of that file
     Z  (R) its end, and how many bytes it had (8)
+    U  passed over: the place in the request (4), errno by name, NUL, in words, and (L) NUL and its path
+    B  (R) passed over, for it is larger than what is left of the most bytes: the place in the request (4)
     E  failed: the place in the request (4), errno by name, NUL, and in words; nothing follows
-    M  more than allowed: the place in the request (4), and of what (b: bytes, n: entries, d: depth)
+    M  more than allowed: the place in the request (4), and of what (b: bytes, n: entries, d: depth,
+       u: passed over)
     K  done: how many files there were (4)
 """
 
@@ -29,6 +32,8 @@ from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, errorcode
 
 # The most that is read at once, and that a frame holds.
 CHUNK = (1 << 16) - 1
+# The most that is told of what is passed over.
+PASSED_OVER = 1000
 MORE_PIECES = 0xFFFFFFFF
 FOLDER = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for somebody at its other end.
@@ -68,6 +73,10 @@ class Excess(Exception):
     """More than the request allows."""
 
 
+class Larger(Excess):
+    """A file of which nothing has been told."""
+
+
 def enter(name, at, make):
     try:
         return posix.open(name, FOLDER, dir_fd=at)
@@ -92,10 +101,22 @@ def folder(names, make=False):
     return at
 
 
-def pass_over(error):
-    """What is not there any more, or has become a link or something else, is nothing to find."""
-    if error.errno not in (ENOENT, ENOTDIR, ELOOP, EISDIR, ENXIO):
-        raise error
+def words(error):
+    return ("%s\0%s" % (errorcode.get(error.errno, ""), error.strerror)).encode()
+
+
+def pass_over(kind, payload=b""):
+    global passed_over
+    passed_over += 1
+    if passed_over > PASSED_OVER:
+        raise Excess(b"u")
+    tell(kind, little(place) + payload)
+
+
+def miss(error, path):
+    """A folder that is not there any more, or has become a link or something else, is nothing to find."""
+    if error.errno not in (ENOENT, ENOTDIR, ELOOP):
+        pass_over(b"U", words(error) + b"\0" + path)
 
 
 def kind_of(status):
@@ -179,7 +200,7 @@ def list_folders():
             try:
                 below = posix.open(name, FOLDER, dir_fd=at)
             except OSError as error:
-                pass_over(error)
+                miss(error, path + name)
                 continue
             # Other file systems stay out: below `/` there is more than files.
             if posix.fstat(below).st_dev == device:
@@ -192,7 +213,7 @@ def list_folders():
         try:
             at = folder(path.split(b"/") if path else [])
         except OSError as error:
-            pass_over(error)
+            miss(error, path)
             continue
         look(at, path + b"/" if path else b"", depth, posix.fstat(at).st_dev)
         posix.close(at)
@@ -212,7 +233,7 @@ def read_file(path, room):
         code = EISDIR if kind == 0o040000 else ENXIO
         raise OSError(code, posix.strerror(code))
     if status.st_size > room:
-        raise Excess(b"b")
+        raise Larger(b"b")
     tell(b"P", little(place))
     total = 0
     while True:
@@ -240,19 +261,23 @@ def read_files():
         except OSError as error:
             if not lenient:
                 raise
-            pass_over(error)
+            pass_over(b"U", words(error))
+        except Larger:
+            if not lenient:
+                raise
+            pass_over(b"B")
     return found
 
 
 # Beyond the largest file it may write it is to get an error, not the signal.
 _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
 place = 0
+passed_over = 0
 work = {b"W": write_pieces, b"X": take_away, b"L": list_folders, b"R": read_files}[take(1)]
 try:
     tell(b"K", little(work()))
 except OSError as error:
-    words = "%s\0%s" % (errorcode.get(error.errno, ""), error.strerror)
-    tell(b"E", little(place) + words.encode())
+    tell(b"E", little(place) + words(error))
 except Excess as excess:
     tell(b"M", little(place) + excess.args[0])
 posix._exit(0)

@@ -19,6 +19,9 @@ pub const HELPER: &str = include_str!("files.py");
 const LIST_ENTRIES: u32 = 100_000;
 const LIST_BYTES: u32 = 16 << 20;
 
+/// As many as `files.py` tells of.
+const MOST_PASSED_OVER: usize = 1000;
+
 /// The kind and the length of a frame.
 const HEAD: usize = 1 + 2;
 const MORE_PIECES: u32 = u32::MAX;
@@ -45,7 +48,7 @@ pub enum Request {
         temporary: String,
     },
     List(Vec<Folder>),
-    /// `lenient`: what is not there, or no regular file, is left out of the answer.
+    /// `lenient`: what can't be read is passed over.
     Read {
         paths: Vec<String>,
         max_bytes: u64,
@@ -104,12 +107,56 @@ pub enum Told {
     Content(usize, Vec<u8>),
 }
 
+/// Why a helper went past something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The system refused: its error by name and in words.
+    System { errno: String, words: String },
+    /// A file of more bytes than were left of those allowed.
+    Larger,
+}
+
+impl Obstacle {
+    /// Whether there is no regular file of that name, and so nothing to read.
+    pub fn is_no_file(&self) -> bool {
+        let Self::System { errno, .. } = self else { return false };
+        matches!(errno.as_str(), "ENOENT" | "ENOTDIR" | "ELOOP" | "EISDIR" | "ENXIO")
+    }
+}
+
+/// What a helper went past. `path`: of something it met in a folder; else it is one of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    pub place: usize,
+    pub path: Option<String>,
+    pub obstacle: Obstacle,
+}
+
+/// What a request has come to.
+#[derive(Debug)]
+pub struct Taken {
+    /// Whole files, also where the end is a fault.
+    pub told: Vec<Told>,
+    pub passed_over: Vec<PassedOver>,
+    pub end: Result<(), Fault>,
+}
+
+impl Taken {
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub fn whole(self) -> Result<Vec<Told>, Fault> {
+        self.end.map(|()| self.told)
+    }
+}
+
 /// Of what there was more than a request allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
     Bytes,
     Entries,
     Depth,
+    PassedOver,
 }
 
 /// Why a request has no good answer. `place`: which of the paths or folders of the request.
@@ -144,6 +191,7 @@ impl Answer {
             most,
             listing: matches!(request, Request::List(_)),
             told: Vec::new(),
+            passed_over: Vec::new(),
             open: false,
             end: None,
         })))
@@ -160,18 +208,14 @@ impl Answer {
     }
 
     /// What was answered until now; the whole of it, once the job has ended.
-    ///
-    /// # Errors
-    ///
-    /// See [`Fault`].
-    pub fn take(&self) -> Result<Vec<Told>, Fault> {
+    pub fn take(&self) -> Taken {
         let mut reading = self.lock();
-        let told = std::mem::take(&mut reading.told);
-        match reading.end.clone() {
-            Some(Ok(())) => Ok(told),
-            Some(Err(fault)) => Err(fault),
-            None => Err(Fault::Incomplete),
+        let mut told = std::mem::take(&mut reading.told);
+        if reading.open {
+            told.pop();
         }
+        let passed_over = std::mem::take(&mut reading.passed_over);
+        Taken { told, passed_over, end: reading.end.clone().unwrap_or(Err(Fault::Incomplete)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading> {
@@ -188,6 +232,7 @@ struct Reading {
     most: usize,
     listing: bool,
     told: Vec<Told>,
+    passed_over: Vec<PassedOver>,
     /// Whether the last file is not complete.
     open: bool,
     end: Option<Result<(), Fault>>,
@@ -262,6 +307,25 @@ impl Reading {
                 self.end = Some(Ok(()));
                 Ok(())
             }
+            (b'U' | b'B', _) if self.open || self.passed_over.len() == MOST_PASSED_OVER => wrong,
+            (b'U', _) => {
+                let text = String::from_utf8_lossy(payload.get(4..).unwrap_or_default());
+                let mut parts = text.splitn(3, '\0').map(str::to_owned);
+                let (Some(place), Some(errno), Some(words)) =
+                    (number(payload), parts.next(), parts.next())
+                else {
+                    return wrong;
+                };
+                let obstacle = Obstacle::System { errno, words };
+                self.passed_over.push(PassedOver { place, path: parts.next(), obstacle });
+                Ok(())
+            }
+            (b'B', _) => {
+                let Some(place) = number(payload) else { return wrong };
+                let obstacle = Obstacle::Larger;
+                self.passed_over.push(PassedOver { place, path: None, obstacle });
+                Ok(())
+            }
             (b'E', _) => {
                 let words = payload.get(4..).and_then(|words| std::str::from_utf8(words).ok());
                 match (number(payload), words.and_then(|words| words.split_once('\0'))) {
@@ -278,6 +342,7 @@ impl Reading {
                     Some(b'b') => Excess::Bytes,
                     Some(b'n') => Excess::Entries,
                     Some(b'd') => Excess::Depth,
+                    Some(b'u') => Excess::PassedOver,
                     _ => return wrong,
                 };
                 number(payload).map_or(wrong, |place| Err(Fault::Excess { place, of }))
@@ -325,7 +390,7 @@ mod tests {
             answer.lock().feed(&stream[start..cut]);
             start = cut;
         }
-        answer.take()
+        answer.take().whole()
     }
 
     fn one_file(data: &[u8]) -> Vec<u8> {
@@ -383,6 +448,36 @@ mod tests {
         let stream = frame(b'M', b"\x01\0\0\0b");
         let fault = Fault::Excess { place: 1, of: Excess::Bytes };
         assert_eq!(answer(&read(1, 2), &stream, &[]), Err(fault));
+    }
+
+    #[test]
+    fn what_is_passed_over_is_told_with_its_place_and_path() {
+        let (errno, words) = ("EACCES".to_owned(), "Permission denied".to_owned());
+        let request = read(8, 4);
+        let answer = Answer::to(&request);
+        answer.lock().feed(&frame(b'U', b"\x00\0\0\0EACCES\0Permission denied"));
+        answer.lock().feed(&frame(b'B', b"\x02\0\0\0"));
+        answer.lock().feed(&frame(b'U', b"\x03\0\0\0EACCES\0Permission denied\0d/e"));
+        let system = Obstacle::System { errno, words };
+        let expected = [
+            PassedOver { place: 0, path: None, obstacle: system.clone() },
+            PassedOver { place: 2, path: None, obstacle: Obstacle::Larger },
+            PassedOver { place: 3, path: Some("d/e".to_owned()), obstacle: system },
+        ];
+        assert_eq!(answer.take().passed_over, expected);
+    }
+
+    #[test]
+    fn of_an_answer_that_broke_off_the_whole_files_are_there() {
+        let whole = one_file(b"data");
+        let stream = [&whole[..whole.len() - frame(b'K', &[0; 4]).len()]].concat();
+        let answer = Answer::to(&read(8, 4));
+        answer
+            .lock()
+            .feed(&[stream, frame(b'P', &2u32.to_le_bytes()), frame(b'D', b"da")].concat());
+        let Taken { told, end, .. } = answer.take();
+        assert_eq!(told, [Told::Content(1, b"data".to_vec())]);
+        assert_eq!(end, Err(Fault::Incomplete));
     }
 
     proptest! {

@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call::{Call, Reason},
+    container::Ending,
     sandbox::Sandbox,
 };
 use crate::{
     error::{Code, Error, Result},
     runner::{
-        files::{Answer, Excess, Fault, Piece, Request, Told},
+        files::{Answer, Excess, Fault, Obstacle, PassedOver, Piece, Request, Taken, Told},
         glob::{Folder, Glob, DEPTH},
         job::{Job, Work},
         output::Wanted,
@@ -33,6 +34,28 @@ pub struct Bounds {
     pub cancel: CancellationToken,
 }
 
+/// What there is of the files asked for.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// By path.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Why there are not more.
+    pub faults: Vec<Error>,
+}
+
+/// What an answer has, and how far it goes.
+struct Asked {
+    told: Vec<Told>,
+    passed_over: Vec<PassedOver>,
+    end: Result<()>,
+}
+
+impl Asked {
+    fn whole(self) -> Result<Vec<Told>> {
+        self.end.map(|()| self.told)
+    }
+}
+
 impl Sandbox {
     /// Writes pieces of files. One without a further piece is complete then, or as it was before.
     ///
@@ -42,8 +65,8 @@ impl Sandbox {
     /// the container is ended.
     pub async fn write_files(&self, pieces: Vec<Piece>, bounds: Bounds) -> Result<()> {
         let names: Vec<String> = pieces.iter().map(|piece| piece.path.clone()).collect();
-        self.ask(Request::Write(pieces), bounds, |place| names.get(place), "written").await?;
-        Ok(())
+        let asked = self.ask(Request::Write(pieces), bounds, |place| names.get(place), "written");
+        asked.await.end
     }
 
     /// Takes away what the pieces of a file that is not to be completed have left.
@@ -58,8 +81,9 @@ impl Sandbox {
         bounds: Bounds,
     ) -> Result<()> {
         let name = path.clone();
-        self.ask(Request::Discard { path, temporary }, bounds, |_| Some(&name), "removed").await?;
-        Ok(())
+        let asked =
+            self.ask(Request::Discard { path, temporary }, bounds, |_| Some(&name), "removed");
+        asked.await.end
     }
 
     /// What a file holds.
@@ -69,39 +93,44 @@ impl Sandbox {
     /// `FileNotFound`; `FileLimit`: it has more bytes; else as [`Sandbox::write_files`].
     pub async fn read_file(&self, path: String, max_bytes: u64, bounds: Bounds) -> Result<Vec<u8>> {
         let request = Request::Read { paths: vec![path.clone()], max_bytes, lenient: false };
-        let told = self.ask(request, bounds, |_| Some(&path), "read").await?;
+        let told = self.ask(request, bounds, |_| Some(&path), "read").await.whole()?;
         match told.into_iter().next() {
             Some(Told::Content(_, data)) => Ok(data),
             _ => Err(self.fault(Fault::Incomplete, None, "read")),
         }
     }
 
-    /// The files that any of the patterns matches, by path.
+    /// The files that any of the patterns matches. What can't be had of them is among the faults: a
+    /// folder or a file that can't be read, files beyond the limits, an end that came before theirs.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument`: no pattern ([`Glob`]). `FileLimit`: there are more of them, they have more
-    /// bytes together, or there is too much to look at; else as [`Sandbox::write_files`].
+    /// `InvalidArgument`: no pattern ([`Glob`]).
     pub async fn read_files(
         &self,
         patterns: &[String],
         max_files: usize,
         max_bytes: u64,
         bounds: Bounds,
-    ) -> Result<Vec<(String, Vec<u8>)>> {
+    ) -> Result<Found> {
         let globs: Vec<Glob> =
             patterns.iter().map(|text| Glob::new(text)).collect::<Result<_>>()?;
         let end = bounds.deadline.map(|deadline| Instant::now() + deadline);
-        let mut paths: BTreeSet<String> =
+        let literals: BTreeSet<String> =
             globs.iter().filter_map(Glob::literal).map(String::from).collect();
+        let mut found = Found::default();
+        let mut paths = literals.clone();
         let mut folders: Vec<Folder> =
             globs.iter().filter(|glob| glob.literal().is_none()).map(Glob::folder).collect();
         folders.dedup();
         if !folders.is_empty() {
             let names: Vec<String> = folders.iter().map(|folder| folder.path.clone()).collect();
             let request = Request::List(folders);
-            let told =
-                self.ask(request, bounds.clone(), |place| names.get(place), "listed").await?;
+            let asked = self.ask(request, bounds.clone(), |place| names.get(place), "listed").await;
+            let past =
+                |past: PassedOver| self.obstacle(past.obstacle, past.path.as_ref(), "listed");
+            found.faults.extend(asked.passed_over.into_iter().map(past));
+            found.faults.extend(asked.end.err());
             let expired = async {
                 match end {
                     Some(end) => sleep_until(end).await,
@@ -110,12 +139,16 @@ impl Sandbox {
             };
             tokio::select! {
                 biased;
-                () = bounds.cancel.cancelled() => return Err(self.terminated_error()),
-                () = expired => {
-                    self.end();
-                    return Err(self.overdue(bounds.deadline));
+                () = bounds.cancel.cancelled() => {
+                    found.faults.push(self.terminated_error());
+                    return Ok(found);
                 }
-                () = choose(&globs, told, &mut paths) => {}
+                () = expired => {
+                    self.end(Ending::Asked);
+                    found.faults.push(self.overdue(bounds.deadline));
+                    return Ok(found);
+                }
+                () = choose(&globs, asked.told, &mut paths) => {}
             }
         }
         if paths.len() > max_files {
@@ -123,24 +156,36 @@ impl Sandbox {
                 "{} files match; the most is {max_files}: narrow the pattern, or raise maxFiles.",
                 paths.len()
             );
-            return Err(Error::new(Code::FileLimit, message).container(self.id()));
+            found.faults.push(Error::new(Code::FileLimit, message).container(self.id()));
+            while paths.len() > max_files {
+                paths.pop_last();
+            }
         }
         if paths.is_empty() {
-            return Ok(Vec::new());
+            return Ok(found);
         }
         let mut paths: Vec<String> = paths.into_iter().collect();
         let request = Request::Read { paths: paths.clone(), max_bytes, lenient: true };
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         let bounds = Bounds { deadline: left, ..bounds };
-        let told = self.ask(request, bounds, |place| paths.get(place), "read").await?;
-        let mut files = Vec::with_capacity(told.len());
-        for told in told {
-            if let Told::Content(place, data) = told {
-                // Its place is one of those asked for: `Answer` sees to that.
-                files.push((std::mem::take(&mut paths[place]), data));
+        let asked = self.ask(request, bounds, |place| paths.get(place), "read").await;
+        for PassedOver { place, obstacle, .. } in asked.passed_over {
+            let path = paths.get(place);
+            // A name that nothing has, or no file, is one that nothing matches.
+            let unmatched =
+                obstacle.is_no_file() && path.is_some_and(|path| literals.contains(path));
+            if !unmatched {
+                found.faults.push(self.obstacle(obstacle, path, "read"));
             }
         }
-        Ok(files)
+        found.faults.extend(asked.end.err());
+        for told in asked.told {
+            if let Told::Content(place, data) = told {
+                // Its place is one of those asked for: `Answer` sees to that.
+                found.files.push((std::mem::take(&mut paths[place]), data));
+            }
+        }
+        Ok(found)
     }
 
     /// Runs the helper once. `name`: the path at a place of the request; `done`: what was to be done to it.
@@ -150,7 +195,7 @@ impl Sandbox {
         bounds: Bounds,
         name: impl Fn(usize) -> Option<&'a String>,
         done: &str,
-    ) -> Result<Vec<Told>> {
+    ) -> Asked {
         let Bounds { deadline, cancel } = bounds;
         let answer = Answer::to(&request);
         let work = Work::Files(request.encode());
@@ -164,26 +209,38 @@ impl Sandbox {
             cancel,
             kill: CancellationToken::new(),
         };
-        let outcome = self.execute(call).await?;
-        if outcome.reason == Reason::Timeout {
-            return Err(self.overdue(deadline));
-        }
-        answer.take().map_err(|fault| {
-            let path = match &fault {
-                Fault::System { place, .. } | Fault::Excess { place, .. } => name(*place),
-                // The only one it can be.
-                _ => name(0).filter(|_| name(1).is_none()),
-            };
-            match (fault, outcome.reason) {
-                (Fault::Incomplete, Reason::Oom) => {
-                    let message =
-                        "Files could not be handled: the container's memory ran out. What is \
-                                   in a tmpfs counts; raise memory.";
-                    Error::new(Code::FileError, message).container(self.id())
+        let outcome = self.execute(call).await;
+        let Taken { told, passed_over, end } = answer.take();
+        let end = match outcome {
+            Err(error) => Err(error),
+            Ok(outcome) if outcome.reason == Reason::Timeout => Err(self.overdue(deadline)),
+            Ok(outcome) => end.map_err(|fault| {
+                let path = match &fault {
+                    Fault::System { place, .. } | Fault::Excess { place, .. } => name(*place),
+                    // The only one it can be.
+                    _ => name(0).filter(|_| name(1).is_none()),
+                };
+                match (fault, outcome.reason) {
+                    (Fault::Incomplete, Reason::Oom) => {
+                        let message =
+                            "Files could not be handled: the container's memory ran out. \
+                                       What is in a tmpfs counts; raise memory.";
+                        Error::new(Code::FileError, message).container(self.id())
+                    }
+                    (fault, _) => self.fault(fault, path, done),
                 }
-                (fault, _) => self.fault(fault, path, done),
-            }
-        })
+            }),
+        };
+        Asked { told, passed_over, end }
+    }
+
+    fn obstacle(&self, obstacle: Obstacle, path: Option<&String>, done: &str) -> Error {
+        let place = 0;
+        let fault = match obstacle {
+            Obstacle::System { errno, words } => Fault::System { place, errno, words },
+            Obstacle::Larger => Fault::Excess { place, of: Excess::Bytes },
+        };
+        self.fault(fault, path, done)
     }
 
     fn overdue(&self, deadline: Option<Duration>) -> Error {
@@ -217,6 +274,9 @@ impl Sandbox {
                     Excess::Bytes | Excess::Entries => {
                         format!("There are too many files in {shown}; narrow the pattern.")
                     }
+                    Excess::PassedOver => format!(
+                        "There is too much that can't be {done} in {shown}; narrow the pattern."
+                    ),
                     Excess::Depth => format!(
                         "There are folders more than {DEPTH} deep in {shown}; narrow the pattern."
                     ),

@@ -13,6 +13,6 @@ mod sandbox;
 
 pub use call::{Call, Outcome, Path, Reason, Timings};
 pub use container::{Container, Paths, Status};
-pub use files::Bounds;
+pub use files::{Bounds, Found};
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;

@@ -87,7 +87,7 @@ async fn ask(session: &Session, request: Request) -> (End, Result<Vec<Told>, Fau
     let output = Output::new(wanted, Some(answer.tap()));
     let job = Job { work: Work::Files(request.encode()), env: Vec::new() };
     let end = timeout(PATIENCE, session.run(job, output, oneshot::channel().0)).await;
-    (end.expect("the request ends").expect("the session holds"), answer.take())
+    (end.expect("the request ends").expect("the session holds"), answer.take().whole())
 }
 
 fn reading(paths: &[&str], max_bytes: u64, lenient: bool) -> Request {
