@@ -3,8 +3,7 @@
 const { randomBytes } = require('node:crypto');
 
 const { serveFiles } = require('./files');
-const { frame } = require('./frames');
-const { Supervisor } = require('./supervisor');
+const { Supervisor, output } = require('./supervisor');
 
 /** A container of a fake engine: what it was made from, and its attached stream. */
 class FakeContainer {
@@ -61,7 +60,7 @@ class FakeContainer {
 
   /** What a job has of its container: itself, and a way to write before its end. */
   #streams() {
-    return { container: this, write: (stream, data) => this.write(frame(stream, data)) };
+    return { container: this, write: (stream, data) => this.write(output({ [stream]: data })) };
   }
 
   /** Writes the answer's bytes, as far as its `cutAt`: there the stream ends. */

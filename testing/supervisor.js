@@ -157,4 +157,4 @@ function piped(perform) {
   };
 }
 
-module.exports = { Supervisor };
+module.exports = { Supervisor, output };
