@@ -1,10 +1,14 @@
 //! Whose a container is: the labels every container carries, and the proof that their owner is gone.
 //!
 //! A process id says something only where it was given out, so the host label stands for the host's
-//! name, this boot of its kernel and the process id namespace. Linux alone tells all three, and the
-//! start time that tells a process from a later one with the same id. On other unixes a process that
-//! is not there is proof; a reused id keeps its container. On Windows nothing is proven, so nothing is
-//! removed: there, as everywhere, it is the lifeline that ends the containers of a process that is gone.
+//! name, this boot of its kernel, the process id namespace and the time namespace. Linux alone tells all
+//! of them, and the start time that tells a process from a later one with the same id.
+//!
+//! Only the kernel's word that there is no such process (`kill` of signal 0: ESRCH) proves an end, or a
+//! start time other than that of the owner. That `/proc` shows no such process proves nothing: it hides
+//! those of others (`hidepid`, `ProtectProc` of systemd), and may be of another namespace. What can't be
+//! proven is left alone. On Windows nothing is proven, so nothing is removed: there, as everywhere, it is
+//! the lifeline that ends the containers of a process that is gone.
 
 use std::{
     collections::HashMap,
@@ -104,72 +108,69 @@ impl Owner {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod system {
-    use std::{fs, io};
+    use rustix::{
+        io::Errno,
+        process::{test_kill_process, Pid},
+    };
 
+    pub(super) use super::host::{identity as host_identity, started};
     use super::Process;
 
-    pub(super) fn host_identity() -> Option<String> {
-        let read = |path: &str| fs::read_to_string(path).ok();
-        let name = read("/proc/sys/kernel/hostname")?;
-        let boot = read("/proc/sys/kernel/random/boot_id")?;
-        let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-        Some(format!("{}\n{}\n{}", name.trim(), boot.trim(), namespace.display()))
-    }
-
-    /// Field 22 of `/proc/<pid>/stat`: clock ticks from boot on.
-    pub(super) fn started(pid: u32) -> Option<String> {
-        match process(pid) {
-            Process::Alive(started) => started,
-            _ => None,
-        }
-    }
-
     pub(super) fn process(pid: u32) -> Process {
-        match fs::read_to_string(format!("/proc/{pid}/stat")) {
-            Ok(stat) => read_stat(&stat),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Process::Gone,
-            Err(_) => Process::Unknown,
-        }
-    }
-
-    pub(super) fn read_stat(stat: &str) -> Process {
-        // The second field is the program's name in brackets and may hold anything, brackets too.
-        let Some((_, fields)) = stat.rsplit_once(") ") else {
+        let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return Process::Unknown;
         };
-        let mut fields = fields.split(' ');
-        match fields.next() {
-            // Dead, only not yet collected by its parent.
-            Some("Z" | "X") => Process::Gone,
-            _ => Process::Alive(fields.nth(18).map(str::to_owned)),
+        match test_kill_process(id) {
+            Err(Errno::SRCH) => Process::Gone,
+            // Not permitted to signal it: it is there.
+            Ok(()) | Err(Errno::PERM) => Process::Alive(started(pid)),
+            Err(_) => Process::Unknown,
         }
     }
 }
 
-#[cfg(all(unix, not(target_os = "linux")))]
-mod system {
-    use super::Process;
+#[cfg(target_os = "linux")]
+mod host {
+    use std::{fs, path::Path};
 
-    pub(super) fn host_identity() -> Option<String> {
+    pub(super) fn identity() -> Option<String> {
+        let read = |path: &str| fs::read_to_string(path).ok();
+        let name = read("/proc/sys/kernel/hostname")?;
+        let boot = read("/proc/sys/kernel/random/boot_id")?;
+        let pids = fs::read_link("/proc/self/ns/pid").ok()?;
+        // A kernel that has none tells none. Start times are told as this namespace counts.
+        let clocks = fs::read_link("/proc/self/ns/time").unwrap_or_default();
+        let namespaces = format!("{}\n{}", pids.display(), clocks.display());
+        Some(format!("{}\n{}\n{namespaces}", name.trim(), boot.trim()))
+    }
+
+    /// Field 22 of `/proc/<pid>/stat`: clock ticks from boot on.
+    pub(super) fn started(pid: u32) -> Option<String> {
+        // Mounted in another namespace, it tells of other processes by these ids.
+        let own = fs::read_link("/proc/self").ok()?;
+        if own != Path::new(&std::process::id().to_string()) {
+            return None;
+        }
+        start_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    pub(super) fn start_in(stat: &str) -> Option<String> {
+        // The second field is the program's name in brackets and may hold anything, brackets too.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        fields.split(' ').nth(19).map(str::to_owned)
+    }
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+mod host {
+    pub(super) fn identity() -> Option<String> {
         Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 
     pub(super) fn started(_: u32) -> Option<String> {
         None
-    }
-
-    pub(super) fn process(pid: u32) -> Process {
-        let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
-            return Process::Unknown;
-        };
-        match rustix::process::test_kill_process(pid) {
-            Err(rustix::io::Errno::SRCH) => Process::Gone,
-            // Not permitted to signal it: it is there.
-            Ok(()) | Err(rustix::io::Errno::PERM) => Process::Alive(None),
-            Err(_) => Process::Unknown,
-        }
     }
 }
 
@@ -259,11 +260,21 @@ mod tests {
     #[test]
     fn the_start_time_is_read_past_any_program_name() {
         let tail = "1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
-        assert_eq!(
-            system::read_stat(&format!("12 (a) R (b) S {tail}")),
-            Process::Alive(Some("4242".into()))
-        );
-        assert_eq!(system::read_stat(&format!("12 (x) Z {tail}")), Process::Gone);
+        for name in ["(a) R (b)", "node", ") S 1 2"] {
+            let stat = format!("12 ({name}) S {tail}");
+            assert_eq!(host::start_in(&stat).as_deref(), Some("4242"), "{name}");
+        }
+        assert_eq!(host::start_in("12 (a"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_is_gone_when_its_parent_has_collected_it_and_not_before() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        assert!(matches!(system::process(pid), Process::Alive(_)));
+        child.wait().unwrap();
+        assert_eq!(system::process(pid), Process::Gone);
     }
 
     #[cfg(target_os = "linux")]
