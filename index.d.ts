@@ -560,7 +560,8 @@ declare namespace ContainerPoolManager {
    * - `FILE_NOT_FOUND`: there is no such file (`path`) in the container.
    * - `FILE_LIMIT`: more files, or more bytes of them, than the call allows.
    * - `FILE_ERROR`: a file (`path`) could not be written or read (`errno`).
-   * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded.
+   * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded, or has no threads to run
+   *   on.
    * - `INTERNAL_ERROR`: a fault of this package.
    */
   export type PoolErrorCode =
