@@ -1,8 +1,20 @@
 //! The one error type of the crate. Each variant of [`Code`] is a `PoolError` code in JavaScript.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::Serialize;
+
+/// The most bytes of somebody else's words in a message.
+const LONGEST_WORDS: usize = 4 << 10;
+
+/// What an engine, an image or a registry says, as a message has it: no longer than anybody reads.
+pub fn excerpt(words: &str) -> Cow<'_, str> {
+    if words.len() <= LONGEST_WORDS {
+        return Cow::Borrowed(words);
+    }
+    let end = words.floor_char_boundary(LONGEST_WORDS);
+    Cow::Owned(format!("{}… ({} bytes in all)", &words[..end], words.len()))
+}
 
 /// What went wrong, in the words the JavaScript side shows as `PoolError.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -158,5 +170,19 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_without_an_end_are_cut_between_two_characters() {
+        assert_eq!(excerpt("no space left"), "no space left");
+        let words = format!("a{}", "é".repeat(1 << 20));
+        let shown = excerpt(&words);
+        assert!(shown.starts_with("aéé") && shown.ends_with("é… (2097153 bytes in all)"));
+        assert!(shown.len() < LONGEST_WORDS + 40);
     }
 }

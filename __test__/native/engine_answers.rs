@@ -281,6 +281,20 @@ async fn an_engines_error_comes_with_its_status_and_words() {
     assert!(error.message.contains("disk full"), "{}", error.message);
 }
 
+#[tokio::test]
+async fn an_engines_words_without_an_end_are_cut() {
+    for call in ["/create", "/attach"] {
+        let fake = Fake::new(move |request, _| match request {
+            _ if request.contains(call) => refused(500, &"no ".repeat(1 << 19)),
+            _ => well(request),
+        });
+        let error = why(fake.docker().create(cat()).await.err().unwrap());
+        assert_eq!(error.status_code, Some(500));
+        assert!(error.message.contains("answered 500"), "{call}");
+        assert!(error.message.len() < 8 << 10, "{call}: {} bytes", error.message.len());
+    }
+}
+
 /// What an engine that says this of itself is told to make.
 async fn made_on(info: &'static str) -> serde_json::Value {
     let made = Arc::new(Mutex::new(serde_json::Value::Null));
@@ -311,6 +325,15 @@ async fn a_container_is_made_with_a_filter_of_our_own_and_no_swap() {
     assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
     assert!(options.contains(&"no-new-privileges".into()));
     assert_eq!(made["MemorySwap"], made["Memory"]);
+}
+
+#[tokio::test]
+async fn a_long_answer_is_read_as_a_short_one_is() {
+    let labels = "x".repeat(1 << 20);
+    let info =
+        format!(r#"{{"ServerVersion":"27.0.3","SecurityOptions":[],"Labels":["{labels}"]}}"#);
+    let made = made_on(info.leak()).await;
+    assert_eq!(made["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::{
     sandbox::Sandbox,
 };
 use crate::{
-    error::{Code, Error, Result},
+    error::{excerpt, Code, Error, Result},
     runner::{
         files::{Answer, Excess, Fault, Obstacle, PassedOver, Piece, Request, Taken, Told},
         glob::{Folder, Glob, DEPTH},
@@ -263,7 +263,8 @@ impl Sandbox {
                     "ENOENT" => Code::FileNotFound,
                     _ => Code::FileError,
                 };
-                let message = format!("{shown} could not be {done}: {words}{}.", advice(&errno));
+                let message =
+                    format!("{shown} could not be {done}: {}{}.", excerpt(&words), advice(&errno));
                 (code, message, Some(errno))
             }
             Fault::Excess { of, .. } => {

@@ -304,7 +304,10 @@ impl Client {
     }
 
     /// What a container has used until now. An engine before API 1.41 takes a second for it.
-    pub(super) async fn container_stats<T: DeserializeOwned>(&self, id: &str) -> Result<T, Fault> {
+    pub(super) async fn container_stats<T: DeserializeOwned + Send + 'static>(
+        &self,
+        id: &str,
+    ) -> Result<T, Fault> {
         let path = format!("/containers/{id}/stats?stream=0&one-shot=1");
         self.call("container stats", self.timeout, self.link.transport.json(&path)).await
     }
@@ -357,7 +360,10 @@ impl Client {
         self.call("start exec", self.timeout, self.link.transport.upgrade(&path, body)).await
     }
 
-    pub(super) async fn inspect_exec<T: DeserializeOwned>(&self, id: &str) -> Result<T, Fault> {
+    pub(super) async fn inspect_exec<T: DeserializeOwned + Send + 'static>(
+        &self,
+        id: &str,
+    ) -> Result<T, Fault> {
         let path = format!("/exec/{id}/json");
         self.call("inspect exec", self.timeout, self.link.transport.json(&path)).await
     }

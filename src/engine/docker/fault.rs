@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::error::{Code, Error};
+use crate::error::{excerpt, Code, Error};
 
 /// Why a call gave no result: told apart by what may have happened on the engine's side.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Fault {
             Fault::Unreachable(error) => error,
             Fault::Unanswered(why) => Error::new(
                 Code::EngineUnavailable,
-                format!("{call}: the connection to the engine at {address} broke before it answered ({why}); check that the engine runs"),
+                format!("{call}: the connection to the engine at {address} broke before it answered ({}); check that the engine runs", excerpt(&why)),
             ),
             Fault::Overdue(limit) => Error::new(
                 Code::EngineUnavailable,
@@ -57,16 +57,16 @@ impl Fault {
             .timeout(limit),
             Fault::Refused { status, message } => Error::new(
                 Code::EngineError,
-                format!("{call}: the engine at {address} answered {status}: {}", message.trim()),
+                format!("{call}: the engine at {address} answered {status}: {}", excerpt(message.trim())),
             )
             .status(status),
             Fault::Failed(message) => Error::new(
                 Code::EngineError,
-                format!("{call}: the engine at {address} failed: {}", message.trim()),
+                format!("{call}: the engine at {address} failed: {}", excerpt(message.trim())),
             ),
             Fault::Garbled(why) => Error::new(
                 Code::EngineError,
-                format!("{call}: the answer of the engine at {address} can't be read: {why}"),
+                format!("{call}: the answer of the engine at {address} can't be read: {}", excerpt(&why)),
             ),
         }
     }

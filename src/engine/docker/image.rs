@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{ContainerConfig, PullPolicy},
-    error::{Code, Error, Result},
+    error::{excerpt, Code, Error, Result},
 };
 
 /// One line of a pull's report. bollard's own type knows `errorDetail` alone, and takes a line with
@@ -156,6 +156,7 @@ fn take(line: &[u8], image: &Reference, report: &OnPull) -> Result<(), Fault> {
         line.progress_detail.map_or((None, None), |detail| (detail.current, detail.total));
     // On lines about the whole image, docker puts the tag where a layer's id would be.
     let layer = line.id.filter(|id| Some(id.as_str()) != image.pull_tag());
+    let status = excerpt(&status).into_owned();
     report(PullProgress { image: image.as_str().to_owned(), layer, status, current, total });
     Ok(())
 }

@@ -29,7 +29,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use serde::{de::DeserializeOwned, Deserialize};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::spawn_blocking};
 use tower_service::Service;
 
 use super::{
@@ -46,6 +46,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_IDLE: usize = 8;
 /// An answer beyond this is no answer to a call made here.
 const MAX_ANSWER: usize = 16 << 20;
+/// One beyond this takes long enough to read that others would wait for it.
+const SHORT_ANSWER: usize = 64 << 10;
+/// What is read of an engine's refusal: its words are at the beginning.
+const MAX_REFUSAL: usize = 64 << 10;
 
 type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -137,10 +141,12 @@ impl Transport {
     }
 
     /// Sends a request of our own and reads the JSON it is answered with.
-    pub(super) async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
+    pub(super) async fn json<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<T, Fault> {
         let response = self.send(Method::GET, path, &[], Bytes::new()).await?;
-        let body = whole(response).await?;
-        serde_json::from_slice(&body).map_err(|error| Fault::Garbled(error.to_string()))
+        parsed(whole(response).await?).await
     }
 
     /// Sends a request whose answer is a raw stream in both directions.
@@ -215,6 +221,18 @@ fn full(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// Reads JSON. An image's labels can make an answer long, which is then read on a thread that may be
+/// held up.
+async fn parsed<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<T, Fault> {
+    let is_short = body.len() <= SHORT_ANSWER;
+    let read = move || serde_json::from_slice(&body);
+    let value = match is_short {
+        true => read(),
+        false => spawn_blocking(read).await.map_err(|error| Fault::Garbled(error.to_string()))?,
+    };
+    value.map_err(|error| Fault::Garbled(error.to_string()))
+}
+
 /// Reads an answer to its end.
 pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes, Fault> {
     match http_body_util::Limited::new(response.into_body(), MAX_ANSWER).collect().await {
@@ -229,15 +247,19 @@ async fn refusal(response: Response<Incoming>) -> Fault {
         message: String,
     }
     let status = response.status().as_u16();
-    match whole(response).await {
-        Ok(body) => Fault::Refused {
-            status,
-            message: serde_json::from_slice::<Refusal>(&body)
-                .map(|refusal| refusal.message)
-                .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned()),
-        },
-        Err(fault) => fault,
+    let mut body = response.into_body();
+    let mut said = Vec::new();
+    while said.len() < MAX_REFUSAL {
+        match body.frame().await {
+            None => break,
+            Some(Ok(frame)) => said.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+            Some(Err(error)) => return Fault::Unanswered(chain(&error)),
+        }
     }
+    let message = serde_json::from_slice::<Refusal>(&said)
+        .map(|refusal| refusal.message)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&said).into_owned());
+    Fault::Refused { status, message }
 }
 
 /// Makes connections to one address, whatever URI is asked for.
