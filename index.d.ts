@@ -700,6 +700,7 @@ declare namespace ContainerPoolManager {
     shmSize?: Bytes;
     /**
      * Limits by name, beside the default: one number for both, or soft and hard. `Infinity`: no limit.
+     * `nofile` is at least 32 and `fsize` 64 KiB: the pool's own process in the container needs them.
      * @defaultValue { nofile: 1024, core: 0, fsize: 64 MiB }, none if legacy
      */
     ulimits?: Readonly<Partial<Record<UlimitName, number | { soft: number; hard: number }>>>;
@@ -716,7 +717,11 @@ declare namespace ContainerPoolManager {
     log?: boolean;
     /** Labels for the containers, beside the pool's own (`scientist-pool.…`). @defaultValue {} */
     labels?: Readonly<Record<string, string>>;
-    /** Modules imported before a container counts as READY; importing them then costs a script nothing. @defaultValue [] */
+    /**
+     * Modules imported before a container counts as READY; importing them then costs a script nothing. What
+     * they print as they are imported goes nowhere.
+     * @defaultValue []
+     */
     preload?: readonly string[];
 
     /**

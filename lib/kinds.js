@@ -155,7 +155,7 @@ function mapOf(name, kind, expected) {
       if (!isRecord(value)) throw wrong(path, expected, value);
       const entries = Object.keys(value).map((key) => {
         name(key, path);
-        return [key, kind.read(value[key], `${path}[${show(key)}]`)];
+        return [key, kind.read(value[key], `${path}[${show(key)}]`, key)];
       });
       return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
     },
@@ -260,11 +260,13 @@ const ULIMITS =
     ' ',
   );
 
-const limit = whole(0, Number.MAX_SAFE_INTEGER, { none: true });
+/** What the pool's own processes in a container can't do without; of the others any number will do. */
+const LEAST = { fsize: 64 * KiB, nofile: 32 };
 
 /** A limit as (soft, hard), from one number for both or from `{ soft, hard }`. */
 const softAndHard = {
-  read(value, path) {
+  read(value, path, name) {
+    const limit = whole(LEAST[name] ?? 0, Number.MAX_SAFE_INTEGER, { none: true });
     if (!isRecord(value)) {
       const both = limit.read(value, path);
       return [both, both];

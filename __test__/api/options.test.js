@@ -126,9 +126,9 @@ test.each([
     { tmpfs: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777', '/work': 'size=1g' } },
   ],
   [
-    { ulimits: { nofile: { soft: 10, hard: 20 }, core: Infinity } },
+    { ulimits: { nofile: { soft: 64, hard: 128 }, core: Infinity } },
     'container',
-    { ulimits: { nofile: [10, 20], core: [-1, -1], fsize: [64 * MiB, 64 * MiB] } },
+    { ulimits: { nofile: [64, 128], core: [-1, -1], fsize: [64 * MiB, 64 * MiB] } },
   ],
   [
     { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } },
@@ -259,11 +259,11 @@ test('hardening: legacy makes containers as the old service did', () => {
 });
 
 test('single options still count beside hardening: legacy', () => {
-  const options = { hardening: 'legacy', user: '1000', capAdd: [], ulimits: { nofile: 9 } };
+  const options = { hardening: 'legacy', user: '1000', capAdd: [], ulimits: { nofile: 64 } };
   expect(configOf(options).container).toMatchObject({
     user: '1000',
     capAdd: [],
     readonlyRootfs: false,
   });
-  expect(configOf(options).container.ulimits).toEqual({ nofile: [9, 9] });
+  expect(configOf(options).container.ulimits).toEqual({ nofile: [64, 64] });
 });

@@ -124,3 +124,13 @@ finally:
 test('too many open files are an error', async () => {
   expect(await errorOf('while True: os.dup(0)', { ulimits: { nofile: 64 } })).toBe('EMFILE');
 });
+
+test.each([
+  ['open files', { nofile: 32 }],
+  ["a file's size", { fsize: 64 << 10 }],
+])('the least limit of %s leaves a script and its files the warm path', async (_, ulimits) => {
+  const pool = pools.make({ poolSize: 0, ulimits });
+  const call = { files: { a: 'x' } };
+  const result = await pool.run('import json; print(open("a").read())', call);
+  expect(result).toMatchObject({ stdout: 'x', stderr: '', path: 'warm' });
+});

@@ -292,6 +292,55 @@ async fn a_preloaded_module_is_there_already() {
 }
 
 #[tokio::test]
+async fn what_a_preloaded_module_prints_is_not_the_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let ways = "import ctypes, os, sys\n\
+                print('by print')\nprint('by print', file=sys.stderr)\n\
+                os.write(1, b'by write')\nos.system('echo by a child >&2')\n\
+                ctypes.CDLL(None).puts(b'by the C library')\nkept = sys.stdout\n";
+    std::fs::write(folder.path().join("talker.py"), ways).unwrap();
+    let env = [("PYTHONPATH", folder.path().to_str().unwrap())];
+    let (_supervisor, session) = boot(&["talker"], &env).await;
+    let session = session.expect("the supervisor comes up");
+    let source = "import os, sys, talker\n\
+                  if os.fork() == 0: sys.exit()\nos.wait()\n\
+                  print('mine', file=talker.kept)\nprint('mine', file=sys.stderr)";
+    let (end, stdout, stderr) = run(&session, script(source, &[], &[])).await;
+    assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(0), "mine\n", "mine\n"));
+}
+
+#[tokio::test]
+async fn what_comes_to_where_an_interpreter_looks_at_its_start_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = folder.path().join("lib");
+    let env = [("PYTHONPATH", lib.to_str().unwrap())];
+    let (_supervisor, session) = boot(&[], &env).await;
+    let session = session.expect("the supervisor comes up");
+    std::fs::create_dir(&lib).unwrap();
+    std::fs::write(lib.join("late.py"), "print('found')\n").unwrap();
+    std::fs::write(lib.join("usercustomize.py"), "print('begun')\n").unwrap();
+    let source = "import late, os, sys\n\
+                  print(sys.argv, os.environ['A'], os.environ['PYTHONPATH'].endswith('/lib'))";
+    let (end, stdout, stderr) = run(&session, script(source, &["x", "é"], &[("A", "ü")])).await;
+    let expected = "begun\nfound\n['-', 'x', 'é'] ü True\n";
+    assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(0), expected, ""));
+}
+
+#[tokio::test]
+async fn arguments_beyond_what_a_program_can_be_started_with_come_even_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = [("PYTHONPATH", folder.path().to_str().unwrap())];
+    let (_supervisor, session) = boot(&[], &env).await;
+    let session = session.expect("the supervisor comes up");
+    std::fs::write(folder.path().join("late.py"), "").unwrap();
+    let source = "import late, signal, sys\n\
+                  print(len(sys.argv[1]), signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN)";
+    let argument = "x".repeat(3 << 20);
+    let (_, stdout, _) = run(&session, script(source, &[&argument], &[])).await;
+    assert_eq!(stdout, "3145728 True\n");
+}
+
+#[tokio::test]
 async fn a_module_that_cannot_be_preloaded_fails_the_boot_and_is_named() {
     let (_supervisor, session) = boot(&["json", "no_such_module"], &[]).await;
     let Err(BootError::Failed(said)) = session else { panic!("the boot succeeded") };

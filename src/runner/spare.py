@@ -4,28 +4,33 @@
 interpreter is up and has not yet begun to read its program from stdin. It imports what is to be
 warm, waits for the job's environment and arguments on stdin, applies them, takes every trace of
 itself away and lets the interpreter go on: what is left in the pipe is the script, which is run by
-the interpreter's own main. So nothing about running it is imitated.
+the interpreter's own main. So nothing about running it is imitated. Where something has come to a
+place that an interpreter looks into as it starts, it is started again instead.
 
 The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
 its line to the supervisor), PRELOAD (imported before the interpreter counts as ready) and IDLE
 (imported while it waits; no harm if one is missing).
 """
 
+import _signal
 import atexit
 import gc
 import os
 import sys
 
+STDIN = 0
+CHUNK = 1 << 16
+
 
 def take(size):
     """Exactly that much of stdin, and nothing of the script behind it. EOF: there is no job."""
-    data = b""
+    data = bytearray()
     while len(data) < size:
-        chunk = os.read(0, size - len(data))
+        chunk = os.read(STDIN, min(size - len(data), CHUNK))
         if not chunk:
             os._exit(0)
         data += chunk
-    return data
+    return bytes(data)
 
 
 def number(data, position):
@@ -42,15 +47,17 @@ def strings(data, position):
     return items, position
 
 
-def coerced_locale():
-    """The value of LC_CTYPE, if it is the interpreter's own doing."""
+def first_environment():
+    """The environment this process was started with."""
     with open("/proc/self/environ", "rb") as file:
-        if any(entry.startswith(b"LC_CTYPE=") for entry in file.read().split(b"\0")):
-            return None
-    return os.environ.get("LC_CTYPE")
+        entries = file.read().split(b"\0")
+    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
-COERCED = coerced_locale()
+EXECUTABLE = sys.executable
+ENVIRONMENT = first_environment()
+# The value of LC_CTYPE, if it is the interpreter's own doing (PEP 538).
+COERCED = None if b"LC_CTYPE" in ENVIRONMENT else os.environ.get("LC_CTYPE")
 
 
 def vanish():
@@ -64,18 +71,62 @@ def vanish():
     rest = os.environ["PYTHONPATH"].partition(":")[2]
     if rest:
         os.environ["PYTHONPATH"] = rest
+        ENVIRONMENT[b"PYTHONPATH"] = os.fsencode(rest)
     else:
-        del os.environ["PYTHONPATH"]
+        del os.environ["PYTHONPATH"], ENVIRONMENT[b"PYTHONPATH"]
     os.close(ARCHIVE)
 
 
-def warm_up():
-    word = b"ready"
+def look():
+    """When each place last changed that an interpreter looks into as it starts; None: there is none."""
+    site = sys.modules["site"]
+    places = sys.path + site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        places.append(site.getusersitepackages())
+    times = []
+    for place in places:
+        try:
+            status = os.stat(place)
+            times.append((place, status.st_mtime_ns, status.st_ctime_ns))
+        except OSError:
+            times.append((place, None, None))
+    return times
+
+
+def flush():
+    """Has what was printed until here in the pipes, of which the supervisor throws it away."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    try:
+        import ctypes
+
+        # What was written by way of the C library.
+        ctypes.CDLL(None).fflush(None)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def preload():
+    """Gives the word for the supervisor."""
     try:
         for name in PRELOAD:
             __import__(name)
     except BaseException as error:
-        word = ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
+        return ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
+    return b"ready"
+
+
+def warm_up():
+    """Gives what `look` saw while the container had run nothing."""
+    word = b"ready"
+    if PRELOAD:
+        word = preload()
+        # It is the template's, and would come out with every script, and once more after each fork.
+        flush()
+    seen = look()
     try:
         os.write(LINE, word)
     except BrokenPipeError:
@@ -87,6 +138,7 @@ def warm_up():
         except ImportError:
             pass
     freeze()
+    return seen
 
 
 # What holds nothing whose end a script could see: no __del__, no callback, no open file, no
@@ -132,15 +184,30 @@ def freeze():
     main.update(names)
 
 
-def apply_job():
+def start_again(env, args):
+    """Becomes the `python3 -` that starts at this moment; its script is in the pipe."""
+    # Python ignores these two, and what it becomes would inherit that.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    try:
+        os.execve(EXECUTABLE, [b"python3", b"-"] + args, env)
+    except OSError:
+        # More than a program can be started with: only one that runs can have it.
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(number, _signal.SIG_IGN)
+
+
+def apply_job(seen):
     size, _ = number(take(4), 0)
     meta = take(size)
     env, position = strings(meta, 0)
     args, _ = strings(meta, position)
+    if look() != seen:
+        start_again({**ENVIRONMENT, **dict(zip(env[::2], env[1::2]))}, args)
     for name, value in zip(env[::2], env[1::2]):
         os.environb[name] = value
     if COERCED is not None:
-        # Coerced at the start of the interpreter (PEP 538), so it stands behind what was given.
+        # Coerced at the start of the interpreter, so it stands behind what was given.
         del os.environ["LC_CTYPE"]
         os.environ["LC_CTYPE"] = COERCED
     sys.argv[1:] = [os.fsdecode(arg) for arg in args]
@@ -168,7 +235,7 @@ def image_sitecustomize():
 
 vanish()
 raised = image_sitecustomize()
-warm_up()
-apply_job()
+seen = warm_up()
+apply_job(seen)
 if raised is not None:
     raise raised

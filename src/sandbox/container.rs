@@ -173,7 +173,8 @@ impl Container {
         let is_files = matches!(job.work, Work::Files(_));
         if is_files && matches!(self.init, Init::Idle { python: false, .. }) {
             let message =
-                "Files can't be written or read: the image has no python3 that could do it.";
+                "Files can't be written or read: the image has no python3 that could do it, or \
+                           memory, pidsLimit or ulimits are too small for one.";
             return Err(Error::new(Code::FileError, message).container(&self.id));
         }
 
