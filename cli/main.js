@@ -118,4 +118,4 @@ async function main(argv, { stdin, stdout, stderr, env } = process) {
   }
 }
 
-module.exports = { main };
+module.exports = { COMMANDS, COMMON, main };

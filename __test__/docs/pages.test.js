@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 const { ROOT } = require('../support/node');
-const { page, pages } = require('../support/pages');
+const { codes, page, pages, rows } = require('../support/pages');
 
 /** Those that show no code of a user's. */
 const WITHOUT_EXAMPLE = ['docs/benchmarks.md', 'docs/cli.md', 'docs/reliability.md'];
@@ -36,6 +36,29 @@ test.each(pages)('every link of $name leads somewhere', ({ name, links, anchors 
     return heading !== undefined && known !== undefined && !known.includes(heading);
   });
   expect(broken).toEqual([]);
+});
+
+/** The files and folders that a text names from the root on. */
+function files(text) {
+  return codes(text).filter((code) =>
+    /^(__test__|bench|cli|docs|examples|lib|scripts|src|tests)\/[\w./-]+$/.test(code),
+  );
+}
+
+test.each(pages)('every file that $name names is there', ({ text }) => {
+  expect(files(text).filter((file) => !fs.existsSync(path.join(ROOT, file)))).toEqual([]);
+});
+
+test('the suites that are said to show what is promised of a fault are there', () => {
+  const shown = rows(page('docs/reliability.md').section('## Faults')).map(
+    (row) => row['shown by'],
+  );
+  const missing = shown.flatMap(codes).filter((suite) => {
+    if (/^npm run/.test(suite)) return false;
+    const places = [suite, `__test__/${suite}.test.js`, `__test__/faults/${suite}.test.js`];
+    return !places.some((place) => fs.existsSync(path.join(ROOT, place)));
+  });
+  expect(missing).toEqual([]);
 });
 
 describe('the examples in JavaScript', () => {
