@@ -59,13 +59,13 @@ describe('the figures', () => {
     expect(text).not.toContain('Slower than dockerode, sequential');
   });
 
-  test('name missed targets with their limit', () => {
+  test('name missed targets first', () => {
     const report = example();
     report.targets = [
-      { what: 'this', limit: '<= 2', value: 3.9, interval: null, met: false },
-      { what: 'that', limit: '<= 2', value: 1, interval: null, met: true },
+      { what: 'this', limit: '<= 2', value: 1, interval: null, met: true },
+      { what: 'that', limit: '<= 2', value: 3.9, interval: null, met: false },
     ];
-    expect(figures(report).unflattering()).toContain('Target missed: this: 3.90, not <= 2.');
-    expect(figures(report).unflattering()).not.toContain('that');
+    const [, , first] = figures(report).targets().split('\n');
+    expect(first).toMatch(/that.*3\.90.*missed/);
   });
 });

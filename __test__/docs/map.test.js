@@ -15,6 +15,8 @@ function* paths() {
   const above = [];
   for (const line of map.trimEnd().split('\n')) {
     const [, indent, names] = /^( *)(.*?)(?: {2,}|$)/.exec(line);
+    // What goes on in the column of what they are for.
+    if (indent.length > 20) continue;
     while (above.length > 0 && above.at(-1).indent >= indent.length) above.pop();
     const folder = above.at(-1)?.path ?? '';
     for (const name of names.split(', ')) yield path.join(folder, name);
