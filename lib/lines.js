@@ -4,8 +4,8 @@ const { StringDecoder } = require('node:string_decoder');
 
 /**
  * The lines of a stream, without their ends (`\n` or `\r\n`); the last one need not have an end. A line
- * of more than `maxLength` characters comes in pieces of that many, so a stream without line ends costs
- * no more memory than that.
+ * of more than `maxLength` characters comes in pieces of no more than that, so a stream without line ends
+ * costs no more memory. They are counted as a string's `length` does, but none is cut in two.
  *
  * Who leaves the loop early destroys the stream, as with the stream's own iterator.
  */
@@ -55,13 +55,21 @@ class Line {
   *#grow(text) {
     let rest = text;
     while (this.#length + rest.length > this.#maxLength) {
-      const room = this.#maxLength - this.#length;
+      const room = this.#roomIn(rest);
       this.#add(rest.slice(0, room));
       rest = rest.slice(room);
       this.#cut = true;
       yield this.#whole();
     }
     this.#add(rest);
+  }
+
+  /** How much of a text goes into the piece: whole characters, and one at least in each piece. */
+  #roomIn(text) {
+    const room = this.#maxLength - this.#length;
+    // Of a pair the first half is the last that would fit.
+    if (text.codePointAt(room - 1) <= 0xffff) return room;
+    return room === 1 && this.#length === 0 ? 2 : room - 1;
   }
 
   #add(text) {
