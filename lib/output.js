@@ -9,10 +9,22 @@ const { signalName } = require('./signal-names');
 
 const STDOUT = 1;
 
+/** What Python's `str.strip()` takes for white space; a byte order mark is none. */
+const SPACE = new Set(
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000',
+);
+
+function strip(text) {
+  let [start, end] = [0, text.length];
+  while (start < end && SPACE.has(text[start])) start += 1;
+  while (end > start && SPACE.has(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
 function text(bytes, trim) {
   // In one go: a character cut in two by a frame is whole here, and what is no UTF-8 becomes U+FFFD.
   const decoded = bytes.toString('utf8');
-  return trim ? decoded.trim() : decoded;
+  return trim ? strip(decoded) : decoded;
 }
 
 /** Throws, with the result in bytes, if there is more of a stream than a string can hold. */

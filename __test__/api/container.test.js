@@ -113,6 +113,14 @@ describe('execute(script)', () => {
     expect((await container.executeCommand(['x'], { trim: true })).stdout).toBe('x');
   });
 
+  test("trims what Python's str.strip() does", async () => {
+    const space =
+      '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000';
+    const text = '\ufeffx\u200b \0\ufeff';
+    double.program = async () => outcome({ stdout: `${space}${text}${space}`, stderr: space });
+    expect(await container.execute('')).toMatchObject({ stdout: text, stderr: '' });
+  });
+
   test('decodes once, keeps a byte order mark, and replaces what is no UTF-8', async () => {
     double.program = async () => outcome({ stdout: Buffer.from([0xef, 0xbb, 0xbf, 0x41, 0xff]) });
     expect((await container.execute('', {}, [], { trim: false })).stdout).toBe('\ufeffA\ufffd');
