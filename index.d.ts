@@ -124,7 +124,7 @@ declare class ContainerPoolManager extends EventEmitter {
    *   {@link ContainerPoolManager.Container.writeFiles} throw.
    */
   run<E extends ContainerPoolManager.Encoding = 'utf8'>(
-    script: string,
+    script: string | Uint8Array,
     options: Omit<ContainerPoolManager.RunScriptOptions<E>, 'collect'> &
       ContainerPoolManager.CollectFiles,
   ): Promise<ContainerPoolManager.ExecuteResult<E> & ContainerPoolManager.CollectedFiles>;
@@ -134,7 +134,7 @@ declare class ContainerPoolManager extends EventEmitter {
       ContainerPoolManager.CollectFiles,
   ): Promise<ContainerPoolManager.ExecuteResult<E> & ContainerPoolManager.CollectedFiles>;
   run<E extends ContainerPoolManager.Encoding = 'utf8'>(
-    script: string,
+    script: string | Uint8Array,
     options?: ContainerPoolManager.RunScriptOptions<E>,
   ): Promise<ContainerPoolManager.ExecuteResult<E>>;
   run<E extends ContainerPoolManager.Encoding = 'utf8'>(
@@ -201,7 +201,7 @@ declare namespace ContainerPoolManager {
    */
   export function execute<E extends Encoding = 'utf8'>(
     container: Container | string,
-    script: string,
+    script: string | Uint8Array,
     env?: Env,
     args?: readonly (string | number)[],
     options?: ScriptOptions<E>,
@@ -219,7 +219,7 @@ declare namespace ContainerPoolManager {
    */
   export function spawn(
     container: Container | string,
-    script: string,
+    script: string | Uint8Array,
     env?: Env,
     args?: readonly (string | number)[],
     options?: SpawnOptions,
@@ -263,15 +263,17 @@ declare namespace ContainerPoolManager {
      * Runs Python source as `python3 - ...args` would. Resolves whatever the script does: a crash, a
      * timeout and an out-of-memory kill are results. `stdout` and `stderr` are trimmed (see `trim`).
      *
-     * @param script Python source, of any size.
+     * @param script Python source, as text or as the bytes that `python3 -` would read: of at most as many
+     *   bytes as the container has memory.
      * @param env Added to the container's environment.
-     * @param args What the script finds in `sys.argv[1:]`.
+     * @param args What the script finds in `sys.argv[1:]`. Arguments and variables have a sixteenth of the
+     *   container's `memory` each at most (8 MiB of 128 MiB), and 64 MiB.
      * @throws {PoolError} `INVALID_ARGUMENT`; `CONTAINER_TERMINATED`: destroyed before or meanwhile;
      *   `CONTAINER_LOST`: it ended without anybody here asking for it; `ENGINE_UNAVAILABLE`,
      *   `ENGINE_ERROR`. With `signal`: the signal's reason. What `onStdout` or `onStderr` threw.
      */
     execute<E extends Encoding = 'utf8'>(
-      script: string,
+      script: string | Uint8Array,
       env?: Env,
       args?: readonly (string | number)[],
       options?: ScriptOptions<E>,
@@ -317,7 +319,7 @@ declare namespace ContainerPoolManager {
      * @throws {PoolError} `INVALID_ARGUMENT`. All else is told by the child's streams and its `exit`.
      */
     spawn(
-      script: string,
+      script: string | Uint8Array,
       env?: Env,
       args?: readonly (string | number)[],
       options?: SpawnOptions,
@@ -864,7 +866,10 @@ declare namespace ContainerPoolManager {
     cwd?: string;
     /** Of the output, in the result and for the callbacks. @defaultValue 'utf8' */
     encoding?: E;
-    /** Whether white space around `stdout` and `stderr` is taken away. Text only. @defaultValue true for scripts, false for commands */
+    /**
+     * Whether white space around `stdout` and `stderr` is taken away, as Python's `str.strip()` does. Text only.
+     * @defaultValue true for scripts, false for commands
+     */
     trim?: boolean;
     /** Whether the result holds the output. `false`: it goes to the callbacks only. @defaultValue true */
     collect?: boolean;
@@ -884,7 +889,7 @@ declare namespace ContainerPoolManager {
   export interface CommandOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
     /** Added to the container's environment. */
     env?: Env;
-    /** What the command reads from its stdin. @defaultValue nothing */
+    /** What the command reads from its stdin, of 1 GiB at most. @defaultValue nothing */
     stdin?: string | Uint8Array;
     /** Docker's spelling of `env`. */
     Env?: readonly `${string}=${string}`[];
@@ -989,7 +994,11 @@ declare namespace ContainerPoolManager {
   export interface LinesOptions {
     /** Which stream. @defaultValue 'stdout' */
     from?: 'stdout' | 'stderr';
-    /** A line of more characters comes in pieces of that many. @defaultValue 1 048 576 */
+    /**
+     * A line of more characters comes in pieces of no more than that, counted as a string's `length` does. None
+     * is cut in two, so that with 1 some pieces have 2.
+     * @defaultValue 1 048 576
+     */
     maxLength?: number;
   }
 

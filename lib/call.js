@@ -2,9 +2,21 @@
 
 const { constants } = require('node:buffer');
 
+const { asBytes, checkSize, isContent, sizeOf } = require('./content');
 const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
 const { canRepeat, readFileSet, readPatterns } = require('./files');
-const { abortSignal, bytes, flag, millis, oneOf, readTable, whole, words } = require('./kinds');
+const {
+  MiB,
+  abortSignal,
+  bytes,
+  checkText,
+  flag,
+  millis,
+  oneOf,
+  readTable,
+  whole,
+  words,
+} = require('./kinds');
 const { isRecord } = require('./names');
 
 const callback = {
@@ -14,15 +26,49 @@ const callback = {
   },
 };
 
+/** What a command reads is sent as it reads: only this process holds it whole. */
+const MAX_STDIN = 1024 * MiB;
+
 const input = {
   read(value, path) {
-    if (typeof value === 'string') return Buffer.from(value);
-    if (ArrayBuffer.isView(value) && value.BYTES_PER_ELEMENT === 1) {
-      return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    if (!isContent(value)) {
+      throw invalid(`${path} must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`);
     }
-    throw invalid(`${path} must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`);
+    checkSize(sizeOf(value), MAX_STDIN, path);
+    return asBytes(value, path);
   },
 };
+
+/** The longest path that Linux takes (`PATH_MAX`, less its closing NUL). */
+const MAX_PATH = 4095;
+
+const folder = {
+  read(value, path) {
+    const name = words.read(value, path);
+    checkSize(sizeOf(name), MAX_PATH, path);
+    return name;
+  },
+};
+
+/** A script can't have more bytes than the memory it runs in, whatever its interpreter makes of it. */
+function checkScriptSize(script, { memory }) {
+  checkSize(sizeOf(script), Math.min(memory, MAX_STDIN), 'script');
+}
+
+/**
+ * The container's first process holds words several times over as it passes them on, and it must not be
+ * what its memory does not suffice for.
+ */
+function checkWords(list, { memory }, path) {
+  const most = Math.min(Math.floor(memory / 16), 64 * MiB);
+  // Each goes behind its length, in four bytes.
+  checkSize(
+    list.reduce((sum, word) => sum + sizeOf(word) + 4, 0),
+    most,
+    path,
+  );
+  return list;
+}
 
 /** Every option of a call, but for those that only one form of it has. */
 const CALL_OPTIONS = {
@@ -32,7 +78,7 @@ const CALL_OPTIONS = {
   maxOutputBytes: bytes(0, { none: true }),
   onStdout: callback,
   onStderr: callback,
-  cwd: words,
+  cwd: folder,
   encoding: oneOf('utf8', 'buffer'),
   trim: flag,
   collect: flag,
@@ -87,7 +133,7 @@ function readShutdown(options = {}) {
 }
 
 /** Environment variables as the native side takes them: name, value, name, value. */
-function readEnv(env, path = 'env') {
+function readEnv(env, settings, path = 'env') {
   if (!isRecord(env)) throw wrongType(path, 'an object of environment variables', env);
   const flat = [];
   for (const name of Object.keys(env)) {
@@ -99,6 +145,7 @@ function readEnv(env, path = 'env') {
     const where = `${path}[${show(after === undefined ? name : `${before}=…`)}]`;
     if (after !== undefined) throw invalid(`${where}: the name of a variable has no '=' in it`);
     if (name.includes('\0')) throw invalid(`${where}: the name of a variable has no NUL in it`);
+    checkText(name, where);
     const type = typeof value;
     if (type !== 'string' && type !== 'number' && type !== 'boolean') {
       // The type only: the value may be a secret.
@@ -106,13 +153,13 @@ function readEnv(env, path = 'env') {
     }
     const text = String(value);
     if (text.includes('\0')) throw invalid(`${where}: the value of a variable has no NUL in it`);
-    flat.push(name, text);
+    flat.push(name, checkText(text, where));
   }
-  return flat;
+  return checkWords(flat, settings, path);
 }
 
 /** Docker's spelling of the same, `['NAME=value']`. A name alone unsets in Docker: not offered here. */
-function readDockerEnv(list) {
+function readDockerEnv(list, settings) {
   if (!Array.isArray(list)) throw wrongType('Env', "an array such as ['NAME=value']", list);
   const env = Object.create(null);
   list.forEach((entry, index) => {
@@ -121,36 +168,38 @@ function readDockerEnv(list) {
       throw invalid(`Env[${index}] must be text such as 'NAME=value'; got ${typeOf(entry)}`);
     env[entry.slice(0, at)] = entry.slice(at + 1);
   });
-  return readEnv(env, 'Env');
+  return readEnv(env, settings, 'Env');
 }
 
 /** Arguments of a script: strings, and numbers as strings. */
-function readArgs(args) {
+function readArgs(args, settings) {
   if (!Array.isArray(args)) throw wrongType('args', 'an array of strings and numbers', args);
-  return Array.from(args, (arg, index) => {
+  const list = Array.from(args, (arg, index) => {
     if (typeof arg !== 'string' && typeof arg !== 'number') {
       throw invalid(`args[${index}] must be a string or a number; got ${typeOf(arg)}`);
     }
     const text = String(arg);
     if (text.includes('\0')) throw invalid(`args[${index}]: an argument has no NUL in it`);
-    return text;
+    return checkText(text, `args[${index}]`);
   });
+  return checkWords(list, settings, 'args');
 }
 
-function readCommand(cmd) {
+function readCommand(cmd, settings) {
   if (!Array.isArray(cmd) || cmd.length === 0) {
     const advice = typeof cmd === 'string' ? "; for a shell's line use ['sh', '-c', line]" : '';
     const got = Array.isArray(cmd) ? 'an empty one' : typeOf(cmd);
     throw invalid(`cmd must be an array of strings, not empty; got ${got}${advice}`);
   }
-  return Array.from(cmd, (word, index) => {
+  const list = Array.from(cmd, (word, index) => {
     if (typeof word !== 'string')
       throw invalid(`cmd[${index}] must be a string; got ${typeOf(word)}`);
     if (word.includes('\0')) throw invalid(`cmd[${index}]: an argument has no NUL in it`);
     if (index === 0 && word === '')
       throw invalid('cmd[0] must name a program; got an empty string');
-    return word;
+    return checkText(word, `cmd[${index}]`);
   });
+  return checkWords(list, settings, 'cmd');
 }
 
 /** A call: the native job, and what this side does around it. */
@@ -178,16 +227,17 @@ function makeCall(job, options, isScript, settings) {
 }
 
 /** A script's job, and its options by a table of kinds. */
-function readScript(script, env = {}, args = [], options = {}, table = CALL_OPTIONS) {
-  if (typeof script !== 'string') {
-    throw invalid(`script must be a string of Python source; got ${typeOf(script)}`);
+function readScript(script, [env = {}, args = [], options = {}], settings, table = CALL_OPTIONS) {
+  if (!isContent(script)) {
+    throw invalid(`script must be Python source, a string or a Uint8Array; got ${typeOf(script)}`);
   }
+  checkScriptSize(script, settings);
   if (isRecord(options) && options.stdin !== undefined) {
     throw invalid('stdin is for commands: a script is itself what python3 reads from its stdin');
   }
-  const source = Buffer.from(script);
-  const words = readArgs(args);
-  const variables = readEnv(env);
+  const source = asBytes(script, 'script');
+  const words = readArgs(args, settings);
+  const variables = readEnv(env, settings);
   const read = readOptions(options, table);
   if (read.cwd === undefined) {
     return { job: { script: source, args: words, env: variables }, read, ownInterpreter: false };
@@ -201,19 +251,19 @@ function readScript(script, env = {}, args = [], options = {}, table = CALL_OPTI
 
 /** `execute(script, env, args, options)`. */
 function readScriptCall(script, env, args, options, settings) {
-  const { job, read, ownInterpreter } = readScript(script, env, args, options);
+  const { job, read, ownInterpreter } = readScript(script, [env, args, options], settings);
   return { ...makeCall(job, read, true, settings), ownInterpreter };
 }
 
 /** The options of a command with Docker's spellings made into ours. */
-function withoutDockerSpellings(options) {
+function withoutDockerSpellings(options, settings) {
   if (!isRecord(options)) throw wrongType('options', 'an object', options);
   const { Env, WorkingDir, env = {}, ...rest } = options;
   if (Env !== undefined && options.env !== undefined)
     throw invalid('give either env or Env, not both');
   if (WorkingDir !== undefined) {
     if (rest.cwd !== undefined) throw invalid('give either cwd or WorkingDir, not both');
-    rest.cwd = words.read(WorkingDir, 'WorkingDir');
+    rest.cwd = folder.read(WorkingDir, 'WorkingDir');
   }
   for (const [key, harmless] of Object.entries(DOCKER_KEYS)) {
     if (rest[key] !== undefined && !harmless.includes(rest[key])) {
@@ -221,29 +271,31 @@ function withoutDockerSpellings(options) {
     }
     delete rest[key];
   }
-  return { env: Env === undefined ? readEnv(env) : readDockerEnv(Env), rest };
+  const variables = Env === undefined ? readEnv(env, settings) : readDockerEnv(Env, settings);
+  return { env: variables, rest };
 }
 
 /** `executeCommand(cmd, options)`, and `execute(cmd, options)`. */
 function readCommandCall(cmd, options = {}, settings) {
-  const argv = readCommand(cmd);
-  const { env, rest } = withoutDockerSpellings(options);
+  const argv = readCommand(cmd, settings);
+  const { env, rest } = withoutDockerSpellings(options, settings);
   return makeCall({ argv, args: [], env }, readOptions(rest, COMMAND_OPTIONS), false, settings);
 }
 
-function readSpawnedCommand(cmd, options = {}) {
-  const argv = readCommand(cmd);
+function readSpawnedCommand(cmd, options = {}, settings) {
+  const argv = readCommand(cmd, settings);
   if (!isRecord(options)) throw wrongType('options', 'an object', options);
   const { env = {}, ...rest } = options;
   const read = readOptions(rest, SPAWN_OPTIONS);
-  return { job: { argv, args: [], env: readEnv(env) }, read, ownInterpreter: false };
+  const job = { argv, args: [], env: readEnv(env, settings) };
+  return { job, read, ownInterpreter: false };
 }
 
 /** `spawn(script, env, args, options)` and `spawn(cmd, options)`. */
-function readSpawn(what, [first, args, options], settings) {
+function readSpawn(what, rest, settings) {
   const { job, read, ownInterpreter } = Array.isArray(what)
-    ? readSpawnedCommand(what, first)
-    : readScript(what, first, args, options, SPAWN_OPTIONS);
+    ? readSpawnedCommand(what, rest[0], settings)
+    : readScript(what, rest, settings, SPAWN_OPTIONS);
   const wanted = { encoding: 'buffer', ...read, collect: false };
   return { ...makeCall({ ...job, spawned: true }, wanted, false, settings), ownInterpreter };
 }
@@ -293,8 +345,8 @@ function readRunCall(what, acquireTimeout, rest, settings) {
     delete rest.args;
     return { call: readCommandCall(what, rest, settings), timeout };
   }
-  if (typeof what !== 'string') {
-    throw invalid(`run takes a string of Python source or a command; got ${typeOf(what)}`);
+  if (!isContent(what)) {
+    throw invalid(`run takes Python source or a command; got ${typeOf(what)}`);
   }
   const { env, args, ...call } = rest;
   return { call: readScriptCall(what, env, args, call, settings), timeout };

@@ -5,7 +5,7 @@ const { readCommandCall, readScriptCall, readSpawn } = require('./call');
 const { Child } = require('./child');
 const { trace } = require('./diagnostics');
 const { ASYNC_DISPOSE } = require('./dispose');
-const { callSite, failure, panic } = require('./errors');
+const { callSite, failure, invalid, panic } = require('./errors');
 const {
   MAX_BYTES,
   MAX_FILES,
@@ -62,6 +62,9 @@ class Container {
   #destroying = null;
 
   constructor(native, owner) {
+    if (owner === undefined) {
+      throw invalid('a Container is not made with new: acquire() one from a pool');
+    }
     this.#native = native;
     this.#owner = owner;
     this.#id = native.id;

@@ -1,6 +1,7 @@
 'use strict';
 
 const { abortable } = require('./abort');
+const { asBytes, checkSize, isContent, sizeOf } = require('./content');
 const {
   atSite,
   failure,
@@ -26,6 +27,9 @@ const BATCH = 4 * MiB;
 const BATCH_FILES = 1000;
 
 const DEFAULT_MODE = 0o644;
+
+/** Bytes of all patterns of one call. */
+const MAX_PATTERNS = MiB;
 
 /** Bytes of a name (`NAME_MAX` of Linux), and of a path as far as the helper takes it. */
 const MAX_NAME = 255;
@@ -53,7 +57,7 @@ function pathFault(path) {
   if (path.includes('\0')) return 'it has a NUL in it';
   if (path.startsWith('/')) return 'it is absolute';
   if (Buffer.byteLength(path) > MAX_PATH) return `it has more than ${MAX_PATH} bytes`;
-  // A lone half of a surrogate pair would be written as another character.
+  // Half of a surrogate pair would be written as another character.
   if (!path.isWellFormed()) return 'it is no well-formed text';
   for (const name of path.split('/')) {
     if (name === '') return 'a name in it is empty';
@@ -67,16 +71,7 @@ function isStream(value) {
   return typeof value === 'object' && typeof value?.[Symbol.asyncIterator] === 'function';
 }
 
-/** Text or bytes as a Buffer over the same memory; `undefined` if it is neither. */
-function asBytes(value) {
-  if (typeof value === 'string') return Buffer.from(value);
-  if (ArrayBuffer.isView(value) && value.BYTES_PER_ELEMENT === 1) {
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return undefined;
-}
-
-/** One file to write: `{ path, bytes | stream, mode }`. */
+/** One file to write: `{ path, where, mode }` with `stream`, or with `bytes` and how many they are. */
 function readEntry(path, value) {
   const where = `files[${show(path)}]`;
   checkPath(path, where);
@@ -89,16 +84,16 @@ function readEntry(path, value) {
   }
   if (isStream(data)) {
     // A Node stream that fails before its turn has come is told then; unheard it would end the process.
-    data.on?.('error', () => undefined);
-    return { path, stream: data, mode: permissions };
+    if (typeof data.on === 'function') data.on('error', () => undefined);
+    return { path, where, stream: data, mode: permissions };
   }
-  const content = asBytes(data);
-  if (content === undefined) {
+  if (!isContent(data)) {
     throw invalid(
       `${where} must be a string, a Buffer, a Uint8Array, a stream of these, or { data, mode }; got ${typeOf(data)}`,
     );
   }
-  return { path, bytes: content, mode: permissions };
+  const bytes = asBytes(data, where);
+  return { path, where, bytes, size: bytes.length, mode: permissions };
 }
 
 /** The files of `writeFiles`, and of `run`. */
@@ -112,6 +107,12 @@ function readFileSet(files) {
 /** The patterns of `readFiles`, and of `run`. */
 function readPatterns(patterns, where) {
   const list = Array.isArray(patterns) ? Array.from(patterns) : [patterns];
+  const texts = list.filter((pattern) => typeof pattern === 'string');
+  checkSize(
+    texts.reduce((sum, pattern) => sum + sizeOf(pattern), 0),
+    MAX_PATTERNS,
+    where,
+  );
   list.forEach((pattern, index) => {
     const which = Array.isArray(patterns) ? `${where}[${index}]` : where;
     if (typeof pattern !== 'string') throw wrong(which, 'a pattern such as "out/*.csv"', pattern);
@@ -247,7 +248,7 @@ class Transfer {
       return { files: entries.length, bytes: batch.total };
     } catch (error) {
       // Those that were not read to their end, or not at all, hold what they hold no longer.
-      for (const { stream } of entries) stream?.destroy?.();
+      for (const { stream } of entries) release(stream, 'destroy');
       throw error;
     } finally {
       watched?.cancel();
@@ -268,6 +269,7 @@ class Transfer {
   async #writeBytes(entry, batch) {
     const file = new Upload(entry, batch);
     try {
+      checkHeld(entry.bytes, entry.size, entry.where);
       await file.push(entry.bytes);
       await file.complete();
     } catch (error) {
@@ -277,24 +279,25 @@ class Transfer {
 
   async #writeStream(entry, batch) {
     const file = new Upload(entry, batch);
-    const source = entry.stream[Symbol.asyncIterator]();
     const timer = this.#deadline === Infinity ? undefined : this.#expire();
+    let source;
     try {
+      source = entry.stream[Symbol.asyncIterator]();
+      if (typeof source?.next !== 'function') {
+        throw invalid(`${entry.where}: its iterator has no next(); got ${typeOf(source)}`);
+      }
       for (;;) {
-        const { done, value } = await this.#patiently(source.next());
-        if (done) break;
-        const chunk = asBytes(value);
-        if (chunk === undefined) {
-          throw invalid(
-            `files[${show(entry.path)}]: a chunk of a stream must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`,
-          );
+        const step = await this.#patiently(source.next());
+        if (Object(step) !== step) {
+          throw invalid(`${entry.where}: its iterator's next() gave ${typeOf(step)}, no object`);
         }
-        await file.push(chunk);
+        if (step.done) break;
+        await file.push(readChunk(step.value, entry));
       }
       await file.complete();
     } catch (error) {
       // Not waited for: it may be what never answers.
-      Promise.resolve(source.return?.()).catch(() => undefined);
+      release(source, 'return');
       await this.#discard(file, error);
     } finally {
       clearTimeout(timer);
@@ -345,6 +348,29 @@ class Transfer {
   }
 }
 
+/** A chunk of a stream, as bytes. */
+function readChunk(value, { where }) {
+  if (isContent(value)) return asBytes(value, `a chunk of ${where}`);
+  throw invalid(
+    `${where}: a chunk of a stream must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`,
+  );
+}
+
+/** Has a stream or its iterator let go of what it holds. A failure in that hides no other. */
+async function release(held, method) {
+  try {
+    await held?.[method]?.();
+  } catch {
+    // Why it is let go of is told.
+  }
+}
+
+/** Throws where bytes are not there any more that were: transferred to another thread meanwhile. */
+function checkHeld(bytes, size, where) {
+  if (bytes.length === size) return;
+  throw invalid(`${where} lost its bytes while it was written: its ArrayBuffer was transferred`);
+}
+
 /** Pieces of files that go into the container together. */
 class Batch {
   #send;
@@ -374,7 +400,8 @@ class Batch {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#size = 0;
-    await this.#send(pieces);
+    for (const { data, size, where } of pieces) checkHeld(data, size, where);
+    await this.#send(pieces.map(({ size, where, ...piece }) => piece));
   }
 }
 
@@ -387,6 +414,7 @@ function hiddenName() {
 /** A file on its way: cut into pieces wherever a batch is full. */
 class Upload {
   path;
+  #where;
   /** Stands in its folder until it is complete. No pattern without a dot of its own matches it. */
   temporary = hiddenName();
   #mode;
@@ -395,8 +423,9 @@ class Upload {
   #chunks = [];
   #size = 0;
 
-  constructor({ path, mode }, batch) {
+  constructor({ path, where, mode }, batch) {
     this.path = path;
+    this.#where = where;
     this.#mode = mode;
     this.#batch = batch;
   }
@@ -430,10 +459,12 @@ class Upload {
   async #pass(mode) {
     const data = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
     const { path, temporary } = this;
-    const piece = { path, temporary, offset: this.#offset, data, mode };
+    const [size, where] = [this.#size, this.#where];
+    const piece = { path, temporary, offset: this.#offset, data, mode, size, where };
+    checkHeld(data, size, where);
     this.#chunks = [];
     this.#size = 0;
-    this.#offset += data.length;
+    this.#offset += size;
     await this.#batch.add(piece);
   }
 }

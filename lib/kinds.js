@@ -1,7 +1,7 @@
 'use strict';
 
 const { addressFault } = require('./address');
-const { invalid, show, wrong } = require('./errors');
+const { PoolError, invalid, show, wrong } = require('./errors');
 const { checkNames, isRecord } = require('./names');
 const { referenceFault } = require('./reference');
 
@@ -121,10 +121,16 @@ function oneOf(...words) {
   return { read, parse: read };
 }
 
+/** Throws where a text has half of a surrogate pair: it has no UTF-8, and would go on as another text. */
+function checkText(value, path) {
+  if (value.isWellFormed()) return value;
+  throw invalid(`${path} is no well-formed text: it has half of a surrogate pair in it`);
+}
+
 /** Text of a given shape. */
 function text(pattern, expected) {
   const read = (value, path) => {
-    if (typeof value === 'string' && pattern.test(value)) return value;
+    if (typeof value === 'string' && pattern.test(value)) return checkText(value, path);
     throw wrong(path, expected, value);
   };
   return { read, parse: read };
@@ -155,6 +161,7 @@ function mapOf(name, kind, expected) {
       if (!isRecord(value)) throw wrong(path, expected, value);
       const entries = Object.keys(value).map((key) => {
         name(key, path);
+        checkText(key, `${path}[${show(key)}]`);
         return [key, kind.read(value[key], `${path}[${show(key)}]`, key)];
       });
       return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -178,7 +185,7 @@ imageReference.parse = imageReference.read;
 const engineAddress = {
   read(value, path) {
     const fault = typeof value === 'string' ? addressFault(value) : 'it is no text';
-    if (fault === undefined) return value;
+    if (fault === undefined) return checkText(value, path);
     throw invalid(`${path} must be an engine's address; got ${show(value)}: ${fault}`);
   },
 };
@@ -313,13 +320,18 @@ const seccompProfile = {
         `${path} may not be 'unconfined'; give a profile that allows what the scripts need`,
       );
     }
+    const within = (key, part) => {
+      checkText(key, path);
+      return typeof part === 'string' ? checkText(part, path) : part;
+    };
     try {
       // There and back also for an object: what JSON can't hold is no profile.
-      const profile = JSON.parse(typeof value === 'string' ? value : JSON.stringify(value));
+      const profile = JSON.parse(typeof value === 'string' ? value : JSON.stringify(value), within);
       if (isRecord(profile) && typeof profile.defaultAction === 'string') {
         return JSON.stringify(profile);
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof PoolError) throw error;
       // Not JSON: as wrong as JSON that is no profile.
     }
     throw wrong(
@@ -358,6 +370,7 @@ module.exports = {
   abortSignal,
   bytes,
   capabilities,
+  checkText,
   engineAddress,
   flag,
   flagBySetting,

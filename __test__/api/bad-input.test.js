@@ -306,12 +306,12 @@ describe('a wrong argument', () => {
   });
 
   const noScript = [undefined, null, 42, true, {}, () => {}, Symbol('x'), 1n, new Date(0)];
-  test.each(noScript)('execute(%p): a script is a string', async (script) => {
+  test.each(noScript)('execute(%p): a script is a string or bytes', async (script) => {
     await expect(container.execute(script)).rejects.toEqual(invalidNaming('script'));
   });
 
-  test.each([Buffer.from('1'), new String('print(1)')])(
-    'execute(%p): not even one that could be made a string',
+  test.each([new Uint16Array(1), new ArrayBuffer(1), new String('print(1)')])(
+    'execute(%p): not even one that could be made a string or bytes',
     async (script) => {
       await expect(container.execute(script)).rejects.toEqual(invalidNaming('script'));
     },

@@ -309,3 +309,56 @@ describe('run with files', () => {
     await expect(pool.run('1', { files: { f: source() } })).rejects.toThrow('dead');
   });
 });
+
+describe('an iterator that is none', () => {
+  const over = (iterator) => ({ [Symbol.asyncIterator]: () => iterator });
+  /** Gives enough for a part of it to be in the container, and then what is wrong. */
+  const begun = (then) => {
+    let first = true;
+    return () => {
+      if (!first) return then();
+      first = false;
+      return { value: Buffer.alloc(5 * MiB) };
+    };
+  };
+  const failing = () => {
+    throw new Error('its own');
+  };
+
+  test.each([
+    ['nothing', undefined, "files['a']: its iterator has no next()"],
+    ['no next', {}, "files['a']: its iterator has no next()"],
+    ['a next that is none', { next: 1 }, "files['a']: its iterator has no next()"],
+    ['a next that gives nothing', { next: begun(() => undefined) }, 'next() gave an undefined'],
+    ['a next that throws', { next: begun(failing) }, 'its own'],
+    [
+      'a next that throws beside a return that does',
+      { next: begun(failing), return: failing },
+      'its own',
+    ],
+    [
+      'a return that is none',
+      { next: begun(() => ({ value: 1 })), return: 1 },
+      'a chunk of a stream must be',
+    ],
+    [
+      'a return that gives nothing',
+      { next: begun(() => ({ value: 1 })), return() {} },
+      'a chunk of a stream',
+    ],
+  ])('%s: the first error is told, and what was written goes', async (_, iterator, message) => {
+    keepFiles();
+    const discarded = [];
+    double.discarded = async (path) => discarded.push(path) && null;
+    const begins = typeof iterator?.next === 'function';
+    await expect(container.writeFiles({ a: over(iterator) })).rejects.toThrow(message);
+    expect(discarded).toEqual(begins ? ['a'] : []);
+  });
+
+  test('a stream whose destroy fails hides no error, and is asked once', async () => {
+    keepFiles();
+    const stream = { ...over({ next: failing }), on: true, destroy: jest.fn(failing) };
+    await expect(container.writeFiles({ a: stream })).rejects.toThrow('its own');
+    expect(stream.destroy).toHaveBeenCalledTimes(1);
+  });
+});

@@ -94,7 +94,7 @@ describe('what is begun', () => {
   });
 
   test.each([
-    ['no script', [5], 'script must be a string of Python source; got a number'],
+    ['no script', [5], 'script must be Python source, a string or a Uint8Array; got a number'],
     ['no command', [[]], 'cmd must be an array of strings, not empty'],
     ['a callback', [['ls'], { onStdout() {} }], 'onStdout'],
     ['stdin', [['ls'], { stdin: 'x' }], 'stdin'],
@@ -311,6 +311,19 @@ describe('kill', () => {
 
 describe('lines', () => {
   const linesOf = (child, options) => read(child.lines(options));
+
+  test.each([
+    [1, '\u{1f600}'.repeat(3), ['\u{1f600}', '\u{1f600}', '\u{1f600}']],
+    [2, 'a\u{1f600}b', ['a', '\u{1f600}', 'b']],
+    [3, 'ab\u{1f600}\u{1f600}', ['ab', '\u{1f600}', '\u{1f600}']],
+    [3, 'a\u{1f600}b\u{1f600}', ['a\u{1f600}', 'b\u{1f600}']],
+  ])(
+    'of more than %i characters are cut between two, not within one',
+    async (maxLength, text, pieces) => {
+      writing([1, text]);
+      expect(await linesOf(container.spawn(''), { maxLength })).toEqual(pieces);
+    },
+  );
 
   test.each([
     ['end with \\n or \\r\\n', ['a\nb\r\n\nc\rd\n'], ['a', 'b', '', 'c\rd']],

@@ -18,6 +18,8 @@ pub mod session;
 pub mod startup;
 pub mod stdin;
 
-/// The most bytes of script, stdin, arguments or environment of one job, each: what fits a frame's
-/// length, and more than any container's memory default by far.
+/// The most bytes of one job's script or stdin.
 pub const MAX_INPUT: usize = 1 << 30;
+/// The most bytes of one job's arguments, environment or working directory, each: they go in one frame,
+/// which the supervisor holds whole.
+pub const MAX_WORDS: usize = 64 << 20;

@@ -30,7 +30,7 @@ use crate::{
         session::{End, Session, SessionError},
         startup::counts_only_at_start,
         stdin::Stdin,
-        MAX_INPUT,
+        MAX_INPUT, MAX_WORDS,
     },
 };
 
@@ -369,17 +369,26 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// What is to be sent must fit its frames. The JavaScript side knows how much the container can hold, and
+/// has refused more than that.
 fn check_size(job: &Job) -> Result<()> {
-    let (what, size) = match &job.work {
-        Work::Script { source, .. } => ("script", source.len()),
-        Work::Command(Command { stdin: Stdin::Whole(bytes), .. }) => ("stdin", bytes.len()),
-        Work::Command(Command { stdin: Stdin::Piped(_), .. }) => ("stdin", 0),
-        Work::Files(request) => ("files", request.len()),
+    let words = |list: &[String]| list.iter().map(|word| word.len() + 4).sum::<usize>();
+    let none = ("cwd", 0, MAX_WORDS);
+    let sizes = match &job.work {
+        Work::Script { source, args } => {
+            [("script", source.len(), MAX_INPUT), ("args", words(args), MAX_WORDS), none]
+        }
+        Work::Command(Command { argv, cwd, stdin }) => {
+            let whole = if let Stdin::Whole(bytes) = stdin { bytes.len() } else { 0 };
+            let cwd = cwd.as_ref().map_or(0, String::len);
+            [("stdin", whole, MAX_INPUT), ("cmd", words(argv), MAX_WORDS), ("cwd", cwd, MAX_WORDS)]
+        }
+        Work::Files(request) => [("files", request.len(), MAX_INPUT), none, none],
     };
-    let env: usize = job.env.iter().map(|(name, value)| name.len() + value.len()).sum();
-    for (what, size) in [(what, size), ("env", env)] {
-        if size > MAX_INPUT {
-            let message = format!("{what} has {size} bytes; the most is {MAX_INPUT}.");
+    let env = job.env.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+    for (what, size, most) in sizes.into_iter().chain([("env", env, MAX_WORDS)]) {
+        if size > most {
+            let message = format!("{what} has {size} bytes; the most is {most}.");
             return Err(Error::new(Code::InvalidArgument, message));
         }
     }
@@ -389,6 +398,23 @@ fn check_size(job: &Job) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_a_frame_is_refused_by_its_name() {
+        let refused = |work, env| {
+            let error = check_size(&Job { work, env }).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument);
+            error.message
+        };
+        let long = "x".repeat(MAX_WORDS);
+        let script = |args| Work::Script { source: Default::default(), args };
+        let command = |argv, cwd| Work::Command(Command { argv, cwd, stdin: Stdin::default() });
+        let env = vec![("A".to_owned(), long.clone())];
+        assert!(refused(script(vec![long.clone()]), vec![]).starts_with("args has 67108868 bytes"));
+        assert!(refused(script(vec![]), env).starts_with("env has"));
+        assert!(refused(command(vec![long.clone()], None), vec![]).starts_with("cmd has"));
+        assert!(refused(command(vec![], Some(long + "x")), vec![]).starts_with("cwd has"));
+    }
 
     #[test]
     fn a_turn_is_given_to_one_at_a_time_however_often_it_is_asked_for() {
