@@ -54,6 +54,7 @@ prune also takes:
   --dry-run          removes nothing, and does not ask
 
 The exit code of run is the script's. 125: the pool or the engine failed. 2: this command line was wrong.
+74: what there was to say could not be written.
 `;
 
 const COMMON = {

@@ -118,11 +118,7 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
   const wipe = showPull(pool, io);
   const say = (words) => io.stderr.write(`scientist-pool: ${printable(words)}\n`);
   try {
-    const {
-      files: found,
-      fileErrors: unread = [],
-      ...result
-    } = await pool.run(source.toString(), call);
+    const { files: found, fileErrors: unread = [], ...result } = await pool.run(source, call);
     const { files, unwritten = [] } = (await out?.write(found)) ?? {};
     const fileErrors = out && [...unread, ...unwritten];
     if (values.json) io.stdout.write(`${printableJson({ ...result, files, fileErrors })}\n`);

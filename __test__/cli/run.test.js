@@ -4,6 +4,7 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { text } = require('node:stream/consumers');
 
 const { PROGRAM, cli } = require('../support/cli');
 const { useFakeEngine } = require('../support/fake-bench');
@@ -44,6 +45,26 @@ test('bytes come through as they are', async () => {
   });
   const chunks = await child.stdout.toArray();
   expect([...Buffer.concat(chunks)]).toEqual([0xc3, 0xa4, 0xff, 0x00, 0x0a]);
+});
+
+test.each([
+  ['what a script writes', ['run', script]],
+  ['a result', ['run', script, '--json']],
+  ['the help', ['--help']],
+])('what can not be written is told, with an exit code of its own: %s', async (_, args) => {
+  bench.engine.reply('', { stdout: 'out\n' });
+  const full = fs.openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...process.env, DOCKER_HOST: bench.engine.address },
+    stdio: ['ignore', full, 'pipe'],
+  });
+  fs.closeSync(full);
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  expect(await text(child.stderr)).toMatch(
+    /^scientist-pool: stdout can't be written: ENOSPC: no space left on device, write\n$/,
+  );
+  expect(await ended).toBe(74);
+  await bench.engine.assertEmpty();
 });
 
 test('a reader that goes away ends it, and the container', async () => {

@@ -35,6 +35,13 @@ test('run passes arguments, environment, output and exit code', async () => {
   expect({ stdout, code }).toEqual({ stdout: 'x 1\n', code: 7 });
 });
 
+test('run passes a script on as the bytes that it is', async () => {
+  const input = Buffer.from("print(ascii('\xe9'))", 'latin1');
+  const { stderr, code } = await cli(['run', '-'], { env, input });
+  expect(stderr).toMatch(/^SyntaxError: .*(0xe9|\\xe9)/m);
+  expect(code).toBe(1);
+});
+
 test('run puts files there, and gets what the script leaves', async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cli-'));
   try {
