@@ -1,0 +1,122 @@
+//! What a container is to be.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything one container is made from. Nothing has a default here: the pool owns those.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Spec {
+    pub root: Layers,
+    /// Files and folders of this machine that are shown in the container, read-only, in this order.
+    pub binds: Vec<Bind>,
+    /// Mounted in this order, after the binds.
+    pub tmpfs: Vec<Tmpfs>,
+    /// Size of `/dev/shm`; bytes. `None`: the kernel's default, half of the memory.
+    pub shm_size: Option<u64>,
+    pub hostname: String,
+    pub process: Process,
+    pub user: User,
+    pub privileges: Privileges,
+    pub limits: Limits,
+    pub rlimits: Vec<Rlimit>,
+    /// From 0 (as this process) to 1000 (the first to be killed when the machine is out of memory).
+    pub oom_score_adj: i16,
+}
+
+/// The root file system.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Layers {
+    /// Folders of this machine, the lowest first. None: an empty root, to be filled by binds.
+    pub folders: Vec<PathBuf>,
+    /// `false`: what is written goes to memory, and counts into the memory limit.
+    pub read_only: bool,
+}
+
+/// A file or folder of this machine, without what is mounted below it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bind {
+    pub source: PathBuf,
+    /// Absolute, in the container; made if it is not there.
+    pub target: String,
+}
+
+/// A file system in memory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tmpfs {
+    /// Absolute, in the container; made if it is not there.
+    pub target: String,
+    /// As for `docker run --tmpfs`: mount flags (`ro`, `exec`, `nosuid` …) and options of the file system
+    /// (`size=64m`, `mode=1777` …), between commas. `noexec,nosuid,nodev` unless said otherwise.
+    pub options: String,
+}
+
+/// Process 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Process {
+    pub program: Program,
+    /// With the name the program is called by.
+    pub argv: Vec<String>,
+    /// `NAME=value`; nothing is added.
+    pub env: Vec<String>,
+    /// Absolute, in the container.
+    pub cwd: String,
+}
+
+/// Where the program of process 1 is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Program {
+    /// In the container: `argv[0]`, looked up in the container's `PATH` unless it has a slash.
+    Inside,
+    /// On this machine, whatever the root file system holds. It must be statically linked.
+    Outside(PathBuf),
+}
+
+/// As the container sees them; below 65536.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// What process 1 and its children may do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Privileges {
+    /// Numbers of the capabilities (`linux/capability.h`) that stay in the bounding set; only user 0 gets
+    /// them. They count in the container's user namespace, never on this machine.
+    pub capabilities: Vec<u8>,
+    pub no_new_privileges: bool,
+    /// Compiled filters (arrays of `struct sock_filter`), set in this order.
+    pub seccomp: Vec<Vec<u8>>,
+}
+
+/// Limits kept by a cgroup; `None`: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Bytes of swap, on top of `memory`. Without a memory limit there is none on swap.
+    pub swap: Option<u64>,
+    pub pids: Option<u64>,
+    pub cpu: Option<Cpu>,
+}
+
+/// CPU time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// Microseconds in each period.
+    pub quota: u64,
+    /// Microseconds.
+    pub period: u64,
+}
+
+/// A limit of each process of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// As for `docker run --ulimit`: `nofile`, `core`, `fsize` …
+    pub name: String,
+    /// `None`: without limit.
+    pub soft: Option<u64>,
+    /// `None`: without limit.
+    pub hard: Option<u64>,
+}
