@@ -1,0 +1,163 @@
+//! The launcher's own group in a hierarchy, and those of launchers that are gone.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process,
+    thread::sleep,
+    time::Duration,
+};
+
+use super::remove_folder;
+use crate::ids::any;
+
+const PREFIX: &str = "scientist-pool-launcher-";
+const KEEPER: &str = "launcher";
+/// How often a group is tried to be removed that is busy yet, once in a millisecond.
+const TRIES: u32 = 500;
+
+/// A group of this launcher's.
+pub struct Place {
+    /// The group it is in.
+    parent: PathBuf,
+    folder: PathBuf,
+}
+
+impl Place {
+    /// Makes it.
+    pub fn make(parent: &Path) -> io::Result<Self> {
+        let name = format!("{PREFIX}{}-{:08x}", process::id(), any());
+        let folder = parent.join(name);
+        fs::create_dir(&folder)?;
+        Ok(Self { parent: parent.to_owned(), folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The same name in another hierarchy.
+    pub fn beside(&self, parent: &Path) -> io::Result<Self> {
+        let folder = parent.join(self.folder.file_name().unwrap_or_default());
+        fs::create_dir(&folder)?;
+        Ok(Self { parent: parent.to_owned(), folder })
+    }
+
+    /// Puts this process into it, as the sign that its owner lives.
+    pub fn occupy(&self) -> io::Result<()> {
+        let keeper = self.folder.join(KEEPER);
+        fs::create_dir(&keeper)?;
+        fs::write(keeper.join("cgroup.procs"), "0")
+    }
+
+    /// Takes this process out of it, and removes it with all that is in it.
+    pub fn clear(&self) {
+        // Where it came from; `EBUSY` on version 2 if that has been given limits of its own since.
+        let _ = fs::write(self.parent.join("cgroup.procs"), "0");
+        for _ in 0..TRIES {
+            remove_tree(&self.folder);
+            if !self.folder.exists() {
+                return;
+            }
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// The names of groups whose launchers are gone.
+pub fn abandoned(parent: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(PREFIX))
+        .filter(|name| {
+            let processes = parent.join(name).join(KEEPER).join("cgroup.procs");
+            fs::read_to_string(processes).is_ok_and(|processes| processes.is_empty())
+        })
+        .collect()
+}
+
+/// Removes a group and those in it; what still has processes stays.
+pub fn remove_tree(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    let _ = remove_folder(folder);
+}
+
+/// Where a file system of the kernel's is mounted, and which part of it: from `/proc/self/mountinfo`.
+pub struct Hierarchy<'a> {
+    mounted: &'a Path,
+    part: &'a Path,
+    /// Options of the file system: on version 1 its controllers.
+    pub options: Vec<&'a str>,
+}
+
+impl<'a> Hierarchy<'a> {
+    /// All that are mounted of a type (`proc_pid_mountinfo(5)`).
+    pub fn all(mounts: &'a str, kind: &'a str) -> impl Iterator<Item = Self> + 'a {
+        mounts.lines().filter_map(move |line| {
+            let (mount, system) = line.split_once(" - ")?;
+            let mut system = system.split(' ');
+            if system.next() != Some(kind) {
+                return None;
+            }
+            let mut mount = mount.split(' ').skip(3);
+            let (part, mounted) = (mount.next()?, mount.next()?);
+            Some(Self {
+                mounted: Path::new(mounted),
+                part: Path::new(part),
+                options: system.nth(1)?.split(',').collect(),
+            })
+        })
+    }
+
+    /// The folder of a group; the highest one in sight if the group itself is not.
+    pub fn folder(&self, group: &str) -> PathBuf {
+        match Path::new(group).strip_prefix(self.part) {
+            Ok(below) => self.mounted.join(below),
+            Err(_) => self.mounted.to_owned(),
+        }
+    }
+
+    /// Where it is mounted.
+    pub fn top(&self) -> &Path {
+        self.mounted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+24 1 0:22 / /proc rw,relatime - proc proc rw
+31 23 0:27 / /sys/fs/cgroup/memory rw,nosuid shared:9 - cgroup cgroup rw,memory
+32 23 0:28 /docker/abc /cg/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct
+33 23 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate
+";
+
+    #[test]
+    fn a_group_is_found_where_its_hierarchy_is_mounted() {
+        let memory = Hierarchy::all(MOUNTS, "cgroup").next().unwrap();
+        assert_eq!(memory.options, ["rw", "memory"]);
+        assert_eq!(memory.folder("/a/b"), Path::new("/sys/fs/cgroup/memory/a/b"));
+    }
+
+    #[test]
+    fn in_a_container_a_group_is_found_in_the_part_that_is_in_sight() {
+        let cpu = Hierarchy::all(MOUNTS, "cgroup").nth(1).unwrap();
+        assert_eq!(cpu.folder("/docker/abc/x"), Path::new("/cg/cpu,cpuacct/x"));
+        assert_eq!(cpu.folder("/docker/abc"), Path::new("/cg/cpu,cpuacct/"));
+        assert_eq!(cpu.folder("/elsewhere"), Path::new("/cg/cpu,cpuacct"));
+    }
+
+    #[test]
+    fn version_2_is_told_from_version_1() {
+        let all: Vec<_> = Hierarchy::all(MOUNTS, "cgroup2").map(|h| h.top().to_owned()).collect();
+        assert_eq!(all, [Path::new("/sys/fs/cgroup/unified")]);
+    }
+}

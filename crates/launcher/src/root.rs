@@ -1,0 +1,173 @@
+//! A container's root, put together in the new process's own mount namespace.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::{
+    fs::{mkdirat, symlinkat, Mode},
+    mount::{mount, mount_remount, unmount, MountFlags, UnmountFlags},
+    process::{chdir, fchdir, pivot_root},
+};
+use scientist_pool_protocol::{Failure, FailureKind, Spec};
+
+use crate::{
+    devices,
+    failure::{invalid, of_kind, During, Result},
+    mounts::{self, open_path, Mount, Place},
+    proc,
+    sys::attribute,
+};
+
+/// Where the new root is put together: a folder of the launcher's that is there for sure, and empty.
+const WORKBENCH: &str = "/dev/shm";
+/// The most layers: what one page of mount options has room for.
+const MOST_LAYERS: usize = 512;
+/// Attributes of everything that is shown of this machine.
+pub const SHOWN: u64 = attribute::RDONLY | attribute::NOSUID | attribute::NODEV;
+
+/// Views of this machine's files, made by the launcher, which may read what the container's users can't.
+pub struct Views {
+    /// The lowest first.
+    pub layers: Vec<Mount>,
+    /// As [`Spec::binds`].
+    pub binds: Vec<Mount>,
+    pub dev: Mount,
+}
+
+impl Views {
+    pub fn open(spec: &Spec) -> Result<Self> {
+        if spec.root.folders.len() > MOST_LAYERS {
+            return Err(invalid(format!("more than {MOST_LAYERS} layers")));
+        }
+        let open = |path: &std::path::Path| {
+            let opened = open_path(path).at("open", path)?;
+            Mount::view(opened.as_fd(), "").at("show", path)
+        };
+        let layers = spec.root.folders.iter().map(|folder| {
+            let layer = open(folder)?;
+            if Place::of(&layer)? != Place::Folder {
+                let message = format!("{} is no folder", folder.display());
+                return Err(of_kind(FailureKind::NoSuchPath, message));
+            }
+            layer.with(SHOWN)
+        });
+        let binds = spec.binds.iter().map(|bind| open(&bind.source)?.with(SHOWN));
+        Ok(Self {
+            layers: layers.collect::<Result<_>>()?,
+            binds: binds.collect::<Result<_>>()?,
+            dev: devices::view()?,
+        })
+    }
+
+    /// Everything that is shown, for its ids to be mapped.
+    pub fn all(&self) -> impl Iterator<Item = &Mount> {
+        self.layers.iter().chain(&self.binds).chain([&self.dev])
+    }
+}
+
+/// Puts the root together and makes it this process's own; nothing else is left in sight.
+pub fn enter(spec: &Spec, views: Views) -> Result<()> {
+    let Views { layers, binds, dev } = views;
+    let proc = proc::new()?;
+    let complete = has_all_places(spec, &layers);
+    let root = if layers.is_empty() {
+        memory_root()?
+    } else if complete && spec.root.read_only {
+        let [layer] = <[Mount; 1]>::try_from(layers).map_err(|_| invalid("no layer"))?;
+        let target = open_path(WORKBENCH).during("open the workbench")?;
+        layer.attach(target.as_fd()).during("mount the root")?;
+        open_path(WORKBENCH).during("open the root")?
+    } else {
+        overlay(layers)?
+    };
+
+    let dev_place = Place::Folder.find_or_make(root.as_fd(), "/dev")?;
+    let proc_place = Place::Folder.find_or_make(root.as_fd(), "/proc")?;
+    let dev = dev.attach(dev_place.as_fd()).during("mount /dev")?;
+    let nothing = Place::find(dev.as_fd(), "null").during("find /dev/null")?;
+    let shm_place = Place::find(dev.as_fd(), "shm").during("find /dev/shm")?;
+    // Before anything is mounted on it, it is an empty folder.
+    proc::attach(proc, proc_place.as_fd(), nothing.as_fd(), shm_place.as_fd())?;
+    shm(spec.shm_size)?.attach(shm_place.as_fd()).during("mount /dev/shm")?;
+
+    for (bind, view) in spec.binds.iter().zip(binds) {
+        let place = Place::of(&view)?.find_or_make(root.as_fd(), &bind.target)?;
+        view.attach(place.as_fd()).during(format!("mount {}", bind.target))?;
+    }
+    for tmpfs in &spec.tmpfs {
+        let place = Place::Folder.find_or_make(root.as_fd(), &tmpfs.target)?;
+        let mount = mounts::tmpfs(&tmpfs.options).map_err(|failure| Failure {
+            message: format!("tmpfs {} ({}): {failure}", tmpfs.target, tmpfs.options),
+            ..failure
+        })?;
+        mount.attach(place.as_fd()).during(format!("mount {}", tmpfs.target))?;
+    }
+
+    fchdir(&root).during("enter the root")?;
+    if spec.root.read_only {
+        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        mount_remount(".", flags, c"").during("close the root")?;
+    }
+    // The old root is put over the new one, and taken away at once with all that is mounted in it.
+    pivot_root(".", ".").during("change the root")?;
+    unmount(".", UnmountFlags::DETACH).during("leave the old root")?;
+    chdir("/").during("enter the root")
+}
+
+/// Whether the only layer has every folder and file that something is mounted over.
+fn has_all_places(spec: &Spec, layers: &[Mount]) -> bool {
+    let [layer] = layers else { return false };
+    ["/dev", "/proc"]
+        .into_iter()
+        .chain(spec.binds.iter().map(|bind| bind.target.as_str()))
+        .chain(spec.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str()))
+        .all(|path| Place::find(layer.as_fd(), path).is_ok())
+}
+
+/// An empty root.
+fn memory_root() -> Result<OwnedFd> {
+    let target = open_path(WORKBENCH).during("open the workbench")?;
+    let options = [devices::mode("755")];
+    let root = Mount::new("tmpfs", &options, attribute::NOSUID | attribute::NODEV)?;
+    root.attach(target.as_fd()).during("mount the root")?;
+    let root = open_path(WORKBENCH).during("open the root")?;
+    // As in every distribution of these years: nothing but `/usr` holds programs.
+    for (name, target) in
+        [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
+    {
+        symlinkat(target, &root, name).during(format!("make /{name}"))?;
+    }
+    Ok(root)
+}
+
+/// The layers over one another, with memory on top.
+fn overlay(layers: Vec<Mount>) -> Result<OwnedFd> {
+    let step = "put the layers over one another";
+    let target = open_path(WORKBENCH).during(step)?;
+    let bench = Mount::new("tmpfs", &[devices::mode("755")], attribute::NOSUID | attribute::NODEV)?;
+    let bench = bench.attach(target.as_fd()).during(step)?;
+    for name in ["root", "upper", "work"] {
+        mkdirat(&bench, name, Mode::from(0o755)).during(step)?;
+    }
+    let mut lower = Vec::new();
+    for (index, layer) in layers.into_iter().enumerate() {
+        let name = index.to_string();
+        mkdirat(&bench, &*name, Mode::from(0o755)).during(step)?;
+        let place = Place::find(bench.as_fd(), &name).during(step)?;
+        layer.attach(place.as_fd()).during(step)?;
+        lower.push(name);
+    }
+    // The options name the highest first. Short names, as all of them have one page together.
+    lower.reverse();
+    fchdir(&bench).during(step)?;
+    let data = format!("lowerdir={},upperdir=upper,workdir=work,userxattr", lower.join(":"));
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    let data = std::ffi::CString::new(data).map_err(|_| invalid("a NUL in a layer's name"))?;
+    mount("overlay", "root", "overlay", flags, &*data).during(step)?;
+    open_path("root").during(step)
+}
+
+fn shm(size: Option<u64>) -> Result<Mount> {
+    let size = size.map(|size| ("size".to_owned(), Some(size.to_string())));
+    let options: Vec<_> = size.into_iter().chain([devices::mode("1777")]).collect();
+    Mount::new("tmpfs", &options, attribute::NOSUID | attribute::NODEV | attribute::NOEXEC)
+}
