@@ -1,0 +1,320 @@
+//! A launcher under test, and what it is asked for.
+#![allow(dead_code)]
+
+use std::{
+    fs::File,
+    io::Read,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use scientist_pool_protocol::{
+    Answer, Bind, Call, Channel, ContainerId, Created, End, Exit, Failure, Layers, Limits, Message,
+    Privileges, Process, Program, Request, Rlimit, Spec, Tmpfs, User,
+};
+
+/// Nothing here takes that long; a test that waits for longer has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const NOBODY: u32 = 65_534;
+
+/// Who starts the launcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Root,
+    Nobody,
+}
+
+/// Those this test can be, as root is needed to be somebody else.
+pub fn everybody() -> Vec<Who> {
+    if rustix::process::geteuid().is_root() {
+        vec![Who::Root, Who::Nobody]
+    } else {
+        vec![Who::Nobody]
+    }
+}
+
+pub struct Launcher {
+    pub child: Child,
+    pub channel: Channel<Call, Message>,
+    pub hello: Message,
+    /// What came while something else was waited for.
+    unread: Vec<(Message, Vec<OwnedFd>)>,
+    calls: u64,
+    ids: ContainerId,
+}
+
+/// A container whose program has been started.
+pub struct Running {
+    pub id: ContainerId,
+    pub created: Created,
+    pub stdin: Option<File>,
+    pub stdout: File,
+    pub stderr: File,
+    pub pidfd: OwnedFd,
+}
+
+/// What a container said until its end.
+#[derive(Debug)]
+pub struct Said {
+    pub stdout: String,
+    pub stderr: String,
+    pub end: End,
+}
+
+impl Launcher {
+    pub fn start(who: Who) -> Self {
+        let (channel, far) = Channel::pair().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scientist-pool-launcher"));
+        command.stdin(far);
+        if who == Who::Nobody && rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY).current_dir("/");
+        }
+        let child = command.spawn().unwrap();
+        let hello = Message::Ended { id: 0, end: End { exit: Exit::Code(0), oom: false } };
+        let mut launcher = Self { child, channel, hello, unread: Vec::new(), calls: 0, ids: 0 };
+        launcher.hello = launcher.receive().0;
+        launcher
+    }
+
+    /// The next message, unread ones first.
+    pub fn receive(&mut self) -> (Message, Vec<OwnedFd>) {
+        if !self.unread.is_empty() {
+            return self.unread.remove(0);
+        }
+        self.receive_new()
+    }
+
+    fn receive_new(&mut self) -> (Message, Vec<OwnedFd>) {
+        let mut ready = [PollFd::new(&self.channel, PollFlags::IN)];
+        let limit = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+        assert_eq!(poll(&mut ready, Some(&limit)), Ok(1), "the launcher is silent");
+        self.channel.receive().unwrap().expect("the launcher has ended")
+    }
+
+    /// Sends a call; gives its number.
+    pub fn send(&mut self, request: Request) -> u64 {
+        self.calls += 1;
+        let call = Call { number: self.calls, request };
+        self.channel.send(&call, &[]).unwrap();
+        self.calls
+    }
+
+    /// Waits for the answer of a call; what comes before it is kept.
+    pub fn answer(&mut self, number: u64) -> (Answer, Vec<OwnedFd>) {
+        let mine = |message: &Message| matches!(message, Message::Answer { number: n, .. } if *n == number);
+        if let Some(index) = self.unread.iter().position(|(message, _)| mine(message)) {
+            let (message, descriptors) = self.unread.remove(index);
+            let Message::Answer { answer, .. } = message else { unreachable!() };
+            return (answer, descriptors);
+        }
+        loop {
+            match self.receive_new() {
+                (Message::Answer { number: n, answer }, descriptors) if n == number => {
+                    return (answer, descriptors)
+                }
+                other => self.unread.push(other),
+            }
+        }
+    }
+
+    pub fn call(&mut self, request: Request) -> Answer {
+        let number = self.send(request);
+        self.answer(number).0
+    }
+
+    pub fn next_id(&mut self) -> ContainerId {
+        self.ids += 1;
+        self.ids
+    }
+
+    pub fn create(&mut self, spec: &Spec) -> Result<Running, Failure> {
+        let id = self.next_id();
+        let number = self.send(Request::Create { id, spec: Box::new(spec.clone()) });
+        self.created(id, number)
+    }
+
+    pub fn created(&mut self, id: ContainerId, number: u64) -> Result<Running, Failure> {
+        match self.answer(number) {
+            (Answer::Created(created), descriptors) => {
+                let [stdin, stdout, stderr, pidfd] = descriptors.try_into().unwrap();
+                Ok(Running {
+                    id,
+                    created,
+                    stdin: Some(stdin.into()),
+                    stdout: stdout.into(),
+                    stderr: stderr.into(),
+                    pidfd,
+                })
+            }
+            (Answer::Failed(failure), _) => Err(failure),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for a container's end.
+    pub fn end_of(&mut self, id: ContainerId) -> End {
+        let mine = |message: &Message| match message {
+            Message::Ended { id: ended, end } if *ended == id => Some(*end),
+            _ => None,
+        };
+        if let Some(index) = self.unread.iter().position(|(message, _)| mine(message).is_some()) {
+            return mine(&self.unread.remove(index).0).unwrap();
+        }
+        loop {
+            let message = self.receive_new();
+            match mine(&message.0) {
+                Some(end) => return end,
+                None => self.unread.push(message),
+            }
+        }
+    }
+
+    pub fn remove(&mut self, id: ContainerId) {
+        assert_eq!(self.call(Request::Remove { id }), Answer::Removed);
+    }
+
+    /// Runs a container to its end, with nothing on its stdin, and removes it.
+    pub fn run(&mut self, spec: &Spec) -> Said {
+        let mut running = self.create(spec).unwrap();
+        let said = self.finish(&mut running);
+        self.remove(running.id);
+        said
+    }
+
+    pub fn finish(&mut self, running: &mut Running) -> Said {
+        running.stdin = None;
+        // Little enough that one can be read after the other.
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        running.stdout.read_to_end(&mut stdout).unwrap();
+        running.stderr.read_to_end(&mut stderr).unwrap();
+        let end = self.end_of(running.id);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { stdout: text(stdout), stderr: text(stderr), end }
+    }
+
+    /// What a Python script prints; it must succeed.
+    pub fn python(&mut self, spec: &Spec, script: &str) -> String {
+        let said = self.run(&spec.clone().python(script));
+        assert_eq!(said.end.exit, Exit::Code(0), "{said:?}");
+        said.stdout.trim_end().to_owned()
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        // The end of the socket is the launcher's end.
+        self.channel = Channel::pair().unwrap().0;
+        let _ = self.child.wait();
+    }
+}
+
+/// A root of this machine's `/usr`.
+pub fn spec() -> Spec {
+    Spec {
+        root: Layers { folders: Vec::new(), read_only: true },
+        binds: vec![Bind { source: "/usr".into(), target: "/usr".to_owned() }],
+        tmpfs: vec![Tmpfs {
+            target: "/tmp".to_owned(),
+            options: "rw,nosuid,nodev,exec,size=64m,mode=1777".to_owned(),
+        }],
+        shm_size: Some(16 << 20),
+        hostname: "sandbox".to_owned(),
+        process: Process {
+            program: Program::Inside,
+            argv: vec!["true".to_owned()],
+            env: vec!["PATH=/usr/bin:/bin".to_owned(), "HOME=/tmp".to_owned()],
+            cwd: "/tmp".to_owned(),
+        },
+        user: User { uid: NOBODY, gid: NOBODY },
+        privileges: Privileges {
+            capabilities: Vec::new(),
+            no_new_privileges: true,
+            seccomp: Vec::new(),
+        },
+        limits: Limits { memory: Some(128 << 20), swap: Some(0), pids: Some(50), cpu: None },
+        rlimits: vec![rlimit("nofile", 1024), rlimit("core", 0), rlimit("fsize", 64 << 20)],
+        oom_score_adj: 500,
+    }
+}
+
+pub fn rlimit(name: &str, limit: u64) -> Rlimit {
+    Rlimit { name: name.to_owned(), soft: Some(limit), hard: Some(limit) }
+}
+
+pub trait SpecExt {
+    fn python(self, script: &str) -> Self;
+    fn argv(self, argv: &[&str]) -> Self;
+}
+
+impl SpecExt for Spec {
+    fn python(self, script: &str) -> Self {
+        self.argv(&["python3", "-I", "-S", "-c", script])
+    }
+
+    fn argv(mut self, argv: &[&str]) -> Self {
+        self.process.argv = argv.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(limit: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A folder that everybody may look into.
+pub fn open_folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// A root file system of folders alone, to which `/usr` is bound.
+pub fn skeleton(folders: &[&str]) -> tempfile::TempDir {
+    let root = open_folder();
+    for folder in folders {
+        std::fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    for (name, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
+        std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
+    }
+    root
+}
+
+/// All cgroups of this machine whose path has a word in it.
+pub fn cgroups_with(word: &str) -> Vec<PathBuf> {
+    fn look(folder: &Path, word: &str, found: &mut Vec<PathBuf>) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|k| k.is_dir())) {
+            if entry.path().to_string_lossy().contains(word) {
+                found.push(entry.path());
+            }
+            look(&entry.path(), word, found);
+        }
+    }
+    let mut found = Vec::new();
+    look(Path::new("/sys/fs/cgroup"), word, &mut found);
+    found
+}
+
+/// The pids of a process's descendants, as this machine counts them.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    children.flat_map(|pid| std::iter::once(pid).chain(descendants(pid))).collect()
+}
+
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
