@@ -12,7 +12,7 @@ pub fn excerpt(words: &str) -> Cow<'_, str> {
     if words.len() <= LONGEST_WORDS {
         return Cow::Borrowed(words);
     }
-    let end = words.floor_char_boundary(LONGEST_WORDS);
+    let end = (0..=LONGEST_WORDS).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
     Cow::Owned(format!("{}… ({} bytes in all)", &words[..end], words.len()))
 }
 
