@@ -32,7 +32,10 @@ function countCargo(output) {
 
 async function cargoTest(args, env) {
   try {
-    const { output } = await run('cargo', ['test', '--locked', ...args], { cwd: paths.root, env });
+    const { output } = await run('cargo', ['test', '--locked', '--all-features', ...args], {
+      cwd: paths.root,
+      env,
+    });
     const counts = countCargo(output);
     return { ...counts, note: `${counts.passed} passed` };
   } catch (error) {
@@ -122,7 +125,7 @@ async function main() {
   const registries = steps.start('registries', [engine], () => startRegistries(engine.value));
 
   const clippy = steps.start('clippy', [], async () => {
-    await cargo('clippy', '--locked', '--all-targets', '--', '-D', 'warnings');
+    await cargo('clippy', '--locked', '--all-targets', '--all-features', '--', '-D', 'warnings');
   });
   await Promise.all([format.done, clippy.done]);
   const unit = steps.start('cargo test', [], () => cargoTest([], base));
@@ -148,7 +151,10 @@ async function main() {
     SCIENTIST_POOL_TEST_ENGINE: engine.value.host,
   });
   const real = steps.start('cargo test, on the engine', [engine, registries], () =>
-    cargoTest(['--tests', '--', '--ignored'], { ...environment(), ...registries.value }),
+    cargoTest(['--package', 'scientist-pool', '--tests', '--', '--ignored'], {
+      ...environment(),
+      ...registries.value,
+    }),
   );
   await real.done;
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(all(target_os = "linux", feature = "local"))]
+use super::local::{Launchers, Local};
 use super::{
     docker::{Clients, Docker},
     Engine,
@@ -19,12 +21,17 @@ use crate::{
 pub enum EngineKind {
     /// Docker, and what speaks its API.
     Docker,
+    /// The kernel of this machine, without a daemon.
+    #[cfg(all(target_os = "linux", feature = "local"))]
+    Local,
 }
 
 /// What the pools of the process share of its engines. Belongs to one tokio runtime.
 #[derive(Default)]
 pub struct Engines {
     docker: Clients,
+    #[cfg(all(target_os = "linux", feature = "local"))]
+    local: Launchers,
 }
 
 impl Engines {
@@ -39,6 +46,8 @@ impl Engines {
         container: ContainerConfig,
     ) -> Result<Arc<dyn Engine>> {
         match engine.kind {
+            #[cfg(all(target_os = "linux", feature = "local"))]
+            EngineKind::Local => Ok(Arc::new(Local::new(&self.local, &engine, &container)?)),
             EngineKind::Docker => Ok(Arc::new(Docker::new(&self.docker, engine, container)?)),
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! An engine is a folder here that has an [`Engine`], and a line in [`choice`], where it is chosen.
 
+mod background;
 pub mod choice;
 pub mod docker;
 mod health;
+#[cfg(all(target_os = "linux", feature = "local"))]
+pub mod local;
 mod output;
 mod seccomp;
 pub mod security;

@@ -5,7 +5,7 @@ use std::{
     io::{IoSlice, IoSliceMut},
     marker::PhantomData,
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use rustix::net::{
@@ -104,6 +104,12 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         let message = postcard::from_bytes(&self.buffer[..got.bytes])
             .map_err(|error| ChannelError::Malformed(error.to_string()))?;
         Ok(Some((message, descriptors)))
+    }
+}
+
+impl<S, R> AsRawFd for Channel<S, R> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

@@ -13,8 +13,7 @@ use bollard::{
 use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
 use super::{
-    super::{Attached, CreateError, Init, Vitals},
-    background::Background,
+    super::{background::Background, Attached, CreateError, Init, Vitals},
     client::Client,
     fault::Fault,
     frames::Frames,

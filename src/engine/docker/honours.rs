@@ -3,9 +3,11 @@
 use super::{
     super::security::{Isolation, Protection, Unhonoured},
     info::Info,
-    seccomp,
 };
-use crate::config::{ContainerConfig, Seccomp};
+use crate::{
+    config::{ContainerConfig, Seccomp},
+    engine::seccomp,
+};
 
 /// The first Docker whose rules take an error number, and whose own profile has one
 /// (github.com/moby/moby/pull/42836). An older runc fails on a rule that says nothing but what the

@@ -8,14 +8,13 @@
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes;
 //!   `listed`: a container in a list.
 //! - [`reference`], `image`, `pull`, `credentials`: the image; `network`: the network.
-//! - `info`: what the engine says of itself; `honours`, `seccomp`: what it gives of the protections
-//!   asked for; the system call filter.
-//! - `container`, `exec`, `remove`: a container's life; `background`: what is cleaned up behind it.
+//! - `info`: what the engine says of itself; `honours`: what it gives of the protections
+//!   asked for.
+//! - `container`, `exec`, `remove`: a container's life.
 //! - `usage`: what it has used.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
 
 pub mod address;
-mod background;
 mod circuit;
 mod client;
 mod clients;
@@ -36,7 +35,6 @@ mod pull;
 pub mod reference;
 mod remove;
 mod roster;
-mod seccomp;
 mod sweep;
 mod tls;
 mod transport;
@@ -54,15 +52,14 @@ use tokio::{runtime::Handle, sync::watch};
 pub use self::clients::Clients;
 use self::{
     address::{Address, Surroundings},
-    background::Background,
     client::Client,
     container::Kind,
     honours::Honours,
     reference::Reference,
 };
 use super::{
-    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
-    ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
+    background::Background, Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
+    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
 };
 use crate::{
     budget::Budget,

@@ -1,14 +1,15 @@
-//! The system call filter of our own, as rules that each engine puts into its own form. [`table`] is their
-//! source.
+//! The system call filter of our own: its rules, made from [`table`], and as a [`profile`].
 
+mod profile;
 mod table;
 
-use table::Family;
-pub use table::ARCHITECTURES;
+pub use profile::profile;
+
+use table::{Family, ARCHITECTURES};
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+enum Verdict {
     Allow,
     /// Refused as if the kernel did not have it (`ENOSYS`).
     Absent,
@@ -16,29 +17,29 @@ pub enum Verdict {
 
 /// What becomes of some calls. A call that no rule allows is refused with `EPERM`.
 #[derive(Debug, Clone)]
-pub struct Rule {
+struct Rule {
     /// The calls, by the kernel's names for them. One that a processor or a kernel does not have counts as
     /// not named.
-    pub names: Vec<&'static str>,
-    pub verdict: Verdict,
+    names: Vec<&'static str>,
+    verdict: Verdict,
     /// What their arguments must be, all of them.
-    pub args: Vec<Argument>,
+    args: Vec<Argument>,
     /// The containers the rule is for, and those it is not for.
-    pub only: Condition,
-    pub not: Condition,
+    only: Condition,
+    not: Condition,
 }
 
 /// What one argument of a call must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Argument {
+struct Argument {
     /// Which: from 0.
-    pub index: u8,
-    pub test: Test,
+    index: u8,
+    test: Test,
 }
 
 /// A condition on an argument's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Test {
+enum Test {
     Equal(u64),
     /// Of these bits none is set.
     NoneOf(u64),
@@ -47,13 +48,13 @@ pub enum Test {
 /// Containers: those with one of these capabilities, on one of these processors (as Go names them). An
 /// empty list says nothing.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Condition {
-    pub caps: &'static [&'static str],
-    pub arches: &'static [&'static str],
+struct Condition {
+    caps: &'static [&'static str],
+    arches: &'static [&'static str],
 }
 
 impl Condition {
-    pub fn is_none(&self) -> bool {
+    fn is_none(&self) -> bool {
         self.caps.is_empty() && self.arches.is_empty()
     }
 
@@ -85,7 +86,7 @@ impl Rule {
 }
 
 /// The filter. A later rule never takes back what an earlier one says.
-pub fn rules() -> Vec<Rule> {
+fn rules() -> Vec<Rule> {
     const S390: Condition = Condition::arches(&["s390", "s390x"]);
     const ADMIN: &[&str] = &["CAP_SYS_ADMIN"];
     let absent = table::ABSENT.iter().flat_map(|names| names.split_whitespace());

@@ -7,17 +7,17 @@ use tokio::{runtime::Handle, sync::watch};
 use crate::task;
 
 #[derive(Clone)]
-pub(super) struct Background {
+pub struct Background {
     running: Arc<watch::Sender<usize>>,
 }
 
 impl Background {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { running: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Runs `work` on `runtime`; may be called from any thread.
-    pub(super) fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
         let place = Place::take(self.running.clone());
         task::spawn_on(runtime, async move {
             let _place = place;
@@ -26,7 +26,7 @@ impl Background {
     }
 
     /// Waits until nothing runs any more.
-    pub(super) async fn settle(&self) {
+    pub async fn settle(&self) {
         // It fails only when the sender is gone, and that is here.
         let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
     }

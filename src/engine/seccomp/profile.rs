@@ -1,16 +1,16 @@
-//! The system call filter as JSON, in the engine's form (`seccomp.go` of github.com/moby/profiles).
+//! The filter as JSON, in the form that container engines read (`seccomp.go` of github.com/moby/profiles).
 
 use once_cell::sync::Lazy;
 use serde::Serialize;
 
-use crate::engine::seccomp::{rules, Argument, Condition, Rule, Test, Verdict, ARCHITECTURES};
+use super::{rules, Argument, Condition, Rule, Test, Verdict, ARCHITECTURES};
 
 /// The profile for an engine that knows error numbers in rules (`errnoRet`), and for one that does not.
 static PROFILES: Lazy<[String; 2]> = Lazy::new(|| [true, false].map(render));
 
 /// The profile as JSON text. `errno`: whether the engine knows rules with an error number. For one that
 /// does not, what is to look absent is refused with `EPERM`, as by its own profile.
-pub(super) fn profile(errno: bool) -> &'static str {
+pub fn profile(errno: bool) -> &'static str {
     let [with, without] = &*PROFILES;
     if errno {
         with

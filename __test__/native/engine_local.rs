@@ -1,0 +1,250 @@
+//! The contract of `engine::Engine`, as `engine::local` keeps it on this machine's kernel, with this
+//! machine's own programs.
+
+#![cfg(all(target_os = "linux", feature = "local"))]
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use scientist_pool::{
+    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
+    engine::{
+        local::{Launchers, Local},
+        Attached, CreateError, Engine, EngineKind, Init, OnPull, Output, Stream,
+    },
+    error::{Code, Error},
+};
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Beside the tests, where Cargo puts the programs of the workspace.
+fn launcher() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("scientist-pool-launcher")
+}
+
+fn engine() -> EngineConfig {
+    EngineConfig {
+        kind: EngineKind::Local,
+        host: None,
+        cert_path: None,
+        tls_verify: None,
+        timeout: Duration::from_secs(30),
+    }
+}
+
+fn hardened() -> ContainerConfig {
+    ContainerConfig {
+        image: "host".into(),
+        pull: PullPolicy::Never,
+        pull_timeout: Duration::from_secs(60),
+        memory: 64 << 20,
+        swap: Some(0),
+        pids_limit: 20,
+        cpu_quota: 50_000,
+        cpu_period: 100_000,
+        network: "none".into(),
+        user: Some("65534:65534".into()),
+        readonly_rootfs: true,
+        no_new_privileges: true,
+        cap_add: Some(Vec::new()),
+        tmpfs: BTreeMap::from([("/tmp".into(), "rw,exec,size=8m,mode=1777".into())]),
+        shm_size: Some(16 << 20),
+        ulimits: BTreeMap::from([("nofile".into(), (64, 64))]),
+        seccomp: Seccomp::Strict,
+        runtime: None,
+        home: Some("/tmp".into()),
+        log: false,
+        labels: BTreeMap::new(),
+        preload: Vec::new(),
+    }
+}
+
+fn local() -> Local {
+    of(&hardened()).unwrap()
+}
+
+fn of(container: &ContainerConfig) -> Result<Local, Error> {
+    Local::new(&Launchers::new(launcher()), &engine(), container)
+}
+
+fn run(argv: &[&str]) -> Init {
+    Init { argv: argv.iter().map(|word| word.to_string()).collect() }
+}
+
+/// Stdout and stderr, to the end.
+async fn read_all(output: &mut dyn Output) -> (String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut take = |stream, bytes: &[u8]| match stream {
+        Stream::Stdout => out.extend_from_slice(bytes),
+        Stream::Stderr => err.extend_from_slice(bytes),
+    };
+    let reading = async { while output.read(&mut take).await.unwrap() > 0 {} };
+    timeout(PATIENCE, reading).await.expect("the output ends");
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+fn why(error: CreateError) -> Error {
+    match error {
+        CreateError::NoSuchProgram(error) | CreateError::Other(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn connect_tells_what_the_engine_is() {
+    let info = local().connect().await.unwrap();
+    assert_eq!((info.kind, info.address.as_str()), (EngineKind::Local, "this machine"));
+    assert!(info.memory > 0 && info.cpus > 0, "{info:?}");
+    assert!(info.isolation.user_namespace, "{info:?}");
+}
+
+#[tokio::test]
+async fn pid_1_is_reached_over_its_streams_both_ways() {
+    let engine = local();
+    let Attached { id, mut stdin, mut output, .. } =
+        engine.create(run(&["sh", "-c", "echo $$; wc -c >&2"])).await.unwrap();
+    stdin.write_all(&vec![b'x'; 300_000]).await.unwrap();
+    drop(stdin);
+    assert_eq!(read_all(&mut *output).await, ("1\n".to_owned(), "300000\n".to_owned()));
+    engine.remove(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_container_ends_when_its_stdin_does_and_that_is_told() {
+    let engine = local();
+    let Attached { stdin, output, vitals, .. } = engine.create(run(&["cat"])).await.unwrap();
+    drop((stdin, output));
+    timeout(PATIENCE, vitals.dead()).await.expect("its end is told");
+}
+
+#[tokio::test]
+async fn the_launcher_ends_with_the_last_who_has_a_container_of_it() {
+    let engine = local();
+    let attached = engine.create(run(&["sleep", "1000"])).await.unwrap();
+    let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
+    drop(engine);
+    assert!(is_launcher(keeper), "the container is there");
+    drop(attached);
+    let gone = async {
+        while is_launcher(keeper) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn the_hardening_holds_inside() {
+    let engine = local();
+    let source = "id -u; pwd; echo $HOME; ulimit -n; \
+                  grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; \
+                  touch /usr/x; ls /proc/1/fd | wc -l; ls /sys /home 2>&1 | wc -l";
+    let mut attached = engine.create(run(&["sh", "-c", source])).await.unwrap();
+    let (out, err) = read_all(&mut *attached.output).await;
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[..4], ["65534", "/tmp", "/tmp", "64"], "{out}");
+    let status = ["CapBnd:0000000000000000", "NoNewPrivs:1", "Seccomp:2"];
+    for line in ["CapEff:0000000000000000"].iter().chain(&status) {
+        assert!(lines.contains(line), "{line}: {out}");
+    }
+    assert!(err.contains("Read-only file system"), "{err}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_told_apart() {
+    match local().create(run(&["no-such-program"])).await {
+        Err(CreateError::NoSuchProgram(error)) => assert_eq!(error.code, Code::EngineError),
+        other => panic!("{:?}", other.map(|attached| attached.id)),
+    }
+}
+
+#[tokio::test]
+async fn remove_ends_a_running_container_and_again_is_fine() {
+    let engine = local();
+    let attached = engine.create(run(&["sleep", "1000"])).await.unwrap();
+    engine.remove(&attached.id).await.unwrap();
+    timeout(PATIENCE, attached.vitals.dead()).await.expect("its end is told");
+    engine.remove(&attached.id).await.unwrap();
+    engine.remove("0123456789abcdef-7").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_create_that_nobody_waits_for_leaves_nothing() {
+    let engine = Arc::new(local());
+    engine.connect().await.unwrap();
+    for _ in 0..10 {
+        let create = engine.create(run(&["sleep", "1000"]));
+        let _ = timeout(Duration::from_micros(200), create).await;
+    }
+    timeout(PATIENCE, engine.settle()).await.expect("they are removed");
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_is_named() {
+    let mut container = hardened();
+    container.image = "dir:/no/such/folder".into();
+    let engine = of(&container).unwrap();
+    let on_pull: OnPull = Arc::new(|_| {});
+    let error = engine.prepare(on_pull).await.unwrap_err();
+    assert_eq!(error.code, Code::ImageNotFound);
+    assert!(error.message.contains("dir:/no/such/folder"), "{}", error.message);
+    let error = why(engine.create(run(&["true"])).await.err().unwrap());
+    assert_eq!(error.code, Code::ImageNotFound, "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_launcher_that_is_none_is_an_unavailable_engine_that_names_it() {
+    for (program, said) in [("/no/such/launcher", "can't be started"), ("/bin/false", "ended")] {
+        let launchers = Launchers::new(program.into());
+        let engine = Local::new(&launchers, &engine(), &hardened()).unwrap();
+        let error = engine.connect().await.unwrap_err();
+        assert_eq!(error.code, Code::EngineUnavailable);
+        assert!(error.message.contains(program), "{}", error.message);
+        assert!(error.message.contains(said), "{}", error.message);
+    }
+    let error = Local::new(&Launchers::default(), &engine(), &hardened()).err().unwrap();
+    assert_eq!(error.code, Code::EngineUnavailable);
+}
+
+#[tokio::test]
+async fn what_this_engine_does_not_have_is_refused_by_its_option() {
+    for (option, container) in [
+        ("image", ContainerConfig { image: "python:3.9-slim".into(), ..hardened() }),
+        ("network", ContainerConfig { network: "bridge".into(), ..hardened() }),
+        ("runtime", ContainerConfig { runtime: Some("runsc".into()), ..hardened() }),
+        ("user", ContainerConfig { user: Some("somebody".into()), ..hardened() }),
+    ] {
+        let error = of(&container).err().unwrap();
+        assert_eq!(error.code, Code::InvalidArgument);
+        assert!(error.message.starts_with(option), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn another_launcher_takes_the_place_of_one_that_was_killed() {
+    let engine = local();
+    let first = engine.create(run(&["sleep", "1000"])).await.unwrap();
+    let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(keeper).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    timeout(PATIENCE, first.vitals.dead()).await.expect("its end is told");
+    let second = engine.create(run(&["echo", "again"])).await;
+    let mut second = second.unwrap_or_else(|error| panic!("{:?}", why(error)));
+    assert_eq!(read_all(&mut *second.output).await.0, "again\n");
+    engine.remove(&first.id).await.unwrap();
+    engine.remove(&second.id).await.unwrap();
+}
+
+/// Of this test's thread, as each test has a launcher of its own.
+fn children() -> Vec<i32> {
+    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn is_launcher(pid: i32) -> bool {
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.contains("scientist-pool-launcher")
+}

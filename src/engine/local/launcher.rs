@@ -1,0 +1,312 @@
+//! The launcher's process, and what is said over the socket to it.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
+    time::Duration,
+};
+
+use scientist_pool_protocol::{
+    Answer, Call, Channel, ChannelError, ContainerId, Failure, Message, Request, VERSION,
+};
+use tokio::{
+    io::{unix::AsyncFd, Interest},
+    sync::{oneshot, watch, Mutex as Turn},
+    time::timeout,
+};
+
+use crate::{
+    budget::Budget,
+    engine::{EngineState, Health, Told},
+    error::{Code, Error, Result},
+    task,
+};
+
+/// The longest that the launcher may take to come up. It makes a process and a few mounts.
+const START: Duration = Duration::from_secs(10);
+
+type Socket = AsyncFd<Channel<Call, Message>>;
+type Reply = (Answer, Vec<OwnedFd>);
+
+/// Starts the launcher when there is something for it to do, and another one when it is gone.
+pub(super) struct Launcher {
+    program: PathBuf,
+    /// The longest that one call may take.
+    limit: Duration,
+    budget: Arc<Budget>,
+    health: watch::Sender<Health>,
+    running: Turn<Option<Arc<Link>>>,
+}
+
+impl Launcher {
+    pub(super) fn new(program: PathBuf, limit: Duration) -> Self {
+        let (health, _) = watch::channel(Health::good());
+        Self { program, limit, budget: Arc::default(), health, running: Turn::default() }
+    }
+
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    /// The launcher that runs, started if there is none.
+    pub(super) async fn link(&self) -> Result<Arc<Link>> {
+        let mut running = self.running.lock().await;
+        if let Some(link) = running.as_ref().filter(|link| !link.is_over()) {
+            return Ok(link.clone());
+        }
+        let link = Link::open(&self.program).await;
+        let health = match &link {
+            Ok(_) => Health::good(),
+            Err(error) => {
+                Health { state: EngineState::Down, error: Some(error.clone()), ..Health::good() }
+            }
+        };
+        self.health.send_if_modified(|known| {
+            let changed = known.state != health.state;
+            *known = health;
+            changed
+        });
+        let link = link?;
+        *running = Some(link.clone());
+        Ok(link)
+    }
+
+    /// The answer to a request, within its time.
+    pub(super) async fn ask(&self, link: &Link, request: Request) -> Result<Reply> {
+        match timeout(self.limit, link.ask(request)).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let message = format!("the launcher did not answer within {:?}", self.limit);
+                Err(Error::new(Code::EngineUnavailable, message))
+            }
+        }
+    }
+
+    /// The link, if a launcher runs.
+    pub(super) async fn running(&self) -> Option<Arc<Link>> {
+        self.running.lock().await.clone().filter(|link| !link.is_over())
+    }
+}
+
+impl std::fmt::Display for Launcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("this machine")
+    }
+}
+
+/// One launcher, for as long as it runs. It ends with the last of those who hold this.
+pub(super) struct Link {
+    /// Tells its containers from those of other launchers.
+    name: String,
+    socket: Socket,
+    state: Arc<Mutex<State>>,
+    calls: AtomicU64,
+    containers: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    /// It has ended; nothing will be answered any more.
+    over: bool,
+    waiting: HashMap<u64, oneshot::Sender<Reply>>,
+    told: HashMap<ContainerId, watch::Sender<Told>>,
+}
+
+impl Link {
+    async fn open(program: &Path) -> Result<Arc<Self>> {
+        let unavailable = |what: &str, why: &dyn std::fmt::Display| {
+            let message = format!("the launcher {} {what}: {why}", program.display());
+            Error::new(Code::EngineUnavailable, message)
+        };
+        let (near, far) =
+            Channel::pair().map_err(|error| unavailable("can't be spoken to", &error))?;
+        let child = Command::new(program)
+            .env_clear()
+            .stdin(far)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| unavailable("can't be started", &error))?;
+        // One to speak, one to listen, as each needs a buffer of its own.
+        let ear = near.as_fd().try_clone_to_owned().map(Channel::new);
+        let ear = ear.and_then(|ear| watched(ear, Interest::READABLE));
+        let ear = ear.map_err(|error| unavailable("can't be spoken to", &error))?;
+        let socket = watched(near, Interest::WRITABLE)
+            .map_err(|error| unavailable("can't be spoken to", &error))?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let (hello, greeted) = oneshot::channel();
+        task::spawn(listen(ear, state.clone(), hello, child));
+        let greeting = timeout(START, greeted).await;
+        match greeting {
+            Ok(Ok(Ok(Hello { version, .. }))) if version != VERSION => {
+                let why = format!("it speaks version {version}, not {VERSION}");
+                Err(unavailable("is of another release", &why))
+            }
+            Ok(Ok(Ok(Hello { fault: Some(fault), .. }))) => {
+                Err(unavailable("can make no containers here", &fault))
+            }
+            Ok(Ok(Ok(_))) => {
+                let name = format!("{:016x}", rand::random::<u64>());
+                let (calls, containers) = (AtomicU64::new(0), AtomicU64::new(0));
+                Ok(Arc::new(Self { name, socket, state, calls, containers }))
+            }
+            Ok(Ok(Err(said))) => Err(unavailable("ended", &said)),
+            Ok(Err(_)) => Err(unavailable("ended", &"without a word")),
+            Err(_) => Err(unavailable("did not come up", &"it is silent")),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.state).over
+    }
+
+    /// An id that no container of this launcher has had; and what is told of that container.
+    pub(super) fn next(&self) -> (ContainerId, watch::Receiver<Told>) {
+        let id = self.containers.fetch_add(1, Ordering::Relaxed);
+        let (sender, told) = watch::channel(Told::default());
+        lock(&self.state).told.insert(id, sender);
+        (id, told)
+    }
+
+    /// The id as the rest knows it.
+    pub(super) fn full(&self, id: ContainerId) -> String {
+        format!("{}-{id}", self.name)
+    }
+
+    /// The launcher's own id of a container; `None`: it is another launcher's, which is gone.
+    pub(super) fn own(&self, full: &str) -> Option<ContainerId> {
+        let (name, id) = full.split_once('-')?;
+        id.parse().ok().filter(|_| name == self.name)
+    }
+
+    /// Nobody wants to hear of the container any more.
+    pub(super) fn forget(&self, id: ContainerId) {
+        lock(&self.state).told.remove(&id);
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let (give, reply) = oneshot::channel();
+        let ended = || Error::new(Code::EngineUnavailable, "the launcher has ended");
+        {
+            let mut state = lock(&self.state);
+            if state.over {
+                return Err(ended());
+            }
+            state.waiting.insert(number, give);
+        }
+        let call = Call { number, request };
+        loop {
+            let Ok(mut ready) = self.socket.writable().await else { return Err(ended()) };
+            match self.socket.get_ref().send(&call, &[]) {
+                Ok(()) => break,
+                Err(error) if error.would_block() => ready.clear_ready(),
+                Err(ChannelError::Io(_)) => return Err(ended()),
+                Err(error) => {
+                    lock(&self.state).waiting.remove(&number);
+                    return Err(Error::new(Code::EngineError, error.to_string()));
+                }
+            }
+        }
+        reply.await.map_err(|_| ended())
+    }
+}
+
+fn watched(channel: Channel<Call, Message>, interest: Interest) -> io::Result<Socket> {
+    // SAFETY: a channel keeps its one descriptor open for as long as it lives, and gives out no other.
+    unsafe { AsyncFd::register_with_interest(channel, interest) }.map_err(io::Error::from)
+}
+
+/// What a launcher says of itself first.
+struct Hello {
+    version: u32,
+    fault: Option<Failure>,
+}
+
+/// Hears what the launcher says, until it ends. `hello` gets its first words, or its last.
+async fn listen(
+    mut socket: Socket,
+    state: Arc<Mutex<State>>,
+    hello: oneshot::Sender<std::result::Result<Hello, String>>,
+    child: Child,
+) {
+    let mut hello = Some(hello);
+    loop {
+        let Ok(mut ready) = socket.readable_mut().await else { break };
+        let (message, descriptors) = match ready.get_inner_mut().receive() {
+            Ok(Some(received)) => received,
+            Err(error) if error.would_block() => {
+                ready.clear_ready();
+                continue;
+            }
+            Ok(None) | Err(_) => break,
+        };
+        match message {
+            Message::Hello { version, fault } => {
+                if let Some(hello) = hello.take() {
+                    let _ = hello.send(Ok(Hello { version, fault }));
+                }
+            }
+            Message::Answer { number, answer } => {
+                let waiting = lock(&state).waiting.remove(&number);
+                if let Some(waiting) = waiting {
+                    // Descriptors of one that nobody waits for are closed, and so its lifeline is cut.
+                    let _ = waiting.send((answer, descriptors));
+                }
+            }
+            Message::Ended { id, end } => {
+                if let Some(told) = lock(&state).told.get(&id) {
+                    told.send_modify(|told| {
+                        told.dead = true;
+                        told.oom_kills += u32::from(end.oom);
+                    });
+                }
+            }
+        }
+    }
+    {
+        let mut state = lock(&state);
+        state.over = true;
+        state.waiting.clear();
+        // With the launcher all its containers have ended.
+        for told in state.told.values() {
+            told.send_modify(|told| told.dead = true);
+        }
+    }
+    drop(socket);
+    let said = tokio::task::spawn_blocking(|| last_words(child)).await.unwrap_or_default();
+    if let Some(hello) = hello.take() {
+        let _ = hello.send(Err(said));
+    }
+}
+
+/// Waits for the launcher's end, which its socket's end is followed by.
+fn last_words(child: Child) -> String {
+    match child.wait_with_output() {
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Nothing done under this lock can leave it half-changed.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The other half of the socket is with the task that listens: this ends both.
+        let _ = rustix::net::shutdown(self.socket.get_ref().as_fd(), rustix::net::Shutdown::Both);
+    }
+}

@@ -1,0 +1,356 @@
+//! This machine's own kernel, without a daemon.
+//!
+//! - `launcher`: the process that makes the containers, and the socket to it.
+//! - [`pipes`]: a container's output.
+//! - `image`, `spec`: what a container is made of, and made as.
+
+mod image;
+mod launcher;
+mod pipes;
+mod spec;
+
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use scientist_pool_protocol::{
+    Answer, CgroupVersion, Failure, FailureKind, Fence, Limit, Report, Request,
+};
+use tokio::{net::unix::pipe::Sender, sync::watch};
+
+use self::{
+    image::Image,
+    launcher::{Launcher, Link},
+    pipes::Pipes,
+    spec::Kind,
+};
+use super::{
+    background::Background,
+    security::{Isolation, Protection, Unhonoured},
+    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
+    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Vitals,
+};
+use crate::{
+    budget::Budget,
+    config::{ContainerConfig, EngineConfig},
+    error::{Code, Error, Result},
+};
+
+/// How long [`Engine::settle`] waits at most.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// The kernel, and the kind of container made of it.
+pub struct Local {
+    launcher: Arc<Launcher>,
+    image: Image,
+    kind: Kind,
+    background: Background,
+}
+
+/// The launchers in use, one for each time within which they are to answer. Belongs to one tokio runtime:
+/// their sockets do.
+#[derive(Default)]
+pub struct Launchers {
+    /// `None`: there is none for this platform.
+    program: Option<PathBuf>,
+    known: Mutex<HashMap<Duration, Weak<Launcher>>>,
+}
+
+impl Launchers {
+    /// `program`: the launcher's.
+    pub fn new(program: PathBuf) -> Self {
+        Self { program: Some(program), known: Mutex::default() }
+    }
+
+    fn get(&self, limit: Duration) -> Result<Arc<Launcher>> {
+        let Some(program) = &self.program else {
+            let message = "the engine 'local' needs its launcher, which is not there";
+            return Err(Error::new(Code::EngineUnavailable, message));
+        };
+        // Nothing done under this lock can leave the map half-changed.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(launcher) = known.get(&limit).and_then(Weak::upgrade) {
+            return Ok(launcher);
+        }
+        let launcher = Arc::new(Launcher::new(program.clone(), limit));
+        known.insert(limit, Arc::downgrade(&launcher));
+        Ok(launcher)
+    }
+}
+
+impl Local {
+    /// Starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT`: an option asks for what this engine does not have. `ENGINE_UNAVAILABLE`: there
+    /// is no launcher.
+    pub fn new(
+        launchers: &Launchers,
+        engine: &EngineConfig,
+        container: &ContainerConfig,
+    ) -> Result<Self> {
+        let image = Image::parse(&container.image)?;
+        let kind = Kind::new(container, &image)?;
+        let launcher = launchers.get(engine.timeout)?;
+        Ok(Self { launcher, image, kind, background: Background::new() })
+    }
+
+    async fn report(&self, link: &Link) -> Result<Report> {
+        match self.launcher.ask(link, Request::Probe).await? {
+            (Answer::Report(report), _) => Ok(report),
+            (other, _) => Err(unexpected(&other)),
+        }
+    }
+
+    async fn make(&self, init: Init) -> Result<Attached, CreateError> {
+        let link = self.launcher.link().await.map_err(CreateError::Other)?;
+        let (id, told) = link.next();
+        let full = link.full(id);
+        let entered = Entered {
+            id: full.clone(),
+            launcher: self.launcher.clone(),
+            background: self.background.clone(),
+            link: link.clone(),
+            kept: false,
+        };
+        let spec = self.kind.with(init);
+        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
+        let descriptors = match reply.map_err(CreateError::Other)? {
+            (Answer::Created(_), descriptors) => descriptors,
+            (Answer::Failed(failure), _) => return Err(create_error(failure)),
+            (other, _) => return Err(CreateError::Other(unexpected(&other))),
+        };
+        let lost = |error: &dyn Display| {
+            let message = format!("create container: its streams can't be used: {error}");
+            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
+        };
+        let Ok([stdin, stdout, stderr, _pidfd]) = <[_; 4]>::try_from(descriptors) else {
+            return Err(lost(&"they did not come"));
+        };
+        let stdin = Sender::from_owned_fd(stdin).map_err(|error| lost(&error))?;
+        let output = Pipes::new(stdout, stderr).map_err(|error| lost(&error))?;
+        let vitals = Vitals::new(told, entered.keep());
+        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
+    }
+}
+
+/// A container that is known to the link. One that does not arrive is removed behind the call.
+struct Entered {
+    id: ContainerId,
+    launcher: Arc<Launcher>,
+    background: Background,
+    link: Arc<Link>,
+    kept: bool,
+}
+
+impl Entered {
+    fn keep(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let Some(id) = self.link.own(&self.id) else { return };
+        self.link.forget(id);
+        if !self.kept {
+            discard(&self.launcher, &self.background, self.id.clone());
+        }
+    }
+}
+
+fn discard(launcher: &Arc<Launcher>, background: &Background, id: ContainerId) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let launcher = launcher.clone();
+    background.spawn(&runtime, async move {
+        // A launcher that can't do it ends in the end, and all its containers with it.
+        let _ = remove(&launcher, &id).await;
+    });
+}
+
+async fn remove(launcher: &Launcher, id: &str) -> Result<()> {
+    // With a launcher its containers are gone.
+    let Some(link) = launcher.running().await else { return Ok(()) };
+    let Some(own) = link.own(id) else { return Ok(()) };
+    match launcher.ask(&link, Request::Remove { id: own }).await {
+        Ok((Answer::Removed, _)) => Ok(()),
+        Ok((Answer::Failed(failure), _)) => Err(error_of("remove container", failure)),
+        Ok((other, _)) => Err(unexpected(&other)),
+        Err(_) if link.is_over() => Ok(()),
+        Err(error) => Err(error.container(id)),
+    }
+}
+
+#[async_trait]
+impl Engine for Local {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Local
+    }
+
+    fn address(&self) -> &dyn Display {
+        self.launcher.as_ref()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.launcher.health()
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        self.launcher.budget()
+    }
+
+    async fn connect(&self) -> Result<EngineInfo> {
+        let link = self.launcher.link().await?;
+        let report = self.report(&link).await?;
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(EngineInfo {
+            kind: self.kind(),
+            address: self.address().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_version: scientist_pool_protocol::VERSION.to_string(),
+            memory: memory(),
+            cpus: cpus as u64,
+            warnings: Vec::new(),
+            isolation: isolation(&report),
+            unhonoured: unhonoured(&report, &self.kind),
+        })
+    }
+
+    async fn prepare(&self, _: OnPull) -> Result<()> {
+        self.image.check()
+    }
+
+    async fn create(&self, init: Init) -> Result<Attached, CreateError> {
+        self.make(init).await
+    }
+
+    async fn exec(&self, id: &str, _: ExecSpec) -> Result<ExecStream> {
+        let message =
+            "the engine 'local' runs commands through the supervisor alone, which needs an \
+                       image with python3";
+        Err(Error::new(Code::EngineError, message).container(id))
+    }
+
+    async fn exec_status(&self, _: &str) -> Result<ExecStatus> {
+        Err(Error::new(Code::EngineError, "the engine 'local' has no such exec"))
+    }
+
+    async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
+        let lost = || Error::new(Code::ContainerLost, "the container has ended").container(id);
+        let link = self.launcher.running().await.ok_or_else(lost)?;
+        let own = link.own(id).ok_or_else(lost)?;
+        let usage = match self.launcher.ask(&link, Request::Usage { id: own }).await? {
+            (Answer::Usage(usage), _) => usage,
+            (Answer::Failed(failure), _) => return Err(error_of("ask for CPU time", failure)),
+            (other, _) => return Err(unexpected(&other)),
+        };
+        let Some(used) = usage.cpu else {
+            let message = "cpuTime: no control group counts the CPU time of containers here";
+            return Err(Error::new(Code::EngineError, message).container(id));
+        };
+        let processors = self.kind.limits().cpu.map(|cpu| cpu.quota as f64 / cpu.period as f64);
+        let all = || std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        Ok(CpuTime { used, processors: processors.unwrap_or_else(all) })
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        remove(&self.launcher, id).await
+    }
+
+    fn discard(&self, id: &str) {
+        discard(&self.launcher, &self.background, id.to_owned());
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>> {
+        // Containers end with their launcher, and that with its process.
+        Ok(Vec::new())
+    }
+
+    async fn sweep(&self) -> Result<Vec<ContainerId>> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self) {
+        // What is given up on ends with the launcher.
+        let _ = tokio::time::timeout(SETTLE, self.background.settle()).await;
+    }
+}
+
+fn unexpected(answer: &Answer) -> Error {
+    let message = format!("the launcher answered with {answer:?}");
+    Error::new(Code::EngineError, message)
+}
+
+fn error_of(call: &str, failure: Failure) -> Error {
+    let code = match failure.kind {
+        FailureKind::Invalid => Code::InvalidArgument,
+        FailureKind::NoSuchPath => Code::ImageNotFound,
+        FailureKind::NoSuchContainer | FailureKind::Gone => Code::ContainerLost,
+        _ => Code::EngineError,
+    };
+    Error::new(code, format!("{call}: {failure}"))
+}
+
+fn create_error(failure: Failure) -> CreateError {
+    let missing = failure.kind == FailureKind::NoSuchProgram;
+    let error = error_of("create container", failure);
+    if missing {
+        CreateError::NoSuchProgram(error)
+    } else {
+        CreateError::Other(error)
+    }
+}
+
+fn isolation(report: &Report) -> Isolation {
+    Isolation {
+        rootless: !report.root,
+        user_namespace: true,
+        seccomp: has(report, Fence::Seccomp).then(|| "strict".to_owned()),
+        cgroup_version: report.cgroup.map(|version| match version {
+            CgroupVersion::V1 => "1".to_owned(),
+            CgroupVersion::V2 => "2".to_owned(),
+        }),
+        ..Isolation::default()
+    }
+}
+
+fn has(report: &Report, fence: Fence) -> bool {
+    report.fences.iter().any(|(known, there)| *known == fence && there.is_ok())
+}
+
+fn unhonoured(report: &Report, kind: &Kind) -> Vec<Unhonoured> {
+    let limits = kind.limits();
+    let asked = [
+        (Protection::Memory, "memory", Limit::Memory, limits.memory.is_some()),
+        (Protection::Swap, "swap", Limit::Swap, limits.memory.is_some() && limits.swap.is_some()),
+        (Protection::Pids, "pidsLimit", Limit::Pids, limits.pids.is_some()),
+        (Protection::Cpu, "cpuQuota", Limit::Cpu, limits.cpu.is_some()),
+    ];
+    let missing =
+        asked.into_iter().filter(|(_, _, limit, asked)| *asked && !report.limits.contains(limit));
+    missing
+        .map(|(name, option, ..)| Unhonoured {
+            name,
+            option: Some(option),
+            detail:
+                "no control group is there to keep it: run as root, or in a control group that is \
+                     delegated to this user"
+                    .to_owned(),
+        })
+        .collect()
+}
+
+/// Of this machine, bytes; 0 where it can't be read.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|total| total.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}

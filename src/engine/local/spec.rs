@@ -1,0 +1,144 @@
+//! A pool's containers, in the launcher's words.
+
+use scientist_pool_protocol::{
+    Cpu, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
+};
+use scientist_pool_seccomp::{compile, Filter};
+
+use super::image::Image;
+use crate::{
+    config::{ContainerConfig, Seccomp},
+    engine::{seccomp, Init},
+    error::{Code, Error, Result},
+};
+
+/// `linux/capability.h`, from 0.
+const CAPABILITIES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP \
+    LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE \
+    SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME \
+    SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM \
+    BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE";
+/// Above this process, which no container is to outlive when the machine is out of memory.
+const OOM_SCORE: i16 = 500;
+
+/// What all containers of a pool are made as, but for their program.
+pub(super) struct Kind {
+    spec: Spec,
+}
+
+impl Kind {
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT`: an option asks for what this engine does not have.
+    pub(super) fn new(config: &ContainerConfig, image: &Image) -> Result<Self> {
+        if config.network != "none" {
+            return Err(invalid("network", "'none'", &config.network));
+        }
+        if let Some(runtime) = &config.runtime {
+            return Err(invalid("runtime", "left out", runtime));
+        }
+        let user = match &config.user {
+            Some(user) => numbers(user)
+                .ok_or_else(|| invalid("user", "numbers, such as 65534:65534", user))?,
+            None => User { uid: 0, gid: 0 },
+        };
+        let names: Vec<String> = config.cap_add.iter().flatten().map(|name| full(name)).collect();
+        let named: Vec<&str> = names.iter().map(String::as_str).collect();
+        let tmpfs = config
+            .tmpfs
+            .iter()
+            .map(|(target, options)| Tmpfs { target: target.clone(), options: options.clone() });
+        let rlimits = config.ulimits.iter().map(|(name, (soft, hard))| Rlimit {
+            name: name.clone(),
+            soft: limit(*soft),
+            hard: limit(*hard),
+        });
+        let cpu = limit(config.cpu_quota)
+            .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
+        let home = config.home.as_ref().map(|home| format!("HOME={home}"));
+        Ok(Self {
+            spec: Spec {
+                root: image.layers(config.readonly_rootfs),
+                binds: image.binds(),
+                tmpfs: tmpfs.collect(),
+                shm_size: config.shm_size.and_then(limit),
+                hostname: "sandbox".to_owned(),
+                process: Process {
+                    program: Program::Inside,
+                    argv: Vec::new(),
+                    env: image.env().into_iter().chain(home).collect(),
+                    cwd: config.home.clone().unwrap_or_else(|| "/".to_owned()),
+                },
+                user,
+                privileges: Privileges {
+                    capabilities: names.iter().filter_map(|name| number(name)).collect(),
+                    no_new_privileges: config.no_new_privileges,
+                    seccomp: filters(&config.seccomp, &named)?,
+                },
+                limits: Limits {
+                    memory: limit(config.memory),
+                    // As much again where nothing is said, as engines have it.
+                    swap: limit(config.swap.unwrap_or(config.memory)),
+                    pids: limit(config.pids_limit),
+                    cpu,
+                },
+                rlimits: rlimits.collect(),
+                oom_score_adj: OOM_SCORE,
+            },
+        })
+    }
+
+    /// One container, and what it is to run.
+    pub(super) fn with(&self, init: Init) -> Box<Spec> {
+        let mut spec = Box::new(self.spec.clone());
+        spec.process.argv = init.argv;
+        spec
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.spec.limits
+    }
+}
+
+/// -1 is no limit.
+fn limit(value: i64) -> Option<u64> {
+    u64::try_from(value).ok()
+}
+
+fn invalid(option: &str, expected: &str, got: &str) -> Error {
+    let message = format!("{option} must be {expected} on the engine 'local'; got '{got}'");
+    Error::new(Code::InvalidArgument, message)
+}
+
+/// `uid[:gid]`; the group of 0 where none is named.
+fn numbers(user: &str) -> Option<User> {
+    let (uid, gid) = user.split_once(':').unwrap_or((user, "0"));
+    Some(User { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+}
+
+fn full(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    if name.starts_with("CAP_") {
+        name
+    } else {
+        format!("CAP_{name}")
+    }
+}
+
+fn number(name: &str) -> Option<u8> {
+    let at = CAPABILITIES
+        .split_whitespace()
+        .position(|known| Some(known) == name.strip_prefix("CAP_"))?;
+    u8::try_from(at).ok()
+}
+
+/// `engine` is the strict filter too: there is no engine here with one of its own.
+fn filters(seccomp: &Seccomp, capabilities: &[&str]) -> Result<Vec<Filter>> {
+    let (profile, said) = match seccomp {
+        Seccomp::Strict | Seccomp::Engine => (seccomp::profile(true), "the profile"),
+        Seccomp::Profile(profile) => (profile.as_str(), "seccomp"),
+    };
+    compile(profile, capabilities).map_err(|error| {
+        Error::new(Code::InvalidArgument, format!("{said} can't be compiled: {error}"))
+    })
+}
