@@ -18,9 +18,9 @@ use super::{
     events::Event,
     failure,
     lease::{Lease, Member},
-    line::Ticket,
     provider::Provider,
     slot::{is_gone, Slot},
+    state::Ticket,
 };
 use crate::error::Result;
 

@@ -23,17 +23,14 @@
 //! comes to an end. Dropping the last [`Pool`] handle shuts down too, with no limit to the leases.
 
 mod acquire;
-mod backoff;
 mod core;
 mod create;
-mod demand;
 mod drain;
 mod events;
 mod failure;
 mod handle;
 mod latency;
 mod lease;
-mod line;
 mod provider;
 mod removal;
 mod slot;

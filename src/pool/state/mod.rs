@@ -42,6 +42,10 @@
 //!
 //! Callers in line and warm items are never there at the same time once a step has settled.
 
+mod backoff;
+mod demand;
+mod line;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
@@ -55,12 +59,15 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
+pub(super) use self::line::Ticket;
+use self::{
     backoff::Backoff,
     demand::{Demand, Seen},
+    line::Line,
+};
+use super::{
     events::{During, Event, PoolState},
     failure,
-    line::{Line, Ticket},
     provider::{Pooled, Prepared},
     slot::{Removal, Slot},
     stats::Totals,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A place in line. Numbers rise, so a lower one came earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ticket(u64);
+pub(in crate::pool) struct Ticket(u64);
 
 /// A queue whose every operation, leaving from the middle included, is O(log n): with 10 000 in line,
 /// about a dozen comparisons within a few cache lines. Nothing of one who left stays behind.
