@@ -31,11 +31,11 @@ impl<I: Pooled> State<I> {
             Ok(prepared) => {
                 self.prepared = true;
                 self.max = self.config.max.or(prepared.max);
-                self.backoff.created();
+                self.streak.created();
             }
             Err(error) => {
                 let serial = self.next_serial;
-                self.backoff.failed(serial, serial, now, &mut self.rng);
+                self.streak.failed(serial, serial, now, &mut self.rng);
                 self.note_failure(&error, During::Prepare, effects);
                 for waiter in self.line.truncate(0) {
                     effects.push(Effect::Reject(waiter, error.clone()));
@@ -53,7 +53,7 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) {
         self.creating -= 1;
-        self.backoff.created();
+        self.streak.created();
         self.last_error = None;
         if let Some(warm_up) = &mut self.warm_up {
             warm_up.remaining = warm_up.remaining.saturating_sub(1);
@@ -117,7 +117,7 @@ impl<I: Pooled> State<I> {
         now: Instant,
         effects: &mut Effects<I>,
     ) {
-        self.backoff.failed(serial, self.next_serial, now, &mut self.rng);
+        self.streak.failed(serial, self.next_serial, now, &mut self.rng);
         self.note_failure(&error, During::Create, effects);
         if error.code == Code::ImageNotFound {
             self.prepared = false;

@@ -106,7 +106,7 @@ impl<I: Pooled> State<I> {
     /// Nobody wants this item any more. Idempotent.
     pub fn release(&mut self, slot: &Arc<Slot<I>>, effects: &mut Effects<I>) {
         if self.stage(slot) == Stage::Leased && !slot.is_lost() {
-            self.backoff.proved();
+            self.streak.proved();
         }
         self.retire(slot, effects);
     }
@@ -137,7 +137,7 @@ impl<I: Pooled> State<I> {
 
     /// An item has lasted.
     pub fn proved(&mut self) {
-        self.backoff.proved();
+        self.streak.proved();
     }
 
     /// The `attempt`th attempt (from 1) at a removal failed; returns how long to wait for the next one.
@@ -182,7 +182,7 @@ impl<I: Pooled> State<I> {
             effects.push(Effect::Emit(Event::Lost { id: slot.item.id().into() }));
         }
         if slot.age(now) < YOUNG {
-            self.backoff.died(slot.serial, self.next_serial, now, &mut self.rng);
+            self.streak.died(slot.serial, self.next_serial, now, &mut self.rng);
         }
     }
 

@@ -45,7 +45,6 @@
 //! The steps lie with what they are about: `callers`, `creates`, `members`, `opening`. What the pool lacks
 //! after them is `needs`.
 
-mod backoff;
 mod callers;
 mod creates;
 mod demand;
@@ -54,6 +53,7 @@ mod members;
 mod needs;
 mod opening;
 mod permit;
+mod streak;
 
 #[cfg(test)]
 mod bed;
@@ -71,11 +71,11 @@ use tokio::{
 
 pub use self::members::Stage;
 use self::{
-    backoff::Backoff,
     demand::Demand,
     line::Line,
     members::Member,
     opening::{Phase, WarmUp, WarmUpCaller},
+    streak::Streak,
 };
 pub(super) use self::{
     line::Ticket,
@@ -143,7 +143,7 @@ pub(super) struct State<I> {
     handed: u64,
     next_key: u64,
     next_serial: u64,
-    backoff: Backoff,
+    streak: Streak,
     /// When the next step by itself is due.
     alarm: Option<Instant>,
     warm_up: Option<WarmUp>,
@@ -187,7 +187,7 @@ impl<I: Pooled> State<I> {
             handed: 0,
             next_key: 0,
             next_serial: 0,
-            backoff: Backoff::default(),
+            streak: Streak::default(),
             alarm: None,
             warm_up: None,
             reopeners: Vec::new(),
@@ -281,7 +281,7 @@ impl<I: Pooled> State<I> {
     /// What creates failed for is over.
     pub fn recovered(&mut self) {
         self.alarm = None;
-        self.backoff.hurry();
+        self.streak.hurry();
     }
 
     /// It is time for a glance at the demand.

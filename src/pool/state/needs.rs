@@ -51,7 +51,7 @@ impl<I: Pooled> State<I> {
             made: self.totals.created,
             waiting: self.line.len(),
             missing,
-            failing: missing > 0 && self.backoff.degraded(),
+            failing: missing > 0 && self.streak.degraded(),
         };
         self.demand.look(now, seen);
         if let Some(due) = self.demand.due().filter(|_| !self.glancing) {
@@ -111,7 +111,7 @@ impl<I: Pooled> State<I> {
         if !self.prepared || !matches!(self.phase, Phase::Open) {
             return;
         }
-        if let Some(until) = self.backoff.holds(now) {
+        if let Some(until) = self.streak.holds(now) {
             if self.lack() > 0 && self.alarm.is_none_or(|alarm| until < alarm) {
                 self.alarm = Some(until);
                 effects.push(Effect::Alarm(until));
@@ -134,12 +134,9 @@ impl<I: Pooled> State<I> {
         }
         let callers = self.line.len().saturating_sub(self.creating);
         // While the refill holds back, those in line don't have to.
-        let lack = if self.backoff.holds(now).is_some() { callers } else { self.lack() };
-        let at_once = if self.backoff.degraded() {
-            1_usize.saturating_sub(self.creating)
-        } else {
-            usize::MAX
-        };
+        let lack = if self.streak.holds(now).is_some() { callers } else { self.lack() };
+        let at_once =
+            if self.streak.degraded() { 1_usize.saturating_sub(self.creating) } else { usize::MAX };
         let wanted = lack.min(self.own_room()).min(at_once);
         let callers = callers.min(wanted);
         Needs { callers, refill: wanted - callers, ..held }

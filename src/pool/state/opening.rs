@@ -40,7 +40,7 @@ impl<I: Pooled> State<I> {
     pub fn pool_state(&self) -> PoolState {
         match self.phase {
             Phase::New => PoolState::New,
-            Phase::Open if self.backoff.degraded() => PoolState::Degraded,
+            Phase::Open if self.streak.degraded() => PoolState::Degraded,
             Phase::Open => PoolState::Healthy,
             Phase::Closing(_) => PoolState::Closing,
             Phase::Closed(_) => PoolState::Closed,
@@ -65,7 +65,7 @@ impl<I: Pooled> State<I> {
 
     pub(super) fn open(&mut self, callers: Vec<WarmUpCaller>) {
         self.phase = Phase::Open;
-        self.backoff.hurry();
+        self.streak.hurry();
         let remaining = self.target().saturating_sub(self.warm.len());
         self.warm_up
             .get_or_insert_with(|| WarmUp { remaining, callers: Vec::new() })

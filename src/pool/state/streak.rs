@@ -1,4 +1,4 @@
-//! How long the refill holds back after failures.
+//! The failures in a row, and how long the refill holds back for them.
 
 use rand::Rng;
 use tokio::time::Instant;
@@ -13,10 +13,10 @@ use crate::backoff::delay;
 /// An item that dies young is a failure too, or a container that ends as soon as it is warm would be
 /// replaced in a tight loop. The first such death is forgiven (somebody killed one container); from
 /// the second on they count, and then a successful create alone proves nothing: only an item that
-/// lasts, or was used, does ([`Backoff::proved`]).
+/// lasts, or was used, does ([`Streak::proved`]).
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
-    streak: u32,
+pub(super) struct Streak {
+    length: u32,
     /// Creates with a lower serial number don't count any more.
     counted: u64,
     until: Option<Instant>,
@@ -24,10 +24,10 @@ pub(super) struct Backoff {
     dying: bool,
 }
 
-impl Backoff {
+impl Streak {
     /// Whether creates have been failing.
     pub fn degraded(&self) -> bool {
-        self.streak > 0
+        self.length > 0
     }
 
     /// Until when the refill holds back, if it does.
@@ -41,8 +41,8 @@ impl Backoff {
             return;
         }
         self.counted = next;
-        self.streak = self.streak.saturating_add(1);
-        self.until = Some(now + delay(self.streak, rng));
+        self.length = self.length.saturating_add(1);
+        self.until = Some(now + delay(self.length, rng));
     }
 
     /// What the create with this serial number made died young.
@@ -76,7 +76,7 @@ impl Backoff {
     }
 
     fn heal(&mut self) {
-        self.streak = 0;
+        self.length = 0;
         self.until = None;
     }
 }
@@ -93,42 +93,42 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn creates_that_fail_together_count_once() {
-        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
+        let (mut streak, mut rng, now) = (Streak::default(), rng(), Instant::now());
         for serial in 0..4 {
-            backoff.failed(serial, 4, now, &mut rng);
+            streak.failed(serial, 4, now, &mut rng);
         }
-        assert_eq!(backoff.streak, 1);
-        backoff.failed(4, 5, now, &mut rng);
-        assert_eq!(backoff.streak, 2);
+        assert_eq!(streak.length, 1);
+        streak.failed(4, 5, now, &mut rng);
+        assert_eq!(streak.length, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_success_ends_it() {
-        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
-        backoff.failed(0, 1, now, &mut rng);
-        backoff.created();
-        assert!(!backoff.degraded());
-        assert_eq!(backoff.holds(now), None);
+        let (mut streak, mut rng, now) = (Streak::default(), rng(), Instant::now());
+        streak.failed(0, 1, now, &mut rng);
+        streak.created();
+        assert!(!streak.degraded());
+        assert_eq!(streak.holds(now), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_young_death_is_forgiven_and_a_second_is_not() {
-        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
-        backoff.died(0, 2, now, &mut rng);
-        backoff.died(1, 2, now, &mut rng);
-        assert!(!backoff.degraded(), "both were there at the first death");
-        backoff.died(2, 3, now, &mut rng);
-        assert!(backoff.degraded());
+        let (mut streak, mut rng, now) = (Streak::default(), rng(), Instant::now());
+        streak.died(0, 2, now, &mut rng);
+        streak.died(1, 2, now, &mut rng);
+        assert!(!streak.degraded(), "both were there at the first death");
+        streak.died(2, 3, now, &mut rng);
+        assert!(streak.degraded());
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_items_die_young_a_create_alone_proves_nothing() {
-        let (mut backoff, mut rng, now) = (Backoff::default(), rng(), Instant::now());
-        backoff.died(0, 1, now, &mut rng);
-        backoff.died(1, 2, now, &mut rng);
-        backoff.created();
-        assert!(backoff.degraded());
-        backoff.proved();
-        assert!(!backoff.degraded());
+        let (mut streak, mut rng, now) = (Streak::default(), rng(), Instant::now());
+        streak.died(0, 1, now, &mut rng);
+        streak.died(1, 2, now, &mut rng);
+        streak.created();
+        assert!(streak.degraded());
+        streak.proved();
+        assert!(!streak.degraded());
     }
 }
