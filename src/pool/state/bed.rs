@@ -8,7 +8,7 @@ use std::{
 use rand::{rngs::StdRng, SeedableRng};
 use tokio::sync::oneshot;
 
-use super::{opening::Phase, CreatePermit, Effect, Effects, State};
+use super::{CreatePermit, Effect, Effects, Phase, State};
 use crate::{
     budget::{Budget, Terms},
     config::PoolConfig,

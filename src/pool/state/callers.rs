@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{line::Ticket, opening::Phase, State, Waiter};
+use super::{line::Ticket, Phase, State, Waiter};
 use crate::{
     error::{Code, Error, Result},
     pool::{failure, provider::Pooled, slot::Slot},

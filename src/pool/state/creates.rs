@@ -141,17 +141,11 @@ impl<I: Pooled> State<I> {
     pub(super) fn note_failure(&mut self, error: &Error, during: During, effects: &mut Effects<I>) {
         self.totals.errors += 1;
         self.tell_warm_up(Err(error.clone()), effects);
-        let known = [&self.last_error, &self.last_destroy_error];
-        if !known.iter().any(|last| says_the_same(last.as_ref(), error)) {
+        if !self.is_told(error) {
             effects.push(Effect::Emit(Event::Error { error: error.clone(), during }));
         }
         self.last_error = Some(error.clone());
     }
-}
-
-/// Whether an error tells nothing beyond the last one.
-pub(super) fn says_the_same(last: Option<&Error>, error: &Error) -> bool {
-    last.is_some_and(|last| (last.code, &last.message) == (error.code, &error.message))
 }
 
 #[cfg(test)]

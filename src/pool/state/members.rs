@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{creates::says_the_same, opening::Phase, permit::CreatePermit, Effect, Effects, State};
+use super::{permit::CreatePermit, Effect, Effects, Phase, State};
 use crate::{
     backoff::delay,
     budget::Room,
@@ -149,8 +149,7 @@ impl<I: Pooled> State<I> {
         effects: &mut Effects<I>,
     ) -> Duration {
         self.totals.errors += 1;
-        let known = [&self.last_error, &self.last_destroy_error];
-        if attempt == 1 && !known.iter().any(|last| says_the_same(last.as_ref(), error)) {
+        if attempt == 1 && !self.is_told(error) {
             let (error, during) = (error.clone(), During::Destroy);
             effects.push(Effect::Emit(Event::Error { error, during }));
         }

@@ -74,7 +74,7 @@ use self::{
     demand::Demand,
     line::Line,
     members::Member,
-    opening::{Phase, WarmUp, WarmUpCaller},
+    opening::{WarmUp, WarmUpCaller},
     streak::Streak,
 };
 pub(super) use self::{
@@ -117,6 +117,13 @@ pub(super) enum Effect<I> {
 }
 
 pub(super) type Effects<I> = Vec<Effect<I>>;
+
+enum Phase {
+    New,
+    Open,
+    Closing(Outcome),
+    Closed(Outcome),
+}
 
 pub(super) struct State<I> {
     config: PoolConfig,
@@ -287,6 +294,14 @@ impl<I: Pooled> State<I> {
     /// It is time for a glance at the demand.
     pub fn glance(&mut self) {
         self.glancing = false;
+    }
+
+    /// Whether an error tells nothing beyond the last ones.
+    fn is_told(&self, error: &Error) -> bool {
+        [&self.last_error, &self.last_destroy_error]
+            .into_iter()
+            .flatten()
+            .any(|last| (last.code, &last.message) == (error.code, &error.message))
     }
 
     #[cfg(test)]

@@ -4,9 +4,8 @@ use tokio::time::Instant;
 
 use super::{
     demand::Seen,
-    opening::Phase,
     permit::{CreatePermit, PreparePermit},
-    Effect, Effects, State,
+    Effect, Effects, Phase, State,
 };
 use crate::{
     budget::{Grant, Needs, Room},

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     members::{Member, Stage},
-    Effect, Effects, State,
+    Effect, Effects, Phase, State,
 };
 use crate::{
     error::{Error, Result},
@@ -18,13 +18,6 @@ use crate::{
 
 /// The end of a shutdown, for all who wait for it; `None` while it is under way.
 pub(in crate::pool) type Outcome = watch::Receiver<Option<Result<()>>>;
-
-pub(super) enum Phase {
-    New,
-    Open,
-    Closing(Outcome),
-    Closed(Outcome),
-}
 
 /// A call to initialize, shared by all who came while it lasted.
 pub(super) struct WarmUp {
