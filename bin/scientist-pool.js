@@ -1,12 +1,8 @@
 #!/usr/bin/env node
 'use strict';
 
+const { BROKEN_PIPE, NOT_WRITTEN } = require('../cli/codes');
 const { main } = require('../cli/main');
-
-/** What a shell reports of a program that wrote to a pipe whose reader has gone: 128 + SIGPIPE. */
-const BROKEN_PIPE = 141;
-/** `EX_IOERR` of sysexits.h. */
-const NOT_WRITTEN = 74;
 
 // The containers end with this process.
 for (const [name, stream] of Object.entries({ stdout: process.stdout, stderr: process.stderr })) {
