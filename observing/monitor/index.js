@@ -15,17 +15,18 @@ const MAX_LINE = 1024;
 function isTaken(place) {
   return new Promise((resolve) => {
     const socket = net.connect(place);
-    socket.on('connect', () => resolve(true));
     socket.on('error', (error) => resolve(!places.isNobody(error)));
-    socket.on('connect', () => socket.destroy());
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
 
 /** Shows pools on a local socket. `index.d.ts` is its documentation. */
 async function showPools(pools) {
   const { pid } = process;
-  places.prepare();
-  if (await isTaken(places.placeOf(pid))) {
+  if (places.isThere() && (await isTaken(places.placeOf(pid)))) {
     throw new Error(`process ${pid} shows its pools already: give them all to one showPools`);
   }
   // What a dead process with the same id has left.

@@ -12,6 +12,8 @@ const { invalid } = require('../../lib/errors');
 const PIPE = /^scientist-pool-(\d+)$/;
 const SOCKET = /^(\d+)\.sock$/;
 const isWindows = process.platform === 'win32';
+/** `undefined` is what is not there. */
+const IF_ANY = { throwIfNoEntry: false };
 
 /** The user's own folder: `XDG_RUNTIME_DIR` is one already. */
 function folder() {
@@ -26,11 +28,6 @@ function placeOf(pid) {
   return isWindows ? `\\\\.\\pipe\\scientist-pool-${pid}` : path.join(folder(), `${pid}.sock`);
 }
 
-/** What there is at a path, or `null`. */
-function look(at, how) {
-  return how(at, { throwIfNoEntry: false }) ?? null;
-}
-
 /**
  * Whether the folder is there. Throws unless it is the user's own, and nobody else's to enter or to put
  * another in its place: somebody else may have been there first, to read what is shown or to show something
@@ -38,8 +35,8 @@ function look(at, how) {
  */
 function isThere() {
   if (isWindows) return true;
-  const found = look(folder(), fs.lstatSync);
-  if (found === null) return false;
+  const found = fs.lstatSync(folder(), IF_ANY);
+  if (found === undefined) return false;
   const uid = process.getuid();
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
     throw invalid(
@@ -47,8 +44,8 @@ function isThere() {
     );
   }
   const above = path.dirname(folder());
-  const parent = look(above, fs.statSync);
-  if (parent !== null && ![uid, 0].includes(parent.uid)) {
+  const parent = fs.statSync(above, IF_ANY);
+  if (parent !== undefined && ![uid, 0].includes(parent.uid)) {
     throw invalid(
       `${above} belongs to another user, who could exchange what is in it: set XDG_RUNTIME_DIR to a folder of yours`,
     );
@@ -66,7 +63,7 @@ function prepare() {
 /** Takes a socket away that nobody listens on, and the folder with the last one. */
 function clear(pid) {
   if (isWindows || !isThere()) return;
-  if (look(placeOf(pid), fs.lstatSync)?.isSocket()) fs.rmSync(placeOf(pid), { force: true });
+  if (fs.lstatSync(placeOf(pid), IF_ANY)?.isSocket()) fs.rmSync(placeOf(pid), { force: true });
   try {
     fs.rmdirSync(folder());
   } catch {
