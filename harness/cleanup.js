@@ -72,4 +72,4 @@ class SetupError extends Error {
   }
 }
 
-module.exports = { SetupError, cleanUp, defer, runMain };
+module.exports = { SetupError, defer, runMain };

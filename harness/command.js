@@ -81,4 +81,4 @@ async function run(command, args = [], options = {}) {
   }
 }
 
-module.exports = { CommandError, environment, findProgram, run };
+module.exports = { environment, findProgram, run };

@@ -190,4 +190,4 @@ class DockerodeContainer {
   }
 }
 
-module.exports = { DockerodePool, DockerodeContainer };
+module.exports = { DockerodePool };

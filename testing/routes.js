@@ -169,4 +169,4 @@ function routeOf(method, path) {
   return undefined;
 }
 
-module.exports = { OPERATIONS, ROUTES, routeNamed, routeOf };
+module.exports = { ROUTES, routeNamed, routeOf };
