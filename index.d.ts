@@ -727,8 +727,9 @@ declare namespace ContainerPoolManager {
     preload?: readonly string[];
 
     /**
-     * Which engine, and where it is: a name, an address, or an object. What isn't given is found as the docker CLI finds it:
-     * `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the usual sockets.
+     * Which engine, and where it is: a name, an address, or an object. What isn't given is found as the
+     * docker CLI finds it: `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the
+     * usual sockets.
      */
     engine?: string | EngineOptions;
 

@@ -11,14 +11,14 @@ const { parseArgs } = require('node:util');
 const Table = require('cli-table3');
 
 const { ContainerPoolManager } = require('..');
-const { root } = require('../harness/paths');
-const { EngineProxy } = require('../harness/proxy');
-const { until } = require('../harness/until');
 const { runMain } = require('../harness/cleanup');
 const { say } = require('../harness/console');
 const { connect } = require('../harness/engine');
 const { ensureImages } = require('../harness/images');
 const { OwnEngine } = require('../harness/own-engine');
+const { root } = require('../harness/paths');
+const { EngineProxy } = require('../harness/proxy');
+const { until } = require('../harness/until');
 const { describe, load } = require('./machine');
 const { summarize } = require('./statistics');
 

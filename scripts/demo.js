@@ -164,10 +164,8 @@ async function main() {
   await engine.stop?.();
 
   const wrong = rows.filter((row) => !isExpected(row.call, row.ours));
-  for (const {
-    call,
-    ours: { reason, exitCode, stdout },
-  } of wrong) {
+  for (const { call, ours: result } of wrong) {
+    const { reason, exitCode, stdout } = result;
     say(`not as expected: ${call.tool}: ${reason}, exit code ${exitCode}, ${stdout}`);
   }
   return wrong.length + left.length + strangers.length > 0 ? 1 : 0;

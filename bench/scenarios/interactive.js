@@ -13,7 +13,8 @@ const ARRIVAL_MS = 200;
 
 const MEASURED = `"Time to interactive" is from the request for a container to the result of print("hello")
   in it: acquire + execute on both sides; the removal is timed by itself. Warm: a pool that is full at the
-  start. Cold: a pool of size 0, each container made on demand. The series take turns in random order, each with a pool of its own, on an engine at rest.`;
+  start. Cold: a pool of size 0, each container made on demand. The series take turns in random order, each
+  with a pool of its own, on an engine at rest.`;
 
 /** How calls follow one another: each takes the number of calls and one call, and resolves after all. */
 const arrivals = {
