@@ -9,7 +9,8 @@
  */
 
 const { ContainerPoolManager } = require('../..');
-const { address, docker } = require('../support/engine.js');
+const { docker } = require('../support/docker.js');
+const { address } = require('../support/engine.js');
 const { item } = require('./corpus/index.js');
 const { Reference } = require('./reference.js');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { docker } = require('../support/engine.js');
+const { docker } = require('../support/docker.js');
 
 /** Scripts run one after another in one container before it is replaced. */
 const RUNS_PER_CONTAINER = 30;
