@@ -305,8 +305,10 @@ async fn what_a_preloaded_module_prints_is_not_the_scripts() {
     let source = "import os, sys, talker\n\
                   if os.fork() == 0: sys.exit()\nos.wait()\n\
                   print('mine', file=talker.kept)\nprint('mine', file=sys.stderr)";
-    let (end, stdout, stderr) = run(&session, script(source, &[], &[])).await;
-    assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(0), "mine\n", "mine\n"));
+    for _ in ["of the interpreter started ahead", "of one started for its script"] {
+        let (end, stdout, stderr) = run(&session, script(source, &[], &[])).await;
+        assert_eq!((end, &stdout[..], &stderr[..]), (End::Exit(0), "mine\n", "mine\n"));
+    }
 }
 
 #[tokio::test]

@@ -170,17 +170,17 @@ class Child:
 
 
 class Spare(Child):
-    """A `python3 -` started ahead, parked in its site phase (`spare.py`) until its job comes."""
+    """A `python3 -` parked in its site phase (`spare.py`) until its job comes, if it is started `ahead`."""
 
-    def __init__(self, environment, source):
+    def __init__(self, environment, source, ahead):
         opened = []
         try:
             memory = posix.memfd_create("spare")
             opened.append(memory)
             self.line, line = posix.pipe()
             opened += self.line, line
-            numbers = b"ARCHIVE, LINE = %d, %d\n" % (memory, line)
-            write(memory, archive(b"sitecustomize.py", numbers + source))
+            settings = b"ARCHIVE, LINE, AHEAD = %d, %d, %a\n" % (memory, line, ahead)
+            write(memory, archive(b"sitecustomize.py", settings + source))
             paths = [b"/proc/self/fd/%d" % memory]
             paths += [path for path in [environment.get(b"PYTHONPATH")] if path]
             env = {**environment, b"PYTHONPATH": b":".join(paths)}
@@ -203,4 +203,4 @@ def boot(fields):
     lists = ascii([[name.decode() for name in fields.list()] for _ in range(2)])
     source = b"PRELOAD, IDLE = " + lists.encode() + b"\n" + source
     environment = initial_environment()
-    return environment, Spare(environment, source), source
+    return environment, Spare(environment, source, True), source

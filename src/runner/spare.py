@@ -8,8 +8,8 @@ the interpreter's own main. So nothing about running it is imitated. Where somet
 place that an interpreter looks into as it starts, it is started again instead.
 
 The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
-its line to the supervisor), PRELOAD (imported before the interpreter counts as ready) and IDLE
-(imported while it waits; no harm if one is missing).
+its line to the supervisor), AHEAD (whether no job waits for it yet), PRELOAD (imported before the
+interpreter counts as ready) and IDLE (imported while it waits; no harm if one is missing).
 """
 
 import _signal
@@ -18,7 +18,7 @@ import gc
 import os
 import sys
 
-STDIN = 0
+STDIN, STDOUT, STDERR = 0, 1, 2
 CHUNK = 1 << 16
 
 
@@ -93,8 +93,22 @@ def look():
     return times
 
 
-def flush():
-    """Has what was printed until here in the pipes, of which the supervisor throws it away."""
+def set_aside():
+    """Has what is printed from here on in no script's output; `put_back` takes what this gives.
+
+    Of one started ahead the supervisor throws it away, but for the last words of one that dies. Of one
+    started for a script that waits already, the output is the script's from the beginning. Not a class:
+    a script could find that.
+    """
+    kept = [] if AHEAD else [(os.dup(fd), fd) for fd in (STDOUT, STDERR)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for _, fd in kept:
+        os.dup2(nowhere, fd)
+    os.close(nowhere)
+    return kept
+
+
+def put_back(kept):
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:
             stream.flush()
@@ -107,6 +121,9 @@ def flush():
         ctypes.CDLL(None).fflush(None)
     except (ImportError, OSError, AttributeError):
         pass
+    for copy, fd in kept:
+        os.dup2(copy, fd)
+        os.close(copy)
 
 
 def preload():
@@ -123,9 +140,9 @@ def warm_up():
     """Gives what `look` saw while the container had run nothing."""
     word = b"ready"
     if PRELOAD:
+        kept = set_aside()
         word = preload()
-        # It is the template's, and would come out with every script, and once more after each fork.
-        flush()
+        put_back(kept)
     seen = look()
     try:
         os.write(LINE, word)

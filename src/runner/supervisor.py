@@ -416,7 +416,7 @@ class Supervisor:
     def begin_script(self, meta):
         spare, outputs = self.spare, self.spare_outputs
         if spare is None:
-            spare = Spare(self.environment, self.spare_source)
+            spare = Spare(self.environment, self.spare_source, False)
             outputs = outputs_of(spare)
         self.spare = None
         self.strays.take_back(outputs)
