@@ -522,30 +522,30 @@ declare namespace ContainerPoolManager {
     /** Stable; made for `switch`. */
     readonly code: PoolErrorCode;
     /** The image it is about. */
-    readonly image?: string;
+    readonly image?: string | undefined;
     /** The container it is about. */
-    readonly containerId?: string;
+    readonly containerId?: string | undefined;
     /** The deadline that passed, in ms. */
-    readonly timeout?: number;
+    readonly timeout?: number | undefined;
     /** The engine's HTTP status. */
-    readonly statusCode?: number;
+    readonly statusCode?: number | undefined;
     /** The file in the container. */
-    readonly path?: string;
+    readonly path?: string | undefined;
     /** What the system said of it, by name: `'ENOSPC'`. */
-    readonly errno?: string;
+    readonly errno?: string | undefined;
     /** Of an `execute` or a `run` whose script has come to its end nevertheless: what it came to, in bytes. */
-    readonly result?: ExecuteResult<'buffer'>;
+    readonly result?: ExecuteResult<'buffer'> | undefined;
   }
 
   /** What an error may carry beside its code and its message. */
   export interface PoolErrorDetails {
-    image?: string;
-    containerId?: string;
-    timeout?: number;
-    statusCode?: number;
-    path?: string;
-    errno?: string;
-    result?: ExecuteResult<'buffer'>;
+    image?: string | undefined;
+    containerId?: string | undefined;
+    timeout?: number | undefined;
+    statusCode?: number | undefined;
+    path?: string | undefined;
+    errno?: string | undefined;
+    result?: ExecuteResult<'buffer'> | undefined;
     cause?: unknown;
   }
 
@@ -605,7 +605,7 @@ declare namespace ContainerPoolManager {
      * How many warm containers are kept READY, 0 to 10 000: a number, or a range in which it follows
      * demand (docs/demand.md says how). `CONTAINER_POOL_SIZE`: `2`, or `2-20`. @defaultValue 2
      */
-    poolSize?: number | PoolSizeRange;
+    poolSize?: number | PoolSizeRange | undefined;
     /**
      * The most containers in all: warm, leased, starting and ending. `Infinity`: no limit. Pools that don't
      * give it share the engine's memory, by the `memory` of their containers: a caller for whom there is no
@@ -614,63 +614,63 @@ declare namespace ContainerPoolManager {
      * `CONTAINER_POOL_MAX`. A default `poolSize` gives way to it; a greater one is an error.
      * @defaultValue what three quarters of the engine's memory allow
      */
-    max?: number;
+    max?: number | undefined;
     /**
      * The most callers in line at `max`; the next gets `POOL_EXHAUSTED`. 0: nobody waits.
      * @defaultValue Infinity
      */
-    maxWaiting?: number;
+    maxWaiting?: number | undefined;
     /** The longest `acquire` waits, ms; 0: without end. @defaultValue 30 000 */
-    acquireTimeout?: number;
+    acquireTimeout?: number | undefined;
     /** The longest one container may take until it is ready, ms, from 1. @defaultValue 60 000 */
-    createTimeout?: number;
+    createTimeout?: number | undefined;
     /** The longest a call runs unless it says otherwise (`timeout`), ms; 0: no limit. @defaultValue 600 000 */
-    execTimeout?: number;
+    execTimeout?: number | undefined;
     /**
      * The CPU time a container may use during a call unless the call says otherwise (`cpuTime`), ms; 0: no
      * limit.
      * @defaultValue 0
      */
-    cpuTime?: number;
+    cpuTime?: number | undefined;
     /**
      * Bytes kept of each stream of a call unless it says otherwise; `Infinity`: no limit.
      * @defaultValue 10 MiB
      */
-    maxOutputBytes?: Bytes;
+    maxOutputBytes?: Bytes | undefined;
     /** A warm container older than this is replaced, ms; 0: never. @defaultValue 3 600 000 */
-    maxLifetime?: number;
+    maxLifetime?: number | undefined;
     /** A warm container unused for longer than this is replaced, ms; 0: never. @defaultValue 0 */
-    maxIdle?: number;
+    maxIdle?: number | undefined;
     /**
      * A container held by a caller of `acquire` for longer than this is reported once, with where it was
      * acquired, ms; 0: never. See the event `leak`. @defaultValue 900 000
      */
-    leakTimeout?: number;
+    leakTimeout?: number | undefined;
     /**
      * The most containers of this pool that are started side by side, 1 to 64. Pools on one engine start as
      * many together as the one with the most may; those that callers wait for go before refills.
      * @defaultValue 3
      */
-    createConcurrency?: number;
+    createConcurrency?: number | undefined;
     /** The same of removals. While a caller waits for a start there are at most 2. @defaultValue 4 */
-    destroyConcurrency?: number;
+    destroyConcurrency?: number | undefined;
 
     /** An image reference, `[host[:port]/]name[:tag][@digest]`. `CONTAINER_POOL_IMAGE`. @defaultValue 'python:3.9-slim' */
-    image?: string;
+    image?: string | undefined;
     /** When `initialize` pulls the image. @defaultValue 'missing' */
-    pull?: 'missing' | 'always' | 'never';
+    pull?: 'missing' | 'always' | 'never' | undefined;
     /** The longest a pull may take, ms, from 1. @defaultValue 600 000 */
-    pullTimeout?: number;
+    pullTimeout?: number | undefined;
     /** Memory of a container, 6 MiB at least. `CONTAINER_MEMORY`. @defaultValue 128 MiB */
-    memory?: Bytes;
+    memory?: Bytes | undefined;
     /** Swap on top of `memory`; `Infinity`: no limit. @defaultValue 0, as much as `memory` if legacy */
-    swap?: Bytes;
+    swap?: Bytes | undefined;
     /** Processes and threads in a container; `Infinity`: no limit. `CONTAINER_PIDS_LIMIT`. @defaultValue 50 */
-    pidsLimit?: number;
+    pidsLimit?: number | undefined;
     /** Microseconds of CPU time in each `cpuPeriod`, from 1000; `Infinity`: no limit. `CONTAINER_CPU_QUOTA`. @defaultValue 50 000 */
-    cpuQuota?: number;
+    cpuQuota?: number | undefined;
     /** Microseconds, 1000 to 1 000 000. @defaultValue 100 000 */
-    cpuPeriod?: number;
+    cpuPeriod?: number | undefined;
 
     /**
      * `'legacy'`: containers as the old service made them (the image's user, writable root, the engine's
@@ -678,67 +678,69 @@ declare namespace ContainerPoolManager {
      * options given beside it still count. No network either way.
      * @defaultValue 'default'
      */
-    hardening?: 'default' | 'legacy';
+    hardening?: 'default' | 'legacy' | undefined;
     /**
      * `'none'`, or the name of one of the engine's networks; one that it does not have is refused by
      * `initialize` and `acquire`. The host's own and another container's are not offered.
      * @defaultValue 'none'
      */
-    network?: string;
+    network?: string | undefined;
     /** `uid[:gid]` or a name; `null`: the image's own. @defaultValue '65534:65534', `null` if legacy */
-    user?: string | null;
+    user?: string | null | undefined;
     /** @defaultValue true, `false` if legacy */
-    readonlyRootfs?: boolean;
+    readonlyRootfs?: boolean | undefined;
     /** @defaultValue true, `false` if legacy */
-    noNewPrivileges?: boolean;
+    noNewPrivileges?: boolean | undefined;
     /** Capabilities left to the container; all others are dropped. @defaultValue [] */
-    capAdd?: readonly string[];
+    capAdd?: readonly string[] | undefined;
     /**
      * Mount point → mount options, beside the default; `false` takes the default's away.
      * @defaultValue { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' }, none if legacy
      */
-    tmpfs?: Readonly<Record<string, string | false>>;
+    tmpfs?: Readonly<Record<string, string | false>> | undefined;
     /** Size of `/dev/shm`. @defaultValue 16 MiB, the engine's if legacy */
-    shmSize?: Bytes;
+    shmSize?: Bytes | undefined;
     /**
      * Limits by name, beside the default: one number for both, or soft and hard. `Infinity`: no limit.
      * `nofile` is at least 32 and `fsize` 64 KiB: the pool's own process in the container needs them.
      * @defaultValue { nofile: 1024, core: 0, fsize: 64 MiB }, none if legacy
      */
-    ulimits?: Readonly<Partial<Record<UlimitName, number | { soft: number; hard: number }>>>;
+    ulimits?:
+      | Readonly<Partial<Record<UlimitName, number | { soft: number; hard: number }>>>
+      | undefined;
     /**
      * Which system calls are allowed. `'strict'`: what this package's own profile allows, which is never
      * more than any engine's default does; `'engine'`: what the engine's default allows; or a profile, as
      * an object or as JSON.
      * @defaultValue 'strict', 'engine' if legacy
      */
-    seccomp?: 'strict' | 'engine' | object | string;
+    seccomp?: 'strict' | 'engine' | object | string | undefined;
     /** The engine's name of an OCI runtime: `'runsc'`, `'kata'`. @defaultValue the engine's */
-    runtime?: string;
+    runtime?: string | undefined;
     /** Whether the engine keeps the containers' output in its log. @defaultValue false, `true` if legacy */
-    log?: boolean;
+    log?: boolean | undefined;
     /** Labels for the containers, beside the pool's own (`scientist-pool.…`). @defaultValue {} */
-    labels?: Readonly<Record<string, string>>;
+    labels?: Readonly<Record<string, string>> | undefined;
     /**
      * Modules imported before a container counts as READY; importing them then costs a script nothing. What
      * they print as they are imported goes nowhere.
      * @defaultValue []
      */
-    preload?: readonly string[];
+    preload?: readonly string[] | undefined;
 
     /**
      * Which engine, and where it is: a name, an address, or an object. What isn't given is found as the
      * docker CLI finds it: `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the
      * usual sockets.
      */
-    engine?: string | EngineOptions;
+    engine?: string | EngineOptions | undefined;
 
     /**
      * On SIGTERM and SIGINT, shut down first and then let the signal do its work; a second one does it at
      * once. Where the program listens to the signal itself, how it ends stays the program's business.
      * @defaultValue false
      */
-    handleSignals?: boolean;
+    handleSignals?: boolean | undefined;
   }
 
   /** The limits that can be set for the processes of a container, as `docker run --ulimit` names them. */
@@ -765,15 +767,15 @@ declare namespace ContainerPoolManager {
   /** Where the engine is, and how it is talked to. What is not given is found as the docker CLI finds it. */
   export interface EngineOptions {
     /** `CONTAINER_ENGINE`. @defaultValue 'docker' */
-    kind?: EngineKind;
+    kind?: EngineKind | undefined;
     /** `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
-    host?: string;
+    host?: string | undefined;
     /** The folder with `ca.pem`, `cert.pem` and `key.pem`. `DOCKER_CERT_PATH`. */
-    certPath?: string;
+    certPath?: string | undefined;
     /** Whether to use TLS and check the engine's certificate. `DOCKER_TLS_VERIFY`: set to anything, yes. */
-    tlsVerify?: boolean;
+    tlsVerify?: boolean | undefined;
     /** The longest the engine may take over one call, ms, from 1; pulls and creates have their own. @defaultValue 30 000 */
-    timeout?: number;
+    timeout?: number | undefined;
   }
 
   /**
@@ -819,15 +821,15 @@ declare namespace ContainerPoolManager {
   /** The options of an `acquire`. */
   export interface AcquireOptions {
     /** The longest to wait, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
-    timeout?: number;
+    timeout?: number | undefined;
     /** Ends the wait and rejects with the signal's reason. */
-    signal?: AbortSignal;
+    signal?: AbortSignal | undefined;
   }
 
   /** The options of a `shutdown`. */
   export interface ShutdownOptions {
     /** How long the holders of containers have until they are destroyed, ms; 0: no time. @defaultValue 5000 */
-    grace?: number;
+    grace?: number | undefined;
   }
 
   /** Environment variables. `undefined` is left out; a name with `=`, or a NUL anywhere, is an error. */
@@ -842,16 +844,16 @@ declare namespace ContainerPoolManager {
   /** The options of a call. A timeout, an abort or exceeded output or CPU time ends the container. */
   export interface CallOptions<E extends Encoding = 'utf8'> {
     /** Wall clock, ms; 0: no limit. Its passing is a result with the reason `timeout`. @defaultValue the pool's `execTimeout` */
-    timeout?: number;
+    timeout?: number | undefined;
     /**
      * CPU time of the container during the call, ms, all its processes together; 0: no limit. Its being
      * used up is a result with the reason `cpu`. The engine counts it, from its first answer on, and is asked
      * when it can be over at the earliest. `ENGINE_ERROR` where the engine has no control groups.
      * @defaultValue the pool's `cpuTime`
      */
-    cpuTime?: number;
+    cpuTime?: number | undefined;
     /** Ends the container and rejects with the signal's reason, an already aborted one too. */
-    signal?: AbortSignal;
+    signal?: AbortSignal | undefined;
     /**
      * Bytes of each stream; what goes beyond is cut off, and ends the call with the reason
      * `output_limit`. `Infinity`: no limit. Beyond 16 MiB output comes at 64 MiB a second at most, and
@@ -859,28 +861,28 @@ declare namespace ContainerPoolManager {
      * flood must not keep it from them.
      * @defaultValue the pool's `maxOutputBytes`; no limit with `collect: false`
      */
-    maxOutputBytes?: Bytes;
+    maxOutputBytes?: Bytes | undefined;
     /**
      * The working directory. A script with one of its own has an interpreter started for it.
      * @defaultValue `/tmp`; the image's own if `user` is `null`
      */
-    cwd?: string;
+    cwd?: string | undefined;
     /** Of the output, in the result and for the callbacks. @defaultValue 'utf8' */
-    encoding?: E;
+    encoding?: E | undefined;
     /**
      * Whether white space around `stdout` and `stderr` is taken away, as Python's `str.strip()` does. Text only.
      * @defaultValue true for scripts, false for commands
      */
-    trim?: boolean;
+    trim?: boolean | undefined;
     /** Whether the result holds the output. `false`: it goes to the callbacks only. @defaultValue true */
-    collect?: boolean;
+    collect?: boolean | undefined;
     /**
      * Gets stdout as it comes, text in whole characters. The next chunk, and then the script, waits while
      * a promise it returned is pending. If it throws or rejects, the container is ended and the call rejects with that.
      */
-    onStdout?: (chunk: Output<E>) => unknown;
+    onStdout?: ((chunk: Output<E>) => unknown) | undefined;
     /** The same for stderr. */
-    onStderr?: (chunk: Output<E>) => unknown;
+    onStderr?: ((chunk: Output<E>) => unknown) | undefined;
   }
 
   /** The options of a script. */
@@ -889,20 +891,20 @@ declare namespace ContainerPoolManager {
   /** The options of a command. */
   export interface CommandOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
     /** Added to the container's environment. */
-    env?: Env;
+    env?: Env | undefined;
     /** What the command reads from its stdin, of 1 GiB at most. @defaultValue nothing */
-    stdin?: string | Uint8Array;
+    stdin?: string | Uint8Array | undefined;
     /** Docker's spelling of `env`. */
-    Env?: readonly `${string}=${string}`[];
+    Env?: readonly `${string}=${string}`[] | undefined;
     /** Docker's spelling of `cwd`. */
-    WorkingDir?: string;
+    WorkingDir?: string | undefined;
     /** Keys of Docker's exec API that ask for what happens anyway are let pass. */
-    AttachStdin?: boolean;
-    AttachStdout?: true;
-    AttachStderr?: true;
-    Detach?: false;
-    Privileged?: false;
-    Tty?: false;
+    AttachStdin?: boolean | undefined;
+    AttachStdout?: true | undefined;
+    AttachStderr?: true | undefined;
+    Detach?: false | undefined;
+    Privileged?: false | undefined;
+    Tty?: false | undefined;
   }
 
   /** What a file is to hold: text (as UTF-8), bytes, or a stream of these, such as a `Readable`. */
@@ -910,29 +912,29 @@ declare namespace ContainerPoolManager {
 
   /** Path → content, with permissions if they are not to be 0o644. */
   export type Files = Readonly<
-    Record<string, FileContent | { readonly data: FileContent; readonly mode?: number }>
+    Record<string, FileContent | { readonly data: FileContent; readonly mode?: number | undefined }>
   >;
 
   /** The options of calls about files. A timeout or an abort ends the container. */
   export interface FileOptions {
     /** Wall clock, ms, a stream's own time included; 0: no limit. @defaultValue the pool's `execTimeout` */
-    timeout?: number;
+    timeout?: number | undefined;
     /** Ends the container and rejects with the signal's reason, an already aborted one too. */
-    signal?: AbortSignal;
+    signal?: AbortSignal | undefined;
   }
 
   /** The options of a `readFile`. */
   export interface ReadFileOptions<E extends Encoding = 'buffer'> extends FileOptions {
     /** The most bytes, of all files together; more is `FILE_LIMIT`. @defaultValue 64 MiB */
-    maxBytes?: Bytes;
+    maxBytes?: Bytes | undefined;
     /** What the contents are given as: text, or bytes as they are. @defaultValue 'buffer' */
-    encoding?: E;
+    encoding?: E | undefined;
   }
 
   /** The options of a `readFiles`. */
   export interface ReadFilesOptions<E extends Encoding = 'buffer'> extends ReadFileOptions<E> {
     /** The most files; more is `FILE_LIMIT`. @defaultValue 1000 */
-    maxFiles?: number;
+    maxFiles?: number | undefined;
   }
 
   /** For `run`: the files to be in its result. */
@@ -980,34 +982,34 @@ declare namespace ContainerPoolManager {
      * `output_limit`.
      * @defaultValue no limit
      */
-    maxOutputBytes?: Bytes;
+    maxOutputBytes?: Bytes | undefined;
     /** Of what `stdout` and `stderr` give: `'utf8'` is `setEncoding('utf8')`. @defaultValue 'buffer' */
-    encoding?: Encoding;
+    encoding?: Encoding | undefined;
   }
 
   /** The options of `spawn` for a command. */
   export interface SpawnCommandOptions extends SpawnOptions {
     /** Added to the container's environment. */
-    env?: Env;
+    env?: Env | undefined;
   }
 
   /** The options of `lines`. */
   export interface LinesOptions {
     /** Which stream. @defaultValue 'stdout' */
-    from?: 'stdout' | 'stderr';
+    from?: 'stdout' | 'stderr' | undefined;
     /**
      * A line of more characters comes in pieces of no more than that, counted as a string's `length` does. None
      * is cut in two, so that with 1 some pieces have 2.
      * @defaultValue 1 048 576
      */
-    maxLength?: number;
+    maxLength?: number | undefined;
   }
 
   interface RunOptions {
     /** Written before the call, as {@link Container.writeFiles} does it. */
-    files?: Files;
+    files?: Files | undefined;
     /** The longest to wait for a container, ms; 0: without end. @defaultValue the pool's `acquireTimeout` */
-    acquireTimeout?: number;
+    acquireTimeout?: number | undefined;
   }
 
   /** The options of a `run` of a script. */
@@ -1015,9 +1017,9 @@ declare namespace ContainerPoolManager {
     extends ScriptOptions<E>,
       RunOptions {
     /** Added to the container's environment. */
-    env?: Env;
+    env?: Env | undefined;
     /** What the script finds in `sys.argv[1:]`. */
-    args?: readonly (string | number)[];
+    args?: readonly (string | number)[] | undefined;
   }
 
   /** The options of a `run` of a command. */
@@ -1166,7 +1168,7 @@ declare namespace ContainerPoolManager {
     /** Since when, in ms since the epoch. */
     since: number;
     /** What went wrong; not there while it is healthy. */
-    error?: PoolError;
+    error?: PoolError | undefined;
   }
 
   /** How a pool stands; `degraded`: it could not make a container, and tries again with growing pauses. */
@@ -1291,7 +1293,7 @@ declare namespace ContainerPoolManager {
     /** As configured. */
     image: string;
     /** Once it has succeeded. */
-    result?: Result;
+    result?: Result | undefined;
     /** Once it has failed. */
     error?: unknown;
   }

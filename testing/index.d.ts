@@ -66,7 +66,11 @@ export class FakeEngine {
    *   that function throws shows on the script's stderr, with exit code 1.
    * @param options `times`: for how many jobs. @defaultValue Infinity
    */
-  reply(match: JobMatch, outcome: Outcome | OutcomeOf, options?: { times?: number }): this;
+  reply(
+    match: JobMatch,
+    outcome: Outcome | OutcomeOf,
+    options?: { times?: number | undefined },
+  ): this;
 
   /** What a job comes to that no reply takes. @defaultValue `() => ({})`: exit code 0, no output */
   run: OutcomeOf;
@@ -85,10 +89,17 @@ export class FakeEngine {
    * @param options `status`: HTTP, @defaultValue 500; `message`: the engine's words; `times`: how many
    *   calls, @defaultValue Infinity
    */
-  fail(operation: Operation, options?: { status?: number; message?: string; times?: number }): this;
+  fail(
+    operation: Operation,
+    options?: {
+      status?: number | undefined;
+      message?: string | undefined;
+      times?: number | undefined;
+    },
+  ): this;
 
   /** Has calls of one kind take `ms` milliseconds longer. `times`: how many. @defaultValue Infinity */
-  delay(operation: Operation, ms: number, options?: { times?: number }): this;
+  delay(operation: Operation, ms: number, options?: { times?: number | undefined }): this;
 
   /** Keeps calls of one kind waiting. What it returns lets them, and all later ones, proceed. */
   hold(operation: Operation): () => void;
@@ -129,7 +140,7 @@ export class FakeEngine {
    */
   assertNoLeases(
     pool: Pick<ContainerPoolManager, 'stats' | 'pool'>,
-    options?: { within?: number },
+    options?: { within?: number | undefined },
   ): Promise<void>;
 
   /**
@@ -139,7 +150,7 @@ export class FakeEngine {
    * @param options `within`: ms. @defaultValue 2000
    * @throws `AssertionError`
    */
-  assertEmpty(options?: { within?: number }): Promise<void>;
+  assertEmpty(options?: { within?: number | undefined }): Promise<void>;
 
   /** Goes away for good, and takes back what {@link install} did. */
   close(): Promise<void>;
@@ -148,9 +159,9 @@ export class FakeEngine {
 /** What an engine has from its beginning on. */
 export interface FakeEngineOptions {
   /** The images it has. @defaultValue ['python:3.9-slim'] */
-  images?: readonly string[];
+  images?: readonly string[] | undefined;
   /** Bytes of memory that it says it has. @defaultValue 64 GiB */
-  memory?: number;
+  memory?: number | undefined;
 }
 
 /** What the package asks of an engine. */
@@ -174,23 +185,23 @@ export type Operation =
 /** What a script or a command comes to. */
 export interface Outcome {
   /** @defaultValue '' */
-  stdout?: string | Uint8Array;
+  stdout?: string | Uint8Array | undefined;
   /** @defaultValue '' */
-  stderr?: string | Uint8Array;
+  stderr?: string | Uint8Array | undefined;
   /** @defaultValue 0 */
-  exitCode?: number;
+  exitCode?: number | undefined;
   /** The signal that killed it, by name or number; the call's exit code is 128 + its number. */
-  signal?: string | number;
+  signal?: string | number | undefined;
   /**
    * How it ends, in the words of a result: `'oom'`; `'timeout'`: never, so that the call's `timeout`
    * ends it; `'lost'`: the container dies, and the call rejects with `CONTAINER_LOST`.
    * @defaultValue 'exit', or 'signal' if there is one
    */
-  reason?: 'exit' | 'signal' | 'oom' | 'timeout' | 'lost';
+  reason?: 'exit' | 'signal' | 'oom' | 'timeout' | 'lost' | undefined;
   /** ms until then. @defaultValue 0 */
-  delay?: number;
+  delay?: number | undefined;
   /** What it leaves in its working directory: path → content. @defaultValue none */
-  files?: Readonly<Record<string, string | Uint8Array>>;
+  files?: Readonly<Record<string, string | Uint8Array>> | undefined;
 }
 
 /** Gives what a job comes to. A promise that never settles is a job that never ends. */
@@ -202,20 +213,20 @@ export type JobMatch = string | RegExp | ((job: Job) => boolean);
 /** A script or a command that was begun. */
 export interface Job {
   /** The script's source; a command has none. */
-  readonly script?: string;
+  readonly script?: string | undefined;
   /** The script's arguments. */
-  readonly args?: string[];
+  readonly args?: string[] | undefined;
   /** The command and its arguments; for a script that an interpreter was started for, `python3 - …`. */
-  readonly argv?: string[];
+  readonly argv?: string[] | undefined;
   /** The command's working directory; `''`: the container's. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** What the command can read: the script, if an interpreter was started for it. */
-  readonly stdin?: Buffer;
+  readonly stdin?: Buffer | undefined;
   /**
    * What is written to the stdin of a spawned command, as it comes; it has no `stdin` then. Through the
    * engine's exec it has: such a command begins when its stdin is complete.
    */
-  readonly input?: Readable;
+  readonly input?: Readable | undefined;
   /** The variables that the call added. */
   readonly env: Record<string, string>;
   readonly container: FakeContainer;

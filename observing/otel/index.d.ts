@@ -43,20 +43,20 @@ export class ScientistPoolInstrumentation {
   /** Takes the place of what the constructor was given. */
   setConfig(config: ScientistPoolInstrumentationConfig): void;
 
-  /** What it was given. */
-  getConfig(): ScientistPoolInstrumentationConfig;
+  /** What it was given, as OpenTelemetry's own type spells it. */
+  getConfig(): ScientistPoolInstrumentationConfig & { enabled?: boolean };
 }
 
 /** What an instrumentation listens to. */
 export interface ScientistPoolInstrumentationConfig {
   /** Whether it listens from the beginning. `registerInstrumentations` has it listen in any case. @defaultValue true */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /**
    * The pools whose containers are counted, by the name that goes into `scientist_pool.pool.name`; or
    * a function that gives them, asked at each collection.
    * @defaultValue the singleton, as `default`, if there is one
    */
-  pools?: Pools | (() => Pools);
+  pools?: Pools | (() => Pools) | undefined;
 }
 
 /** Pools by the names under which they are shown. */

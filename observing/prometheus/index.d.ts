@@ -30,7 +30,7 @@ export type Pools = Readonly<Record<string, Pick<ContainerPoolManager, 'stats'>>
 /** Where the metrics go, and how they are named. */
 export interface RegisterOptions {
   /** @defaultValue prom-client's global one */
-  registry?: Registry;
+  registry?: Registry | undefined;
   /** What the names of the metrics begin with. @defaultValue 'scientist_pool_' */
-  prefix?: string;
+  prefix?: string | undefined;
 }
