@@ -19,7 +19,7 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::tls;
+use super::{small_file, tls};
 use crate::{
     config::EngineConfig,
     error::{Code, Error, Result},
@@ -282,7 +282,7 @@ fn from_context(config: &EngineConfig, around: &Surroundings<'_>) -> Result<Opti
         None => {
             // A config file that can't be read only costs the CLI a warning; so here.
             let file = folder.join("config.json");
-            let current = std::fs::read(&file)
+            let current = small_file::read(&file)
                 .ok()
                 .and_then(|text| serde_json::from_slice::<CliConfig>(&text).ok())
                 .and_then(|cli| cli.current_context);
@@ -306,7 +306,7 @@ fn from_context(config: &EngineConfig, around: &Surroundings<'_>) -> Result<Opti
     let key: String =
         Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let meta = folder.join("contexts/meta").join(&key).join("meta.json");
-    let text = std::fs::read(&meta)
+    let text = small_file::read(&meta)
         .map_err(|error| wrong(format!("no such context ({}: {error})", meta.display())))?;
     let meta: ContextMeta = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("{} can't be read: {error}", meta.display())))?;

@@ -1,11 +1,13 @@
 //! Credentials for a registry, from where the docker CLI keeps them: `config.json` in `DOCKER_CONFIG`
 //! or `~/.docker`, itself or through the helper programs it names.
 
-use std::{fs::File, io::BufReader, path::Path, time::Duration};
+use std::{io::ErrorKind, path::Path, time::Duration};
 
 use base64::{engine::general_purpose::URL_SAFE, Engine as _};
 use docker_credential::{get_credential_from_reader, CredentialRetrievalError, DockerCredential};
-use serde_json::json;
+use serde_json::{json, Map, Value};
+
+use super::{helper, small_file};
 
 /// The longest a helper program may take.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,32 +29,51 @@ pub(super) async fn find(folder: Option<std::path::PathBuf>, key: String) -> Cre
         return Credentials::default();
     };
     let what = key.clone();
-    let lookup = tokio::task::spawn_blocking(move || read(&folder, &key));
-    let warning = match tokio::time::timeout(HELPER_TIMEOUT, lookup).await {
-        Ok(Ok(found)) => return found,
-        Ok(Err(panicked)) => panicked.to_string(),
-        Err(_) => format!("no answer within {} s", HELPER_TIMEOUT.as_secs()),
-    };
-    Credentials { header: None, warning: Some(unusable(&what, &warning)) }
+    match tokio::task::spawn_blocking(move || read(&folder, &key)).await {
+        Ok(found) => found,
+        Err(panicked) => {
+            Credentials { header: None, warning: Some(unusable(&what, &panicked.to_string())) }
+        }
+    }
 }
 
 fn read(folder: &Path, key: &str) -> Credentials {
-    let Ok(file) = File::open(folder.join("config.json")) else {
-        return Credentials::default();
+    match filed(folder, key) {
+        Ok(found) => Credentials { header: found.map(|it| header(&it, key)), warning: None },
+        Err(why) => Credentials { header: None, warning: Some(unusable(key, &why)) },
+    }
+}
+
+/// In the CLI's order: the registry's own helper, what the file itself has, the helper for all.
+fn filed(folder: &Path, key: &str) -> Result<Option<DockerCredential>, String> {
+    let path = folder.join("config.json");
+    let unreadable = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let text = match small_file::read(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None)
+        }
+        Err(error) => return Err(unreadable(&error)),
     };
-    match get_credential_from_reader(BufReader::new(file), key) {
-        Ok(credential) => Credentials { header: Some(header(&credential, key)), warning: None },
-        Err(CredentialRetrievalError::NoCredentialConfigured) => Credentials::default(),
-        // The protocol's way to say that there are none for this registry
-        // (github.com/docker/docker-credential-helpers, `credentials/error.go`).
-        Err(CredentialRetrievalError::HelperFailure { stdout, .. })
-            if stdout.contains("credentials not found") =>
-        {
-            Credentials::default()
+    let mut config: Map<String, Value> =
+        serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
+    // Taken out, so that the library below runs no program: it would wait for one for ever.
+    let helpers = config.remove("credHelpers");
+    let store = config.remove("credsStore");
+    let named = |name: &'_ Value| name.as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+    if let Some(name) = helpers.and_then(|all| all.get(key).and_then(named)) {
+        return helper::get(&name, key, HELPER_TIMEOUT);
+    }
+    let rest = Value::Object(config).to_string();
+    match get_credential_from_reader(rest.as_bytes(), key) {
+        Ok(credential) => Ok(Some(credential)),
+        Err(CredentialRetrievalError::NoCredentialConfigured) => {
+            match store.as_ref().and_then(named) {
+                Some(name) => helper::get(&name, key, HELPER_TIMEOUT),
+                None => Ok(None),
+            }
         }
-        Err(error) => {
-            Credentials { header: None, warning: Some(unusable(key, error.to_string().trim())) }
-        }
+        Err(error) => Err(unreadable(&error)),
     }
 }
 
@@ -120,13 +141,29 @@ mod tests {
 
     #[test]
     fn a_helper_that_is_not_there_is_a_warning() {
-        let found = found(r#"{"credHelpers":{"h.io":"of-nobody"}}"#, "h.io");
-        assert_eq!(found.header, None);
-        assert!(found.warning.unwrap().contains("h.io"));
+        for config in [r#"{"credHelpers":{"h.io":"of-nobody"}}"#, r#"{"credsStore":"of-nobody"}"#] {
+            let found = found(config, "h.io");
+            assert_eq!(found.header, None);
+            let warning = found.warning.unwrap();
+            assert!(warning.contains("h.io") && warning.contains("of-nobody"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn what_the_file_has_comes_before_the_helper_for_all() {
+        let config = r#"{"auths":{"h.io":{"auth":"dXNlcjpwYXNz"}},"credsStore":"of-nobody"}"#;
+        assert_eq!(decoded(&found(config, "h.io"))["username"], "user");
+    }
+
+    #[test]
+    fn the_helper_of_the_registry_comes_before_what_the_file_has() {
+        let config =
+            r#"{"auths":{"h.io":{"auth":"dXNlcjpwYXNz"}},"credHelpers":{"h.io":"of-nobody"}}"#;
+        assert!(found(config, "h.io").warning.unwrap().contains("of-nobody"));
     }
 
     #[test]
     fn a_config_file_that_is_not_json_is_a_warning() {
-        assert!(found("{", "h.io").warning.is_some());
+        assert!(found("{", "h.io").warning.unwrap().contains("config.json: EOF"));
     }
 }

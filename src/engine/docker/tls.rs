@@ -12,6 +12,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+use super::small_file;
 use crate::error::{Code, Error, Result};
 
 /// A configuration from the files in `folder`.
@@ -54,8 +55,8 @@ pub(super) fn client(
     };
     let config = match (file("cert.pem"), file("key.pem")) {
         (Some(certificate), Some(key)) => {
-            let secret =
-                PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error))?;
+            let secret = PrivateKeyDer::from_pem_slice(&read(&key)?)
+                .map_err(|error| unusable(&key, &error))?;
             builder
                 .with_client_auth_cert(certificates(&certificate)?, secret)
                 .map_err(|error| unusable(&certificate, &error))?
@@ -66,9 +67,13 @@ pub(super) fn client(
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_file_iter(path)
-        .and_then(|items| items.collect())
+    CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<_, _>>()
         .map_err(|error| unusable(path, &error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    small_file::read(path).map_err(|error| unusable(path, &error))
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Error {
