@@ -39,7 +39,7 @@ declare class ContainerPoolManager extends EventEmitter {
    * talks to no engine before the first `initialize`, `acquire` or `run`.
    *
    * @throws {PoolError} `INVALID_ARGUMENT`: a wrong option or environment variable, by its name.
-   *   `BINDING_UNAVAILABLE`: the native part is not installed for this platform.
+   *   `BINDING_UNAVAILABLE`: the native part could not be loaded; the message says why, and what helps.
    */
   constructor(options?: ContainerPoolManager.PoolOptions);
 
@@ -562,8 +562,9 @@ declare namespace ContainerPoolManager {
    * - `FILE_NOT_FOUND`: there is no such file (`path`) in the container.
    * - `FILE_LIMIT`: more files, or more bytes of them, than the call allows.
    * - `FILE_ERROR`: a file (`path`) could not be written or read (`errno`).
-   * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded, or has no threads to run
-   *   on.
+   * - `BINDING_UNAVAILABLE`: the native part of this package could not be loaded (it is not there, is
+   *   damaged, of another version or for another machine, or may not be loaded), or has no threads to run
+   *   on. The message says which.
    * - `INTERNAL_ERROR`: a fault of this package.
    */
   export type PoolErrorCode =

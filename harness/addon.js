@@ -34,8 +34,7 @@ async function digestInputs() {
 }
 
 function isBuilt() {
-  const names = fs.readdirSync(root);
-  return names.includes('binding.js') && names.some((name) => name.endsWith('.node'));
+  return fs.readdirSync(root).some((name) => name.endsWith('.node'));
 }
 
 /** `npm run build`, unless the addon on disk was made from the very same inputs. */

@@ -1,28 +1,70 @@
 'use strict';
 
-const { PoolError } = require('./errors');
-
 /**
- * The suffix of the prebuilt package for this machine, as napi-rs names them
- * (https://napi.rs/docs/cross-build/summary).
+ * The binary for a target: beside the sources, as a build in a clone leaves it, or else in a package of
+ * its own. Every name is written out, and within a `try`: that is how bundlers find the file, and pass
+ * over those that are not installed.
  */
-function platformSuffix() {
-  const { platform, arch } = process;
-  if (platform === 'win32') return `win32-${arch}-msvc`;
-  if (platform !== 'linux') return `${platform}-${arch}`;
-  const glibc = process.report?.getReport().header.glibcVersionRuntime;
-  return `linux-${arch}-${glibc === undefined ? 'musl' : 'gnu'}`;
+function requireBinary(target, unloadable) {
+  try {
+    switch (target) {
+      case 'linux-x64-gnu':
+        return require('../scientist-pool.linux-x64-gnu.node');
+      case 'linux-arm64-gnu':
+        return require('../scientist-pool.linux-arm64-gnu.node');
+      case 'linux-x64-musl':
+        return require('../scientist-pool.linux-x64-musl.node');
+      case 'linux-arm64-musl':
+        return require('../scientist-pool.linux-arm64-musl.node');
+      case 'darwin-x64':
+        return require('../scientist-pool.darwin-x64.node');
+      case 'darwin-arm64':
+        return require('../scientist-pool.darwin-arm64.node');
+      case 'win32-x64-msvc':
+        return require('../scientist-pool.win32-x64-msvc.node');
+    }
+  } catch (error) {
+    if (error.code?.startsWith('ERR_DLOPEN')) throw unloadable(error);
+  }
+  try {
+    switch (target) {
+      case 'linux-x64-gnu':
+        return require('scientist-pool-linux-x64-gnu');
+      case 'linux-arm64-gnu':
+        return require('scientist-pool-linux-arm64-gnu');
+      case 'linux-x64-musl':
+        return require('scientist-pool-linux-x64-musl');
+      case 'linux-arm64-musl':
+        return require('scientist-pool-linux-arm64-musl');
+      case 'darwin-x64':
+        return require('scientist-pool-darwin-x64');
+      case 'darwin-arm64':
+        return require('scientist-pool-darwin-arm64');
+      case 'win32-x64-msvc':
+        return require('scientist-pool-win32-x64-msvc');
+    }
+  } catch (error) {
+    throw unloadable(error);
+  }
 }
 
-function unavailable(cause) {
-  const suffix = platformSuffix();
-  // Node appends the list of requiring modules; `cause` has it.
-  const [reason] = cause.message.split('\n');
-  const message =
-    `The native part of scientist-pool for ${suffix} could not be loaded: ${reason}. ` +
-    `It comes with the package scientist-pool-${suffix}: install again without --omit=optional and ` +
-    'on the machine it is to run on, or, in a clone of the sources, run `npm run build`.';
-  return new PoolError('BINDING_UNAVAILABLE', message, { cause });
+function load() {
+  // Not above: they would cost whoever requires this package and makes no pool.
+  const { faultOf } = require('./binary');
+  const { Home } = require('./home');
+  const { TARGETS, hostTarget } = require('./target');
+  const { damaged, otherVersion, unloadable, unsupported } = require('./unloadable');
+  const { version } = require('../package.json');
+
+  const target = hostTarget();
+  if (!TARGETS.includes(target)) throw unsupported(target);
+  const home = Home.find();
+  const file = home?.find(target) ?? null;
+  const fault = file === null ? null : faultOf(file);
+  if (fault !== null) throw damaged(target, fault, home);
+  const native = requireBinary(target, (error) => unloadable(target, error, home));
+  if (native.VERSION !== version) throw otherVersion(target, native.VERSION, version, home);
+  return native;
 }
 
 let binding;
@@ -33,13 +75,7 @@ let binding;
  * @returns {{ NativePool: Function, NativeCall: Function }}
  */
 function loadNative() {
-  if (binding === undefined) {
-    try {
-      binding = require('../binding.js');
-    } catch (cause) {
-      throw unavailable(cause);
-    }
-  }
+  binding ??= load();
   return binding;
 }
 

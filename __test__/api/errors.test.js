@@ -100,30 +100,3 @@ test('a panic of the native side is an INTERNAL_ERROR with its cause', async () 
   expect(error).toMatchObject({ code: 'INTERNAL_ERROR', cause: panic });
   expect(error.message).toContain('index out of bounds');
 });
-
-test('without a native part, the first pool says which package is missing, and what to do', () => {
-  let Manager;
-  jest.isolateModules(() => {
-    jest.dontMock('../../lib/native');
-    jest.doMock(
-      '../../binding.js',
-      () => {
-        throw new Error('Cannot find module\nRequire stack: …');
-      },
-      { virtual: true },
-    );
-    Manager = require('../..');
-  });
-  let error;
-  try {
-    new Manager();
-  } catch (thrown) {
-    error = thrown;
-  }
-  expect(error).toBeInstanceOf(Manager.PoolError);
-  expect(error.code).toBe('BINDING_UNAVAILABLE');
-  expect(error.message).toMatch(
-    new RegExp(`scientist-pool-${process.platform}-${process.arch}.*npm run build`),
-  );
-  expect(error.message).not.toContain('\n');
-});

@@ -2,13 +2,14 @@
 
 // A fault of the native part ends the call it is in, and nothing else.
 
-const { panicForTest } = require('../../binding');
+const { loadNative } = require('../../lib/native');
 const { useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
 
 const bench = useFakeEngine();
 
 it('a panic is an error of the call, and the process and its pools go on', async () => {
+  const { panicForTest } = loadNative();
   const pool = bench.pool({ poolSize: 1 });
   await pool.initialize();
   expect(() => panicForTest(false)).toThrow('a panic in a call');
@@ -18,7 +19,8 @@ it('a panic is an error of the call, and the process and its pools go on', async
 
 it('it does not end the process', async () => {
   const { stdout } = await runNode(`
-    const { panicForTest } = require(${JSON.stringify(require.resolve('../../binding'))});
+    const { loadNative } = require(${JSON.stringify(require.resolve('../../lib/native'))});
+    const { panicForTest } = loadNative();
     try { panicForTest(false) } catch { console.log('caught') }
     panicForTest(true).catch(() => console.log('rejected'));`);
   expect(stdout).toBe('caught\nrejected\n');

@@ -7,13 +7,9 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { TARGETS } = require('../../lib/target');
 const { compare, glibcOf } = require('../../scripts/glibc');
 const { Project, ROOT, execute, pack } = require('../support/installed');
-
-const PLATFORMS = [
-  ...['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl'],
-  ...['darwin-x64', 'darwin-arm64', 'win32-x64-msvc'],
-];
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'prebuilt-'));
 const binary = fs.readdirSync(ROOT).find((name) => name.endsWith('.node'));
@@ -28,7 +24,7 @@ beforeAll(async () => {
     fs.copyFileSync(path.join(ROOT, name), path.join(folder, name));
   }
   fs.mkdirSync(path.join(folder, 'binaries'));
-  for (const platform of PLATFORMS) {
+  for (const platform of TARGETS) {
     const name = `scientist-pool.${platform}.node`;
     fs.copyFileSync(path.join(ROOT, binary), path.join(folder, 'binaries', name));
   }
@@ -39,9 +35,9 @@ beforeAll(async () => {
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 test('every platform has a package of its own, for itself alone', () => {
-  expect(fs.readdirSync(path.join(folder, 'npm')).sort()).toEqual([...PLATFORMS].sort());
+  expect(fs.readdirSync(path.join(folder, 'npm')).sort()).toEqual([...TARGETS].sort());
   const { version } = manifestOf('.');
-  for (const platform of PLATFORMS) {
+  for (const platform of TARGETS) {
     const [os, cpu, abi] = platform.split('-');
     const libc = { gnu: ['glibc'], musl: ['musl'] }[abi];
     expect(manifestOf(`npm/${platform}`)).toMatchObject({
@@ -54,7 +50,7 @@ test('every platform has a package of its own, for itself alone', () => {
 test('the main package names them all as optional, at its own version, and has no binary', () => {
   const { optionalDependencies, version } = manifestOf('.');
   expect(optionalDependencies).toEqual(
-    Object.fromEntries(PLATFORMS.map((platform) => [`scientist-pool-${platform}`, version])),
+    Object.fromEntries(TARGETS.map((platform) => [`scientist-pool-${platform}`, version])),
   );
   expect(main.paths.filter((name) => name.endsWith('.node'))).toEqual([]);
 });
@@ -75,10 +71,6 @@ test('it finds the binary in the package of its platform', async () => {
     expect(await project.node(['-e', source])).toEqual({
       ...{ code: 0, stdout: 'it works\n', stderr: '' },
     });
-    fs.rmSync(project.path(`node_modules/scientist-pool-${here}`), { recursive: true });
-    const { stderr, code } = await project.node(['-e', "new (require('scientist-pool'))()"]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`It comes with the package scientist-pool-${here}: install again`);
   } finally {
     project.remove();
   }

@@ -13,3 +13,7 @@ mod panic;
 mod pool;
 mod promise;
 mod runtime;
+
+/// By this is a binary known to belong to the JavaScript around it.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
