@@ -5,7 +5,7 @@ const { readCommandCall, readScriptCall, readSpawn } = require('./call');
 const { Child } = require('./child');
 const { trace } = require('./diagnostics');
 const { ASYNC_DISPOSE } = require('./dispose');
-const { callSite, failure, invalid, panic } = require('./errors');
+const { callSite, failure, invalid, onBehalfOf, panic } = require('./errors');
 const {
   MAX_BYTES,
   MAX_FILES,
@@ -50,13 +50,14 @@ function endedContainer({ reason, signal }) {
 }
 
 // What the pool does to its containers and their users can't; set from inside the class.
+let destroyAt;
 let handOver;
 let performWithFiles;
 
 /** A container of a pool. `index.d.ts` is its documentation. */
 class Container {
   #native;
-  /** The pool's side of it: `{ settings, unhonoured(), removeBehind(container) }`. Keeps the pool alive, too. */
+  /** The pool's side of it: `{ settings, unhonoured(), removeBehind(container, site) }`. Keeps the pool alive, too. */
   #owner;
   #id;
   #destroying = null;
@@ -88,7 +89,7 @@ class Container {
   }
 
   async execute(what, ...rest) {
-    const site = callSite();
+    const site = callSite(execute);
     const { settings } = this.#owner;
     const call = Array.isArray(what)
       ? readCommandCall(what, rest[0], settings)
@@ -97,12 +98,12 @@ class Container {
   }
 
   async executeCommand(cmd, options) {
-    const site = callSite();
+    const site = callSite(executeCommand);
     return this.#perform(readCommandCall(cmd, options, this.#owner.settings), 0, site);
   }
 
   spawn(what, ...rest) {
-    const site = callSite();
+    const site = callSite(spawn);
     const call = readSpawn(what, rest, this.#owner.settings);
     const streams = new Streams(call);
     const result = this.#perform({ ...call, streams }, 0, site);
@@ -110,20 +111,20 @@ class Container {
   }
 
   async writeFiles(files, options) {
-    const site = callSite();
+    const site = callSite(writeFiles);
     const call = readWriteFiles(files, options);
     await this.#transfer('writeFiles', call, site, (transfer) => transfer.write(call.entries));
   }
 
   async readFile(path, options) {
-    const site = callSite();
+    const site = callSite(readFile);
     const call = readReadFile(path, options);
     const data = await this.#transfer('readFile', call, site, (transfer) => transfer.read(call));
     return decoded(data, call.encoding);
   }
 
   async readFiles(glob, options) {
-    const site = callSite();
+    const site = callSite(readFiles);
     const call = readReadFiles(glob, options);
     const { files } = await this.#transfer('readFiles', call, site, async (transfer) => {
       const found = await transfer.readAll(call);
@@ -137,7 +138,7 @@ class Container {
 
   /** Does what a call about files asks for; one without a `timeout` of its own has the pool's. */
   #transfer(operation, { timeout = this.#owner.settings.execTimeout, signal }, site, work) {
-    const end = () => this.#owner.removeBehind(this);
+    const end = () => this.#owner.removeBehind(this, site);
     return trace(
       'files',
       () => ({ ...this.#described(), operation, timeout }),
@@ -147,7 +148,10 @@ class Container {
   }
 
   async destroy() {
-    const site = callSite();
+    return this.#destroy(callSite(destroy));
+  }
+
+  #destroy(site) {
     // Who calls while a removal is under way, or after it, shares it: nothing more happens.
     if (this.#destroying !== null) return this.#remove(site);
     return trace(
@@ -174,7 +178,7 @@ class Container {
   }
 
   async [ASYNC_DISPOSE]() {
-    await this.destroy();
+    await onBehalfOf(dispose, () => this.destroy());
   }
 
   /** Runs one call. `waited`: how long its caller was in line for this container, in ms. */
@@ -225,13 +229,13 @@ class Container {
     const line = signal || streams || delivers ? new (loadNative().NativeCall)() : null;
     const delivery = delivers ? new Delivery(call, line) : null;
     const sink = streams?.open(line) ?? delivery;
-    const on = { abort: () => line.cancel(), aborted: () => this.#owner.removeBehind(this) };
+    const on = { abort: () => line.cancel(), aborted: () => this.#owner.removeBehind(this, site) };
     return abortable(signal, on, async () => {
       const outcome = await this.#outcome(call.job, line, sink, site).finally(() =>
         delivery?.close(),
       );
       if (delivery?.failure) {
-        this.#owner.removeBehind(this);
+        this.#owner.removeBehind(this, site);
         throw delivery.failure.error;
       }
       if (typeof outcome === 'string') throw failure(outcome, site);
@@ -251,6 +255,7 @@ class Container {
   }
 
   static {
+    destroyAt = (container, site) => container.#destroy(site);
     handOver = (container, native) => {
       container.#native = native;
       return container;
@@ -260,4 +265,16 @@ class Container {
   }
 }
 
-module.exports = { Container, handOver, performWithFiles };
+// Taken before anybody can put something else in their place: call sites are told by them.
+const {
+  destroy,
+  execute,
+  executeCommand,
+  readFile,
+  readFiles,
+  spawn,
+  writeFiles,
+  [ASYNC_DISPOSE]: dispose,
+} = Container.prototype;
+
+module.exports = { Container, destroyAt, handOver, performWithFiles };

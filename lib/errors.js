@@ -1,12 +1,9 @@
 'use strict';
 
-const path = require('node:path');
 const { inspect } = require('node:util');
 
 /** What an error may carry beside its code and its message. */
 const FIELDS = ['image', 'containerId', 'timeout', 'statusCode', 'path', 'errno', 'result'];
-
-const PACKAGE_FRAMES = __dirname + path.sep;
 
 /** Every error of this package. `index.d.ts` lists the codes and what each one means. */
 class PoolError extends Error {
@@ -26,23 +23,38 @@ Object.defineProperty(PoolError.prototype, 'name', {
   configurable: true,
 });
 
+/** The public function on whose behalf another one is being called; see `onBehalfOf`. */
+let outermost = null;
+
 /**
  * Remembers where a call came from, for an error that only turns up after an `await`: by then the
  * stack is that of the event loop. V8 keeps the frames and formats them when they are first read, so a
  * call that succeeds pays next to nothing.
+ *
+ * @param {Function} entry the public function that was called: the frames begin at its caller. By the
+ *   function itself, since a bundler gives all files one name.
  */
-function callSite() {
+function callSite(entry) {
   const site = {};
-  Error.captureStackTrace(site, callSite);
+  Error.captureStackTrace(site, outermost ?? entry);
+  outermost = null;
   return site;
+}
+
+/** Calls a public function on behalf of another one, `entry`, whose caller is that of both. */
+function onBehalfOf(entry, call) {
+  outermost ??= entry;
+  try {
+    return call();
+  } finally {
+    outermost = null;
+  }
 }
 
 /** The frames of a call site, beginning at the caller's own line. */
 function callerFrames(site) {
   // A custom `Error.prepareStackTrace` may have made it anything.
-  if (typeof site.stack !== 'string') return [];
-  const frames = site.stack.split('\n').slice(1);
-  return frames.filter((frame) => !frame.includes(PACKAGE_FRAMES));
+  return typeof site.stack === 'string' ? site.stack.split('\n').slice(1) : [];
 }
 
 /** Gives `error` the stack of the call it belongs to; without one, V8's own stack stays. */
@@ -120,6 +132,7 @@ module.exports = {
   fromRecord,
   invalid,
   isUnsent,
+  onBehalfOf,
   panic,
   show,
   typeOf,

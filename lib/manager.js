@@ -4,10 +4,19 @@ const { EventEmitter } = require('node:events');
 
 const { abortable } = require('./abort');
 const { readAcquire, readRun, readShutdown } = require('./call');
-const { Container, handOver, performWithFiles } = require('./container');
+const { Container, destroyAt, handOver, performWithFiles } = require('./container');
 const { Background, trace } = require('./diagnostics');
 const { ASYNC_DISPOSE } = require('./dispose');
-const { PoolError, callSite, failure, fromRecord, invalid, isUnsent, panic } = require('./errors');
+const {
+  PoolError,
+  callSite,
+  failure,
+  fromRecord,
+  invalid,
+  isUnsent,
+  onBehalfOf,
+  panic,
+} = require('./errors');
 const { LeakDetector } = require('./leaks');
 const { loadNative } = require('./native');
 const { differences, nativeConfig, readPoolSize, resolveOptions } = require('./options');
@@ -82,7 +91,7 @@ class ContainerPoolManager extends EventEmitter {
     this.#owner = {
       settings: this.#settings,
       unhonoured: () => JSON.parse(this.#native.unhonoured()),
-      removeBehind: (container) => this.#removeBehind(container),
+      removeBehind: (container, site) => this.#removeBehind(container, site),
     };
     this.#leaks = new LeakDetector(this.#settings.leakTimeout, (leak) => this.#leaked(leak));
     const { NativePool } = loadNative();
@@ -116,7 +125,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   async initialize() {
-    const site = callSite();
+    const site = callSite(initialize);
     if (this.#settings.handleSignals) processSignals.add(this);
     this.#initializing += 1;
     try {
@@ -127,7 +136,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   async acquire(options) {
-    const site = callSite();
+    const site = callSite(acquire);
     const { timeout, signal } = readAcquire(options, this.#settings);
     const container = await this.#lease(timeout, signal, site);
     this.#leaks.hold(container.id, site);
@@ -154,13 +163,13 @@ class ContainerPoolManager extends EventEmitter {
       const native = await settled(() => this.#native.acquire(timeout, line), site);
       const container = this.#wrap(native, true);
       // It came in the same instant: its caller has been told otherwise already.
-      if (signal?.aborted) this.#removeBehind(container);
+      if (signal?.aborted) this.#removeBehind(container, site);
       return container;
     });
   }
 
   async run(what, options) {
-    const site = callSite();
+    const site = callSite(run);
     const { call, timeout, around, repeatable } = readRun(what, options, this.#settings);
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
@@ -173,13 +182,13 @@ class ContainerPoolManager extends EventEmitter {
         // are no coincidence.
         if (attempt > 1 || !repeatable || !isUnsent(error)) throw error;
       } finally {
-        this.#removeBehind(container);
+        this.#removeBehind(container, site);
       }
     }
   }
 
   async shutdown(options) {
-    const site = callSite();
+    const site = callSite(shutdown);
     const grace = readShutdown(options);
     try {
       await settled(() => this.#native.shutdown(grace), site);
@@ -191,7 +200,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   async [ASYNC_DISPOSE]() {
-    await this.shutdown();
+    await onBehalfOf(dispose, () => this.shutdown());
   }
 
   stats() {
@@ -212,10 +221,10 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   /** Destroys a container whose caller does not wait for it; `shutdown` does. Never rejects. */
-  #removeBehind(container) {
+  #removeBehind(container, site) {
     const remove = async () => {
       try {
-        await container.destroy();
+        await destroyAt(container, site);
       } catch (error) {
         this.#report(error, 'destroy');
       }
@@ -266,7 +275,7 @@ class ContainerPoolManager extends EventEmitter {
   }
 
   static {
-    findOrphans = (pool) => settled(() => pool.#native.orphans(), callSite());
+    findOrphans = (pool) => settled(() => pool.#native.orphans(), callSite(findOrphans));
     onEvent = (pool, json) => pool.#onEvent(json);
     findContainer = (pool, id) => {
       const native = #native in pool ? pool.#native.find(id) : null;
@@ -274,6 +283,15 @@ class ContainerPoolManager extends EventEmitter {
     };
   }
 }
+
+// Taken before anybody can put something else in their place: call sites are told by them.
+const {
+  acquire,
+  initialize,
+  run,
+  shutdown,
+  [ASYNC_DISPOSE]: dispose,
+} = ContainerPoolManager.prototype;
 
 /** How an engine stands, its failure as an error. */
 function readHealth({ error, ...rest }) {

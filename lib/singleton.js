@@ -1,37 +1,40 @@
 'use strict';
 
-const { PoolError, invalid, typeOf } = require('./errors');
+const { PoolError, invalid, onBehalfOf, typeOf } = require('./errors');
 const { ContainerPoolManager, findContainer } = require('./manager');
 
 // The plain functions. Each works on the singleton; those that only end things do not make one.
 
 async function initialize() {
-  return ContainerPoolManager.getInstance().initialize();
+  return onBehalfOf(initialize, () => ContainerPoolManager.getInstance().initialize());
 }
 
 async function acquire(options) {
-  return ContainerPoolManager.getInstance().acquire(options);
+  return onBehalfOf(acquire, () => ContainerPoolManager.getInstance().acquire(options));
 }
 
 async function run(what, options) {
-  return ContainerPoolManager.getInstance().run(what, options);
+  return onBehalfOf(run, () => ContainerPoolManager.getInstance().run(what, options));
 }
 
 async function execute(container, ...call) {
-  return live(container, 'execute').execute(...call);
+  const target = live(container, 'execute');
+  return onBehalfOf(execute, () => target.execute(...call));
 }
 
 function spawn(container, ...call) {
-  return live(container, 'spawn').spawn(...call);
+  const target = live(container, 'spawn');
+  return onBehalfOf(spawn, () => target.spawn(...call));
 }
 
 async function destroy(container) {
   // An id that is not known is of a container that is gone, which is what was asked for.
-  await resolve(container, 'destroy')?.destroy();
+  const target = resolve(container, 'destroy');
+  await onBehalfOf(destroy, () => target?.destroy());
 }
 
 async function shutdown(options) {
-  await ContainerPoolManager.instance?.shutdown(options);
+  await onBehalfOf(shutdown, () => ContainerPoolManager.instance?.shutdown(options));
 }
 
 /** A container from itself or its id, to run something in. */
