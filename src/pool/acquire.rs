@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     core::Core,
+    drive::step,
     events::Event,
     failure,
     lease::{Lease, Member},
@@ -39,7 +40,7 @@ pub(super) fn try_acquire<P: Provider>(
     core: &Arc<Core<P>>,
     started: Instant,
 ) -> Result<Option<Acquired<P>>> {
-    while let Some(slot) = core.step(|state, _| state.take())? {
+    while let Some(slot) = step(core, |state, _| state.take())? {
         if !is_gone(&slot.item) {
             return Ok(Some(hand_over(core, slot, true, started)));
         }
@@ -86,7 +87,7 @@ pub(super) async fn acquire<P: Provider>(
             answer = &mut place.answer => answer,
             () = &mut timer => {
                 let limit = deadline.unwrap_or_default();
-                return Err(core.step(|state, _| state.acquire_timed_out(limit)));
+                return Err(step(core, |state, _| state.acquire_timed_out(limit)));
             }
         };
         place.answered = true;
@@ -104,7 +105,7 @@ enum Entry<P: Provider> {
 }
 
 fn enter<P: Provider>(core: &Arc<Core<P>>) -> Result<Entry<P>> {
-    core.step(|state, _| {
+    step(core, |state, _| {
         if let Some(slot) = state.take()? {
             return Ok(Entry::Warm(slot));
         }
@@ -115,7 +116,7 @@ fn enter<P: Provider>(core: &Arc<Core<P>>) -> Result<Entry<P>> {
 }
 
 fn discard_warm<P: Provider>(core: &Arc<Core<P>>, slot: &Arc<Slot<P::Item>>) {
-    core.step(|state, effects| state.discard_warm(slot, Instant::now(), effects));
+    step(core, |state, effects| state.discard_warm(slot, Instant::now(), effects));
 }
 
 fn hand_over<P: Provider>(
@@ -129,7 +130,7 @@ fn hand_over<P: Provider>(
     if warm {
         core.meter(|meters| meters.acquire_warm.record(waited));
     } else {
-        core.step(|state, _| state.acquired_on_demand());
+        step(core, |state, _| state.acquired_on_demand());
         core.meter(|meters| meters.acquire_on_demand.record(waited));
     }
     let waited_ms = waited.as_secs_f64() * 1000.0;
@@ -151,7 +152,7 @@ impl<P: Provider> Place<P> {
     /// Swaps an item that is dead for the place in line that it was got with.
     fn exchange(&mut self, slot: &Arc<Slot<P::Item>>) -> Result<()> {
         let (waiter, answer) = oneshot::channel();
-        self.core.step(|state, effects| {
+        step(&self.core, |state, effects| {
             state.discard(slot, Instant::now(), effects);
             state.rejoin(self.ticket, waiter)
         })?;
@@ -162,14 +163,14 @@ impl<P: Provider> Place<P> {
 
 impl<P: Provider> Drop for Place<P> {
     fn drop(&mut self) {
-        if self.answered || self.core.step(|state, _| state.leave(self.ticket)) {
+        if self.answered || step(&self.core, |state, _| state.leave(self.ticket)) {
             return;
         }
         // Served, but not received. What was sent before this is taken here; what is sent after it
         // comes back to the sender.
         self.answer.close();
         if let Ok(Ok(slot)) = self.answer.try_recv() {
-            self.core.step(|state, effects| state.give_back(&slot, effects));
+            step(&self.core, |state, effects| state.give_back(&slot, effects));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The state with its lock, and the one way to step it.
+//! What the whole pool shares: the provider, the state with its lock, the bells and the meters.
 
 use std::{
     future::Future,
@@ -12,25 +12,21 @@ use rand::{rngs::StdRng, SeedableRng};
 use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
-    time::sleep_until,
+    time::Instant,
 };
 
 use super::{
-    create,
     events::{Event, OnEvent},
     failure,
     latency::Latency,
     provider::Provider,
-    removal,
-    state::{Effect, Effects, State},
+    state::{Effects, State},
     stats::Latencies,
-    watcher,
 };
 use crate::{
     budget::{Seat, Terms},
     config::PoolConfig,
     error::Result,
-    task,
 };
 
 pub(super) struct Core<P: Provider> {
@@ -102,35 +98,18 @@ impl<P: Provider> Core<P> {
         }
     }
 
-    /// Has the pool settle whenever its turn at the budget may have come, for as long as it is there.
-    pub fn attend(self: &Arc<Self>) {
-        let (core, bell) = (Arc::downgrade(self), self.seat.bell());
-        task::spawn_on(&self.runtime, async move {
-            loop {
-                bell.notified().await;
-                let Some(core) = core.upgrade() else { return };
-                core.step(|_, _| ());
-            }
-        });
-    }
-
-    /// Takes a step, lets the pool settle, and does what follows from both.
-    pub fn step<R>(
-        self: &Arc<Self>,
+    /// Takes a step and lets the pool settle; gives what is to be done for both, now that the lock is
+    /// released.
+    #[must_use = "what the state decided has to be done"]
+    pub fn decide<R>(
+        &self,
         step: impl FnOnce(&mut State<P::Item>, &mut Effects<P::Item>) -> R,
-    ) -> R {
+    ) -> (R, Effects<P::Item>) {
         let mut effects = Effects::new();
-        let result = {
-            let mut state = lock(&self.state);
-            let result = step(&mut state, &mut effects);
-            state.settle(tokio::time::Instant::now(), &mut effects);
-            result
-        };
-        for effect in effects {
-            self.perform(effect);
-        }
-        self.progress.notify_waiters();
-        result
+        let mut state = lock(&self.state);
+        let result = step(&mut state, &mut effects);
+        state.settle(Instant::now(), &mut effects);
+        (result, effects)
     }
 
     /// Reads the state.
@@ -165,46 +144,6 @@ impl<P: Provider> Core<P> {
     /// Counts a panic that was caught.
     pub fn panicked(&self) {
         lock(&self.state).totals.panics += 1;
-    }
-
-    fn perform(self: &Arc<Self>, effect: Effect<P::Item>) {
-        match effect {
-            Effect::Prepare(permit) => create::prepare(self.clone(), permit),
-            Effect::Create(permit, lane) => create::create(self.clone(), permit, lane),
-            Effect::Watch(slot) => watcher::watch(self.clone(), slot),
-            Effect::Remove(slot) => removal::remove(self.clone(), slot),
-            Effect::Alarm(at) => {
-                let core = self.clone();
-                task::spawn_on(&self.runtime, async move {
-                    tokio::select! {
-                        () = sleep_until(at) => core.step(|state, _| state.alarmed()),
-                        () = core.provider.recovered() => core.step(|state, _| state.recovered()),
-                    }
-                });
-            }
-            Effect::Glance(at) => {
-                let core = self.clone();
-                task::spawn_on(&self.runtime, async move {
-                    sleep_until(at).await;
-                    core.step(|state, _| state.glance());
-                });
-            }
-            Effect::Serve(waiter, slot) => {
-                if let Err(Ok(slot)) = waiter.send(Ok(slot)) {
-                    self.step(|state, effects| state.give_back(&slot, effects));
-                }
-            }
-            Effect::Reject(waiter, error) => {
-                // An error means that the waiter is gone, and needs no answer.
-                let _ = waiter.send(Err(error));
-            }
-            Effect::WarmedUp(callers, result) => {
-                for caller in callers {
-                    let _ = caller.send(result.clone());
-                }
-            }
-            Effect::Emit(event) => self.emit(event),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::{
     time::{sleep_until, timeout, Instant},
 };
 
-use super::{core::Core, failure, provider::Provider, state::Outcome};
+use super::{core::Core, drive::step, failure, provider::Provider, state::Outcome};
 use crate::{error::Result, task};
 
 /// How long, once nothing is leased any more, creates and removals have to come to their end.
@@ -22,7 +22,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Begins a shutdown, or joins the one under way.
 pub(super) fn close<P: Provider>(core: &Arc<Core<P>>, grace: Duration) -> Outcome {
     let grace_until = Instant::now().checked_add(grace);
-    let (outcome, tell) = core.step(|state, effects| state.close(grace_until, effects));
+    let (outcome, tell) = step(core, |state, effects| state.close(grace_until, effects));
     core.hurry.notify_waiters();
     if let Some(tell) = tell {
         task::spawn_on(&core.runtime, drain(core.clone(), tell));
@@ -59,12 +59,12 @@ async fn drain<P: Provider>(core: Arc<Core<P>>, tell: watch::Sender<Option<Resul
                 () = sleep_until_some(next) => {}
             }
         } else if leased > 0 {
-            core.step(|state, effects| state.end_leases(effects));
+            step(&core, |state, effects| state.end_leases(effects));
         } else {
             break;
         }
     }
-    let cut_off = core.step(|state, _| state.cut_creates());
+    let cut_off = step(&core, |state, _| state.cut_creates());
     let by = Instant::now() + CUT_TIMEOUT;
     while core.look(|state| state.creating()) > 0 && Instant::now() < by {
         let progress = core.progress.notified();
@@ -78,7 +78,7 @@ async fn drain<P: Provider>(core: Arc<Core<P>>, tell: watch::Sender<Option<Resul
     }
     // An engine that is gone has nothing to settle, and shall not hold the shutdown up.
     let _ = timeout(SETTLE_TIMEOUT, core.provider.settle()).await;
-    let result = core.step(|state, _| state.drained(cut_off));
+    let result = step(&core, |state, _| state.drained(cut_off));
     tell.send_replace(Some(result));
 }
 

@@ -8,6 +8,7 @@ use super::{
     acquire::{self, Acquired},
     core::{snapshot, Core},
     drain,
+    drive::{attend, step},
     events::{OnEvent, PoolState},
     failure,
     lease::Member,
@@ -44,7 +45,7 @@ impl<P: Provider> Pool<P> {
         seed: u64,
     ) -> Self {
         let core = Arc::new(Core::new(provider, config, runtime, on_event, seed));
-        core.attend();
+        attend(&core);
         Self(Arc::new(Owner { core }))
     }
 
@@ -60,7 +61,7 @@ impl<P: Provider> Pool<P> {
     /// The provider's first error in preparing or creating (after one in creating, the pool goes on
     /// filling up in the background), or `POOL_CLOSED` when a shutdown comes in between.
     pub async fn initialize(&self) -> Result<()> {
-        let end = self.core().step(|state, _| state.warm_up());
+        let end = step(self.core(), |state, _| state.warm_up());
         end.await.unwrap_or_else(|_| Err(failure::runtime_gone()))
     }
 
@@ -98,7 +99,7 @@ impl<P: Provider> Pool<P> {
     /// Sets the target, or the range in which it follows demand; the pool grows or shrinks to it in the
     /// background.
     pub fn resize(&self, pool_size: PoolSize) {
-        self.core().step(|state, _| state.resize(pool_size));
+        step(self.core(), |state, _| state.resize(pool_size));
     }
 
     /// The warm items, oldest first.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     core::Core,
+    drive::step,
     failure,
     provider::{Pooled, Provider},
     slot::{Removal, Slot},
@@ -37,7 +38,7 @@ impl<P: Provider> Member<P> {
 
     /// Notes that it ended although nobody here asked for it: who uses it may see that before the pool.
     pub fn found_lost(&self) {
-        self.core.step(|state, effects| state.lost(&self.slot, Instant::now(), effects));
+        step(&self.core, |state, effects| state.lost(&self.slot, Instant::now(), effects));
     }
 
     /// When the pool is going to replace it; `None`: never, or it isn't warm any more.
@@ -48,7 +49,7 @@ impl<P: Provider> Member<P> {
 
     /// Leases this very item; `None` when it isn't warm (any more).
     pub fn lease(&self) -> Option<Lease<P>> {
-        let claimed = self.core.step(|state, _| state.claim(&self.slot));
+        let claimed = step(&self.core, |state, _| state.claim(&self.slot));
         claimed.then(|| Lease { member: self.clone() })
     }
 
@@ -62,7 +63,7 @@ impl<P: Provider> Member<P> {
     /// The provider's, of the first attempt. Further attempts follow in the background.
     pub async fn destroy(&self) -> Result<()> {
         let mut removal = self.slot.removal.subscribe();
-        self.core.step(|state, effects| state.release(&self.slot, effects));
+        step(&self.core, |state, effects| state.release(&self.slot, effects));
         let done = removal.wait_for(|removal| matches!(removal, Removal::Done(_))).await;
         match done.as_deref() {
             Ok(Removal::Done(result)) => result.clone(),
@@ -112,6 +113,6 @@ impl<P: Provider> Deref for Lease<P> {
 
 impl<P: Provider> Drop for Lease<P> {
     fn drop(&mut self) {
-        self.member.core.step(|state, effects| state.release(&self.member.slot, effects));
+        step(&self.member.core, |state, effects| state.release(&self.member.slot, effects));
     }
 }

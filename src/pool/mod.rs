@@ -21,11 +21,16 @@
 //!
 //! **Shutdown.** Closes at once, turns away those in line, waits for creates and leases, and always
 //! comes to an end. Dropping the last [`Pool`] handle shuts down too, with no limit to the leases.
+//!
+//! **From top to bottom**, each knowing only those below: `handle`; `acquire` and `drain`; `lease`; `drive`,
+//! which steps the state and does what it decides; the work on one item, `create`, `removal` and
+//! `watcher`, which answers by returning; `core`, which all share; `state`.
 
 mod acquire;
 mod core;
 mod create;
 mod drain;
+mod drive;
 mod events;
 mod failure;
 mod handle;

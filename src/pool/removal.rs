@@ -1,20 +1,16 @@
-//! The task that ends an item, off everybody's way.
+//! The work of ending an item.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::time::{sleep, timeout, Instant};
+use tokio::time::{sleep, timeout};
 
 use super::{
     core::Core,
-    events::Event,
     failure,
     provider::{Pooled, Provider},
     slot::{Removal, Slot},
 };
-use crate::{
-    error::{Error, Result},
-    task,
-};
+use crate::error::{Error, Result};
 
 /// How often a removal is tried; with the delays between, an engine has some 10 s to come back.
 /// What is left then is for the next start's sweep.
@@ -23,31 +19,33 @@ const ATTEMPTS: u32 = 10;
 /// that forgets it, and would hold one of few lanes for ever.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The state counts the item as destroying already.
-pub(super) fn remove<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) {
-    let runtime = core.runtime.clone();
-    let removing = Removing { core, slot, asked: Instant::now(), settled: false };
-    task::spawn_on(&runtime, async move {
-        let (core, slot) = (removing.core.clone(), removing.slot.clone());
-        let mut first_error: Option<Error> = None;
-        for attempt in 1.. {
-            let error = match try_once(&core, &slot).await {
-                Ok(()) => return removing.succeed(),
-                Err(error) => error,
-            };
-            let first = first_error.get_or_insert_with(|| error.clone()).clone();
-            let delay = core.step(|state, effects| state.destroy_failed(&error, attempt, effects));
-            slot.removal.send_replace(Removal::Done(Err(first)));
-            if attempt == ATTEMPTS {
-                return removing.give_up(error);
-            }
-            tokio::select! {
-                () = sleep(delay) => {}
-                () = core.provider.recovered() => {}
-                () = core.hurry.notified() => {}
-            }
+/// Has the provider end an item, with further attempts after failures; the error is that of giving up.
+/// `failed` is told of each attempt (from 1) that failed, and says how long to wait for the next one.
+pub(super) async fn remove<P: Provider>(
+    core: &Core<P>,
+    slot: &Slot<P::Item>,
+    failed: impl Fn(&Error, u32) -> Duration,
+) -> Result<()> {
+    let mut first_error: Option<Error> = None;
+    let mut attempt = 1;
+    loop {
+        let error = match try_once(core, slot).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let first = first_error.get_or_insert_with(|| error.clone()).clone();
+        let delay = failed(&error, attempt);
+        slot.removal.send_replace(Removal::Done(Err(first)));
+        if attempt == ATTEMPTS {
+            return Err(failure::given_up(slot.item.id(), ATTEMPTS, error));
         }
-    });
+        attempt += 1;
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = core.provider.recovered() => {}
+            () = core.hurry.notified() => {}
+        }
+    }
 }
 
 async fn try_once<P: Provider>(core: &Core<P>, slot: &Slot<P::Item>) -> Result<()> {
@@ -59,48 +57,4 @@ async fn try_once<P: Provider>(core: &Core<P>, slot: &Slot<P::Item>) -> Result<(
     timeout(ATTEMPT_TIMEOUT, work)
         .await
         .unwrap_or_else(|_| Err(failure::destroy_timed_out(slot.item.id(), ATTEMPT_TIMEOUT)))
-}
-
-/// An item on its way out. However the task ends, the state stops counting it, and nobody waits on.
-struct Removing<P: Provider> {
-    core: Arc<Core<P>>,
-    slot: Arc<Slot<P::Item>>,
-    asked: Instant,
-    settled: bool,
-}
-
-impl<P: Provider> Removing<P> {
-    fn succeed(mut self) {
-        self.settled = true;
-        let took = self.asked.elapsed();
-        self.core.step(|state, _| state.destroyed(&self.slot));
-        self.core.meter(|meters| meters.destroy.record(took));
-        let (id, ms) = (self.slot.item.id().to_owned(), took.as_secs_f64() * 1000.0);
-        self.core.emit(Event::Destroyed { id, ms });
-        self.slot.removal.send_replace(Removal::Done(Ok(())));
-    }
-
-    fn give_up(mut self, cause: Error) {
-        self.settled = true;
-        let error = failure::given_up(self.slot.item.id(), ATTEMPTS, cause);
-        self.core.step(|state, effects| state.abandoned(&self.slot, error, effects));
-    }
-}
-
-impl<P: Provider> Drop for Removing<P> {
-    fn drop(&mut self) {
-        if self.settled {
-            return;
-        }
-        // The runtime ended under the task.
-        let error = failure::runtime_gone().container(self.slot.item.id());
-        self.core.step(|state, effects| state.abandoned(&self.slot, error.clone(), effects));
-        self.slot.removal.send_if_modified(|removal| {
-            let open = !matches!(removal, Removal::Done(_));
-            if open {
-                *removal = Removal::Done(Err(error));
-            }
-            open
-        });
-    }
 }

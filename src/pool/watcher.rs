@@ -1,51 +1,52 @@
-//! The task that looks after one item from when it is ready until its removal is asked for.
+//! What becomes of one item by itself.
 
 use std::{
     future::{pending, Future},
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::Arc,
 };
 
 use futures_util::FutureExt;
 use tokio::time::{sleep_until, Instant};
 
 use super::{
-    core::Core,
-    provider::{Pooled, Provider},
+    provider::Pooled,
     slot::{Removal, Slot},
     state::YOUNG,
 };
 
-use crate::task;
+/// What becomes of an item while nobody asks for its removal.
+pub(super) enum News {
+    /// It ended by itself: there will be no more.
+    Lost,
+    /// It is not young any more.
+    Lasted,
+    /// It is as old as it may be.
+    Expired,
+}
 
-pub(super) fn watch<P: Provider>(core: Arc<Core<P>>, slot: Arc<Slot<P::Item>>) {
-    let runtime = core.runtime.clone();
-    task::spawn_on(&runtime, async move {
-        let mut lost = pin!(lost(&slot.item));
-        let mut removal_asked = pin!(removal_asked(&slot));
-        let mut grown = pin!(sleep_until(slot.since + YOUNG));
-        let mut expired = pin!(sleep_until_some(slot.expires));
-        let (mut is_grown, mut is_expired) = (false, false);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut removal_asked => return,
-                () = &mut lost => {
-                    core.step(|state, effects| state.lost(&slot, Instant::now(), effects));
-                    return;
-                }
-                () = &mut grown, if !is_grown => {
-                    is_grown = true;
-                    core.step(|state, _| state.proved());
-                }
-                () = &mut expired, if !is_expired => {
-                    is_expired = true;
-                    core.step(|state, _| state.expire(&slot));
-                }
+/// Looks after an item from when it is ready until its removal is asked for, or it is lost.
+pub(super) async fn watch<I: Pooled>(slot: &Slot<I>, tell: impl Fn(News)) {
+    let mut lost = pin!(lost(&slot.item));
+    let mut removal_asked = pin!(removal_asked(slot));
+    let mut grown = pin!(sleep_until(slot.since + YOUNG));
+    let mut expired = pin!(sleep_until_some(slot.expires));
+    let (mut is_grown, mut is_expired) = (false, false);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut removal_asked => return,
+            () = &mut lost => return tell(News::Lost),
+            () = &mut grown, if !is_grown => {
+                is_grown = true;
+                tell(News::Lasted);
+            }
+            () = &mut expired, if !is_expired => {
+                is_expired = true;
+                tell(News::Expired);
             }
         }
-    });
+    }
 }
 
 /// An item whose answer is a panic can't be trusted to be there.
