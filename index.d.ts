@@ -1085,7 +1085,10 @@ declare namespace ContainerPoolManager {
     total: number;
   }
 
-  /** The events of a pool, each with what its listeners get. Times in ms. */
+  /**
+   * The events of a pool, each with what its listeners get. Times in ms. They have no caller: whoever made the
+   * pool, listeners run in no one's asynchronous context.
+   */
   export interface PoolEvents {
     /** One step of a pull, in the engine's words; bytes done and in all, of this layer in this step. */
     pull: [
@@ -1261,8 +1264,8 @@ declare namespace ContainerPoolManager {
    *
    * `acquire`, `execute`, `files` and `destroy` are told as they happen, in the caller's asynchronous
    * context; `run` is an `acquire`, an `execute` and a `destroy`, with a `files` before and after the
-   * `execute` if it has `files` and patterns in `collect`. `create` and `pull` go on in the background and
-   * are told when they are over, all steps at once: their times are in the message.
+   * `execute` if it has `files` and patterns in `collect`. `create` and `pull` go on in the background, in
+   * no one's context, and are told when they are over, all steps at once: their times are in the message.
    */
   export interface TracingMessages {
     acquire: TracingMessage<{ containerId: string }> & {

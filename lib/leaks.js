@@ -4,6 +4,7 @@
 const { clearTimeout, setTimeout } = require('node:timers');
 
 const { callerFrames } = require('./errors');
+const { withoutCaller } = require('./no-caller');
 
 /**
  * Reports containers that are held for longer than a limit, each once. One timer serves them all, and
@@ -46,7 +47,7 @@ class LeakDetector {
     const [oldest] = this.#held.values();
     if (oldest === undefined) return;
     const due = oldest.since + this.#limit - performance.now();
-    this.#timer = setTimeout(() => this.#look(), Math.max(0, Math.ceil(due)));
+    this.#timer = setTimeout(() => withoutCaller(() => this.#look()), Math.max(0, Math.ceil(due)));
     this.#timer.unref();
   }
 

@@ -19,6 +19,7 @@ const {
 } = require('./errors');
 const { LeakDetector } = require('./leaks');
 const { loadNative } = require('./native');
+const { withoutCaller } = require('./no-caller');
 const { differences, nativeConfig, readPoolSize, resolveOptions } = require('./options');
 const processSignals = require('./process-signals');
 
@@ -40,7 +41,7 @@ function listenWeakly(pool) {
   const ref = new WeakRef(pool);
   return (json) => {
     const alive = ref.deref();
-    if (alive !== undefined) onEvent(alive, json);
+    if (alive !== undefined) withoutCaller(() => onEvent(alive, json));
   };
 }
 

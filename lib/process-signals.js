@@ -1,5 +1,7 @@
 'use strict';
 
+const { withoutCaller } = require('./no-caller');
+
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 
 /** The pools that asked for an orderly shutdown (`handleSignals`). Empty: there are no listeners. */
@@ -21,7 +23,7 @@ function remove(pool) {
 async function onSignal(signal) {
   if (!closing) {
     closing = true;
-    const closings = Array.from(pools, (pool) => pool.shutdown());
+    const closings = Array.from(pools, (pool) => withoutCaller(() => pool.shutdown()));
     await Promise.allSettled(closings);
     closing = false;
   }

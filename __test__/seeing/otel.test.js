@@ -159,6 +159,16 @@ describe('spans', () => {
     });
   });
 
+  test('of what the pool does by itself have no parent', async () => {
+    const pool = bench.pool({ poolSize: 1, image: 'registry.test:5000/team/py' });
+    await pool.initialize();
+    await until(() => named('scientist-pool create').length === 1);
+    for (const operation of ['create', 'pull']) {
+      const [span] = named(`scientist-pool ${operation}`);
+      expect(span.parentSpanContext).toBeUndefined();
+    }
+  });
+
   test('end with disable', async () => {
     instrumentation.disable();
     await bench.pool({ poolSize: 0 }).run('1');

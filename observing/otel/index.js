@@ -3,6 +3,7 @@
 const { tracingChannel } = require('node:diagnostics_channel');
 
 const {
+  ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   ValueType,
@@ -111,7 +112,8 @@ class ScientistPoolInstrumentation {
     const span = this.#tracer.startSpan(
       `${NAME} ${operation}`,
       { kind: SpanKind.INTERNAL, startTime, attributes: attributes.begun(message) },
-      context.active(),
+      // Of the pool itself, without a caller, is what it tells when it is over.
+      'startTime' in message ? ROOT_CONTEXT : context.active(),
     );
     this.#open.set(message, { span, began: performance.now() });
   }
