@@ -51,6 +51,7 @@ function requireBinary(target, unloadable) {
 function load() {
   // Not above: they would cost whoever requires this package and makes no pool.
   const { faultOf } = require('./binary');
+  const { show } = require('./errors');
   const { Home } = require('./home');
   const { TARGETS, hostTarget } = require('./target');
   const { damaged, otherVersion, unloadable, unsupported } = require('./unloadable');
@@ -63,6 +64,10 @@ function load() {
   const fault = file === null ? null : faultOf(file);
   if (fault !== null) throw damaged(target, fault, home);
   const native = requireBinary(target, (error) => unloadable(target, error, home));
+  // Some bundlers give the path of a file that they have copied.
+  if (typeof native !== 'object') {
+    throw unloadable(target, new Error(`${show(native)} stands in its place`), home);
+  }
   if (native.VERSION !== version) throw otherVersion(target, native.VERSION, version, home);
   return native;
 }

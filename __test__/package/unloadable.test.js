@@ -214,6 +214,32 @@ test('of another version', async () => {
   expect(await outcome()).toBe(unavailable(said, AGAIN));
 });
 
+describe('in a bundle, whose code is no longer in the folder of the package', () => {
+  const REMEDY = 'A bundler left it out: keep scientist-pool out of the bundle, or';
+
+  async function bundled() {
+    fs.renameSync(path.join(main, 'lib'), path.join(main, 'bundle'));
+    const load = `
+      try {
+        require('./node_modules/scientist-pool/bundle/native').loadNative();
+      } catch ({ message }) {
+        console.log(message);
+      }`;
+    return (await project.node(['-e', load])).stdout;
+  }
+
+  test('left out', async () => {
+    expect(await bundled()).toContain(`Cannot find module 'scientist-pool-${HERE}'. ${REMEDY}`);
+  });
+
+  test('copied, with its path in its place', async () => {
+    fs.writeFileSync(install(HERE, '').replace(/[^/]+$/, 'package.json'), '{ "main": "path.js" }');
+    const folder = project.path(`node_modules/scientist-pool-${HERE}`);
+    fs.writeFileSync(path.join(folder, 'path.js'), "module.exports = 'a1b2.node';");
+    expect(await bundled()).toContain(`'a1b2.node' stands in its place. ${REMEDY}`);
+  });
+});
+
 test('doctor says the same', async () => {
   const { stdout, code } = await project.node([
     path.join(main, 'bin/scientist-pool.js'),
