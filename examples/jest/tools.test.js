@@ -21,6 +21,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await ContainerPoolManager.getInstance().shutdown();
+  ContainerPoolManager.instance = null; // for the next file, where files share their modules
   await engine.assertEmpty();
   await engine.close();
 });
