@@ -5,7 +5,7 @@ mod table;
 
 pub use profile::profile;
 
-use table::{Family, ARCHITECTURES};
+use table::Family;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

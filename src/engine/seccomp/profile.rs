@@ -3,7 +3,7 @@
 use once_cell::sync::Lazy;
 use serde::Serialize;
 
-use super::{rules, Argument, Condition, Rule, Test, Verdict, ARCHITECTURES};
+use super::{rules, table::ARCHITECTURES, Argument, Condition, Rule, Test, Verdict};
 
 /// The profile for an engine that knows error numbers in rules (`errnoRet`), and for one that does not.
 static PROFILES: Lazy<[String; 2]> = Lazy::new(|| [true, false].map(render));

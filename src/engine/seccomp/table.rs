@@ -153,10 +153,11 @@ pub(super) const BY_CAPABILITY: &[(&str, &str)] = &[
     ("CAP_SYSLOG", "syslog"),
 ];
 
-/// The processors there is a filter for, by the names of libseccomp, each with its own calls alone. A filter for those of its 32-bit
-/// programs too, as the engine has it, takes a tenth longer to set up, and opens a second way into the
-/// kernel, of which several faults were reached (CVE-2021-22555 among them). Such programs end with SIGSYS.
-pub const ARCHITECTURES: &[&str] = &[
+/// The processors there is a filter for, by the names of libseccomp, each with its own calls alone. A filter
+/// for those of its 32-bit programs too, as the engine has it, takes a tenth longer to set up, and opens a
+/// second way into the kernel, by which several faults were reached (CVE-2021-22555 among them). Such
+/// programs end with SIGSYS.
+pub(super) const ARCHITECTURES: &[&str] = &[
     "SCMP_ARCH_X86_64",
     "SCMP_ARCH_AARCH64",
     "SCMP_ARCH_MIPS64",
