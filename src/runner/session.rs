@@ -239,11 +239,10 @@ impl Connection {
         let mut report = None;
         let mut pieces = Pieces::new();
         loop {
-            if report.is_some() {
-                ended.cancel();
-                if all_written {
-                    return report.map(Conversation::Ended).ok_or(SessionError::Lost);
-                }
+            match report {
+                Some(report) if all_written => return Ok(Conversation::Ended(report)),
+                Some(_) => ended.cancel(),
+                None => {}
             }
             let mut room = Room::Left;
             let mut bad = None;
