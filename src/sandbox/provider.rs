@@ -40,8 +40,7 @@ pub struct Sandboxes {
     no_python: AtomicBool,
     /// The image's `python3` has run a supervisor.
     has_python: AtomicBool,
-    /// The image's `python3` can't keep scripts out of a supervisor.
-    unshielded: AtomicBool,
+    /// With [`Protection::Shield`] in it, the image's `python3` can't keep scripts out of a supervisor.
     unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
 }
 
@@ -62,7 +61,6 @@ impl Sandboxes {
             paths: Arc::default(),
             no_python: AtomicBool::new(false),
             has_python: AtomicBool::new(false),
-            unshielded: AtomicBool::new(false),
             unhonoured: Arc::default(),
         }
     }
@@ -74,6 +72,10 @@ impl Sandboxes {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Unhonoured>> {
         self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_shielded(&self) -> bool {
+        !self.lock().iter().any(is_shield)
     }
 
     /// How many calls went which way.
@@ -119,8 +121,9 @@ impl Sandboxes {
         std::mem::forget(given_up);
         match error {
             BootError::Unshielded => {
-                if !self.unshielded.swap(true, Ordering::Relaxed) {
-                    self.lock().push(unshielded());
+                let mut unhonoured = self.lock();
+                if !unhonoured.iter().any(is_shield) {
+                    unhonoured.push(unshielded());
                 }
                 Ok(None)
             }
@@ -155,7 +158,7 @@ impl Sandboxes {
                 }
             })?;
         let lifeline = Lifeline::hold(stdin, output);
-        let python = self.unshielded.load(Ordering::Relaxed);
+        let python = !self.is_shielded();
         Ok(self.container(id, Init::Idle { lifeline, python }, vitals))
     }
 
@@ -194,10 +197,8 @@ impl Provider for Sandboxes {
         let swept = self.engine.sweep().await.unwrap_or_default();
         {
             let mut unhonoured = self.lock();
-            unhonoured.clone_from(&info.unhonoured);
-            if self.unshielded.load(Ordering::Relaxed) {
-                unhonoured.push(unshielded());
-            }
+            unhonoured.retain(is_shield);
+            unhonoured.splice(..0, info.unhonoured.iter().cloned());
         }
         (self.on_ready)(&info, swept);
         self.engine.prepare(self.on_pull.clone()).await?;
@@ -208,7 +209,7 @@ impl Provider for Sandboxes {
 
     async fn create(&self, lane: Lane) -> Result<Container> {
         let mut lane = Some(lane);
-        if !self.no_python.load(Ordering::Relaxed) && !self.unshielded.load(Ordering::Relaxed) {
+        if !self.no_python.load(Ordering::Relaxed) && self.is_shielded() {
             if let Some(container) = self.warm(&mut lane).await? {
                 return Ok(container);
             }
@@ -235,6 +236,10 @@ impl Provider for Sandboxes {
     async fn settle(&self) {
         self.engine.settle().await;
     }
+}
+
+fn is_shield(missing: &Unhonoured) -> bool {
+    missing.name == Protection::Shield
 }
 
 fn unshielded() -> Unhonoured {
