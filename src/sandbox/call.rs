@@ -1,8 +1,8 @@
 //! One execution in a container, and its outcome.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{sleep_until, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::runner::{
@@ -10,6 +10,14 @@ use crate::runner::{
     output::{Collected, Output, Tap, Wanted},
     session::End,
 };
+
+/// Resolves at a time; `None`: never.
+pub(super) async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
 
 /// What to run, and within which bounds.
 pub struct Call {

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Call, Ended, Outcome, Path, SIGKILL};
+use super::call::{reached, Call, Ended, Outcome, Path, SIGKILL};
 use crate::{
     engine::{Engine, Vitals},
     error::{Code, Error, Result},
@@ -184,12 +184,6 @@ impl Container {
         if !is_files {
             self.paths.count(path);
         }
-        let expired = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(called + deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         let work = async {
             let end = work.await?;
             output.delivered().await;
@@ -202,7 +196,7 @@ impl Container {
             end = work => end.map(Ended::Process),
             () = self.terminated.cancelled() => Err(self.ending_error()),
             () = kill.cancelled() => Ok(Ended::Killed),
-            () = expired => Ok(Ended::Deadline),
+            () = reached(deadline.map(|deadline| called + deadline)) => Ok(Ended::Deadline),
             spent = self.spend(cpu_time) => spent.map(|()| Ended::CpuTime),
         };
         output.close();

@@ -2,14 +2,11 @@
 
 use std::{cell::Cell, collections::BTreeSet, time::Duration};
 
-use tokio::{
-    task::yield_now,
-    time::{sleep_until, Instant},
-};
+use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    call::{Call, Reason},
+    call::{reached, Call, Reason},
     container::Ending,
     sandbox::Sandbox,
 };
@@ -131,19 +128,13 @@ impl Sandbox {
                 |past: PassedOver| self.obstacle(past.obstacle, past.path.as_ref(), "listed");
             found.faults.extend(asked.passed_over.into_iter().map(past));
             found.faults.extend(asked.end.err());
-            let expired = async {
-                match end {
-                    Some(end) => sleep_until(end).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = bounds.cancel.cancelled() => {
                     found.faults.push(self.terminated_error());
                     return Ok(found);
                 }
-                () = expired => {
+                () = reached(end) => {
                     self.end(Ending::Asked);
                     found.faults.push(self.overdue(bounds.deadline));
                     return Ok(found);
