@@ -3,8 +3,16 @@
 use std::{
     future::poll_fn,
     io,
-    task::{Context, Poll},
+    pin::Pin,
+    task::{ready, Context, Poll},
 };
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
+pub(super) const IDLE_BUFFER: usize = 2 * 1024;
+/// As much as a pipe holds.
+const BUSY_BUFFER: usize = 64 * 1024;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,5 +45,34 @@ impl dyn Output + '_ {
     /// As [`Output::poll_read`].
     pub async fn read(&mut self, mut take: impl FnMut(Stream, &[u8])) -> io::Result<usize> {
         poll_fn(|context| self.poll_read(context, &mut take)).await
+    }
+}
+
+/// What an engine reads an output into: it grows once a read has filled it.
+pub(super) struct Buffer(Vec<u8>);
+
+impl Buffer {
+    pub(super) fn new() -> Self {
+        Self(vec![0; IDLE_BUFFER])
+    }
+
+    /// Gives what one read brings to `take`, and how many bytes that is: 0 at the end.
+    pub(super) fn poll_read(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        context: &mut Context<'_>,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(&mut self.0);
+        ready!(Pin::new(reader).poll_read(context, &mut read))?;
+        let bytes = read.filled();
+        let size = bytes.len();
+        if size > 0 {
+            take(bytes);
+        }
+        if size == self.0.len() {
+            self.0.resize(BUSY_BUFFER, 0);
+        }
+        Poll::Ready(Ok(size))
     }
 }

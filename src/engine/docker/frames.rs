@@ -5,18 +5,11 @@
 
 use std::{
     io,
-    pin::Pin,
     task::{ready, Context, Poll},
 };
 
-use tokio::io::{AsyncRead, ReadBuf};
-
 use super::wire::Reader;
-use crate::engine::{Output, Stream};
-
-/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
-const IDLE_BUFFER: usize = 2 * 1024;
-const BUSY_BUFFER: usize = 64 * 1024;
+use crate::engine::{output::Buffer, Output, Stream};
 
 /// The stream is not what the Engine API says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,12 +99,12 @@ impl Demux {
 pub(super) struct Frames {
     reader: Reader,
     demux: Demux,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Frames {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, demux: Demux::default(), buffer: vec![0; IDLE_BUFFER] }
+        Self { reader, demux: Demux::default(), buffer: Buffer::new() }
     }
 }
 
@@ -123,17 +116,13 @@ impl Output for Frames {
     ) -> Poll<io::Result<usize>> {
         let broken = |error: DemuxError| io::Error::new(io::ErrorKind::InvalidData, error);
         let Self { reader, demux, buffer } = self;
-        let mut read = ReadBuf::new(buffer);
-        let result = ready!(Pin::new(reader).poll_read(context, &mut read));
-        let size = read.filled().len();
-        if result.is_err() || size == 0 {
-            return Poll::Ready(demux.finish().map_err(broken).and(result).map(|()| 0));
+        let mut fed = Ok(());
+        let read = buffer.poll_read(reader, context, |bytes| fed = demux.feed(bytes, take));
+        let read = ready!(read);
+        if !matches!(read, Ok(1..)) {
+            fed = demux.finish();
         }
-        demux.feed(read.filled(), take).map_err(broken)?;
-        if size == buffer.len() && size < BUSY_BUFFER {
-            buffer.resize(BUSY_BUFFER, 0);
-        }
-        Poll::Ready(Ok(size))
+        Poll::Ready(fed.map_err(broken).and(read))
     }
 }
 

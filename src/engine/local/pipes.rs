@@ -3,27 +3,18 @@
 use std::{
     io,
     os::fd::OwnedFd,
-    pin::Pin,
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::unix::pipe::Receiver,
-};
+use tokio::net::unix::pipe::Receiver;
 
-use crate::engine::{Output, Stream};
-
-/// Enough for what an idle container says; a busy one gets [`BUSY_BUFFER`].
-const IDLE_BUFFER: usize = 2 * 1024;
-/// As much as a pipe holds.
-const BUSY_BUFFER: usize = 64 * 1024;
+use crate::engine::{output::Buffer, Output, Stream};
 
 /// Stdout and stderr.
 pub(super) struct Pipes {
     /// Those that have not come to their end. The one that was read last is the last to be asked.
     open: Vec<(Stream, Receiver)>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Pipes {
@@ -32,7 +23,7 @@ impl Pipes {
             (Stream::Stdout, Receiver::from_owned_fd(stdout)?),
             (Stream::Stderr, Receiver::from_owned_fd(stderr)?),
         ];
-        Ok(Self { open, buffer: vec![0; IDLE_BUFFER] })
+        Ok(Self { open, buffer: Buffer::new() })
     }
 }
 
@@ -44,16 +35,10 @@ impl Output for Pipes {
     ) -> Poll<io::Result<usize>> {
         let mut at = 0;
         while let Some((stream, pipe)) = self.open.get_mut(at) {
-            let mut read = ReadBuf::new(&mut self.buffer);
-            match Pin::new(pipe).poll_read(context, &mut read)? {
+            match self.buffer.poll_read(pipe, context, |bytes| take(*stream, bytes))? {
                 Poll::Pending => at += 1,
-                Poll::Ready(()) if read.filled().is_empty() => drop(self.open.remove(at)),
-                Poll::Ready(()) => {
-                    let size = read.filled().len();
-                    take(*stream, read.filled());
-                    if size == self.buffer.len() && size < BUSY_BUFFER {
-                        self.buffer.resize(BUSY_BUFFER, 0);
-                    }
+                Poll::Ready(0) => drop(self.open.remove(at)),
+                Poll::Ready(size) => {
                     self.open.rotate_left(at + 1);
                     return Poll::Ready(Ok(size));
                 }
@@ -71,6 +56,7 @@ mod tests {
     use std::{io::Write, os::fd::OwnedFd};
 
     use super::*;
+    use crate::engine::output::IDLE_BUFFER;
 
     async fn next(pipes: &mut Pipes) -> Vec<(Stream, Vec<u8>)> {
         let mut taken = Vec::new();
