@@ -1,9 +1,9 @@
 'use strict';
 
-const { Container } = require('./lib/container');
+const { Container } = require('./lib/container/container');
 const { PoolError } = require('./lib/errors');
-const { ContainerPoolManager } = require('./lib/manager');
-const singleton = require('./lib/singleton');
+const { ContainerPoolManager } = require('./lib/pool/manager');
+const singleton = require('./lib/pool/singleton');
 
 module.exports = ContainerPoolManager;
 

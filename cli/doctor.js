@@ -4,8 +4,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const { PoolError } = require('../lib/errors');
-const { loadNative } = require('../lib/native');
-const { resolveOptions } = require('../lib/options');
+const { loadNative } = require('../lib/binding/native');
+const { resolveOptions } = require('../lib/options/options');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');

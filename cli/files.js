@@ -14,7 +14,7 @@ const {
 const path = require('node:path');
 
 const { PoolError, invalid } = require('../lib/errors');
-const { checkPath, hiddenName } = require('../lib/files');
+const { checkPath, hiddenName } = require('../lib/container/files');
 
 /** Does some work with files here; what the file system refuses is told as a fault of that option. */
 async function onBehalfOf(option, work) {

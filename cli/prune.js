@@ -4,7 +4,7 @@ const os = require('node:os');
 const readline = require('node:readline/promises');
 
 const { ContainerPoolManager } = require('..');
-const { findOrphans } = require('../lib/manager');
+const { findOrphans } = require('../lib/pool/manager');
 const { engineOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');

@@ -5,8 +5,8 @@ const { buffer } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('..');
 const { invalid } = require('../lib/errors');
-const { readPatterns } = require('../lib/files');
-const { OPTIONS } = require('../lib/options');
+const { readPatterns } = require('../lib/container/files');
+const { OPTIONS } = require('../lib/options/options');
 const { FAULT } = require('./codes');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');

@@ -5,7 +5,7 @@ const net = require('node:net');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { PoolError } = require('../lib/errors');
-const { linesOf } = require('../lib/lines');
+const { linesOf } = require('../lib/container/line-reader');
 const places = require('../observing/monitor/places');
 const { paint } = require('./paint');
 const { printableJson } = require('./printable');

@@ -1,4 +1,4 @@
-//! The options as they come from JavaScript: validated and completed there (`lib/options.js` owns
+//! The options as they come from JavaScript: validated and completed there (`lib/options/options.js` owns
 //! names, defaults and error texts), read here.
 
 use std::{collections::BTreeMap, time::Duration};

@@ -215,7 +215,7 @@ function thrownBy(action) {
 
 describe('a wrong option', () => {
   test('is tried for every option there is', () => {
-    const { OPTION_NAMES } = require('../../lib/options');
+    const { OPTION_NAMES } = require('../../lib/options/options');
     expect(Object.keys(WRONG_OPTIONS).sort()).toEqual([...OPTION_NAMES].sort());
   });
 

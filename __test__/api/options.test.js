@@ -92,7 +92,7 @@ test('every field of the native configuration is written, and none that it does 
 });
 
 test('every option is declared in index.d.ts, and none that does not exist', () => {
-  const { OPTION_NAMES } = require('../../lib/options');
+  const { OPTION_NAMES } = require('../../lib/options/options');
   const declarations = readFileSync(path.join(__dirname, '../../index.d.ts'), 'utf8');
   const [, body] = /interface PoolOptions \{([\s\S]*?)\n {2}\}/.exec(declarations);
   const declared = [...body.matchAll(/^ {4}(\w+)\?:/gm)].map(([, name]) => name);

@@ -2,7 +2,7 @@
 
 // docs/security.md names each probe where it names the defence, and none that is not there.
 
-const { OPTIONS } = require('../../lib/options');
+const { OPTIONS } = require('../../lib/options/options');
 const { PROBES } = require('../abuse/probes');
 const { SCENARIOS } = require('../abuse/scenarios');
 const { codes, page } = require('../support/pages');

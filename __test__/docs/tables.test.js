@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
 
-const { OPTIONS } = require('../../lib/options');
+const { OPTIONS } = require('../../lib/options/options');
 const { ROOT } = require('../support/node');
 const { codes, page, rows } = require('../support/pages');
 

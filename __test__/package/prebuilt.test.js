@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { TARGETS } = require('../../lib/target');
+const { TARGETS } = require('../../lib/binding/target');
 const { compare, glibcOf } = require('../../scripts/glibc');
 const { Project, ROOT, execute, pack } = require('../support/installed');
 

@@ -9,7 +9,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 const manifest = require('../../package.json');
-const { TARGETS, hostTarget } = require('../../lib/target');
+const { TARGETS, hostTarget } = require('../../lib/binding/target');
 const { Project, ROOT } = require('../support/installed');
 
 const HERE = hostTarget();
@@ -253,7 +253,7 @@ test('doctor says the same', async () => {
 
 describe('the machines that a binary is made for', () => {
   test('are each asked for by name, where bundlers see it', () => {
-    const source = fs.readFileSync(path.join(ROOT, 'lib/native.js'), 'utf8');
+    const source = fs.readFileSync(path.join(ROOT, 'lib/binding/native.js'), 'utf8');
     const required = (before, after) => [
       ...source.matchAll(
         RegExp(`case '(.+)':\n +return require\\('${before}(.+)${after}'\\)`, 'g'),
@@ -261,7 +261,7 @@ describe('the machines that a binary is made for', () => {
     ];
     const all = TARGETS.map((target) => [target, target]);
     const pairs = (matches) => matches.map(([, target, name]) => [target, name]);
-    expect(pairs(required('../scientist-pool\\.', '\\.node'))).toEqual(all);
+    expect(pairs(required('../../scientist-pool\\.', '\\.node'))).toEqual(all);
     expect(pairs(required('scientist-pool-', ''))).toEqual(all);
   });
 

@@ -6,7 +6,7 @@
 const began = performance.now();
 require('../..');
 const required = performance.now();
-require('../../lib/native').loadNative();
+require('../../lib/binding/native').loadNative();
 const loaded = performance.now();
 
 process.stdout.write(

@@ -9,19 +9,19 @@ function requireBinary(target, unloadable) {
   try {
     switch (target) {
       case 'linux-x64-gnu':
-        return require('../scientist-pool.linux-x64-gnu.node');
+        return require('../../scientist-pool.linux-x64-gnu.node');
       case 'linux-arm64-gnu':
-        return require('../scientist-pool.linux-arm64-gnu.node');
+        return require('../../scientist-pool.linux-arm64-gnu.node');
       case 'linux-x64-musl':
-        return require('../scientist-pool.linux-x64-musl.node');
+        return require('../../scientist-pool.linux-x64-musl.node');
       case 'linux-arm64-musl':
-        return require('../scientist-pool.linux-arm64-musl.node');
+        return require('../../scientist-pool.linux-arm64-musl.node');
       case 'darwin-x64':
-        return require('../scientist-pool.darwin-x64.node');
+        return require('../../scientist-pool.darwin-x64.node');
       case 'darwin-arm64':
-        return require('../scientist-pool.darwin-arm64.node');
+        return require('../../scientist-pool.darwin-arm64.node');
       case 'win32-x64-msvc':
-        return require('../scientist-pool.win32-x64-msvc.node');
+        return require('../../scientist-pool.win32-x64-msvc.node');
     }
   } catch (error) {
     if (error.code?.startsWith('ERR_DLOPEN')) throw unloadable(error);
@@ -51,11 +51,11 @@ function requireBinary(target, unloadable) {
 function load() {
   // Not above: they would cost whoever requires this package and makes no pool.
   const { faultOf } = require('./binary');
-  const { show } = require('./errors');
+  const { show } = require('../errors');
   const { Home } = require('./home');
   const { TARGETS, hostTarget } = require('./target');
   const { damaged, otherVersion, unloadable, unsupported } = require('./unloadable');
-  const { version } = require('../package.json');
+  const { version } = require('../../package.json');
 
   const target = hostTarget();
   if (!TARGETS.includes(target)) throw unsupported(target);

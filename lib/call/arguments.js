@@ -3,8 +3,8 @@
 const { constants } = require('node:buffer');
 
 const { asBytes, checkSize, isContent, sizeOf } = require('./content');
-const { invalid, show, typeOf, wrong, wrongType } = require('./errors');
-const { canRepeat, readFileSet, readPatterns } = require('./files');
+const { invalid, show, typeOf, wrong, wrongType } = require('../errors');
+const { canRepeat, readFileSet, readPatterns } = require('../container/files');
 const {
   MiB,
   abortSignal,
@@ -16,8 +16,8 @@ const {
   readTable,
   whole,
   words,
-} = require('./kinds');
-const { isRecord } = require('./names');
+} = require('../options/value-kinds');
+const { isRecord } = require('../options/unknown-names');
 
 const callback = {
   read(value, path) {

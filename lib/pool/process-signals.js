@@ -1,6 +1,6 @@
 'use strict';
 
-const { withoutCaller } = require('./no-caller');
+const { withoutCaller } = require('../no-caller');
 
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 

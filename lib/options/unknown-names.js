@@ -1,6 +1,6 @@
 'use strict';
 
-const { invalid, wrong } = require('./errors');
+const { invalid, wrong } = require('../errors');
 
 /** How many single-character edits lead from `a` to `b` (Levenshtein). */
 function distance(a, b) {

@@ -1,7 +1,7 @@
 'use strict';
 
-const { abortable } = require('./abort');
-const { asBytes, checkSize, isContent, sizeOf } = require('./content');
+const { abortable } = require('../call/abort');
+const { asBytes, checkSize, isContent, sizeOf } = require('../call/content');
 const {
   atSite,
   failure,
@@ -12,10 +12,18 @@ const {
   show,
   typeOf,
   wrong,
-} = require('./errors');
-const { abortSignal, bytes, millis, MiB, oneOf, readTable, whole } = require('./kinds');
-const { checkNames, isRecord } = require('./names');
-const { loadNative } = require('./native');
+} = require('../errors');
+const {
+  abortSignal,
+  bytes,
+  millis,
+  MiB,
+  oneOf,
+  readTable,
+  whole,
+} = require('../options/value-kinds');
+const { checkNames, isRecord } = require('../options/unknown-names');
+const { loadNative } = require('../binding/native');
 
 /** What one read of files gives at most unless the call says otherwise. */
 const MAX_BYTES = 64 * MiB;

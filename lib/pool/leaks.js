@@ -3,8 +3,8 @@
 // Not the globals: a test that fakes those must not fake these.
 const { clearTimeout, setTimeout } = require('node:timers');
 
-const { callerFrames } = require('./errors');
-const { withoutCaller } = require('./no-caller');
+const { callerFrames } = require('../errors');
+const { withoutCaller } = require('../no-caller');
 
 /**
  * Reports containers that are held for longer than a limit, each once. One timer serves them all, and

@@ -1,9 +1,9 @@
 'use strict';
 
-const { addressFault } = require('./address');
-const { PoolError, invalid, show, wrong } = require('./errors');
-const { checkNames, isRecord } = require('./names');
-const { referenceFault } = require('./reference');
+const { addressFault } = require('./engine-address');
+const { PoolError, invalid, show, wrong } = require('../errors');
+const { checkNames, isRecord } = require('./unknown-names');
+const { referenceFault } = require('./image-reference');
 
 // A kind is what values an option takes:
 //   read(value, path)  the value in its one normal form, or a thrown INVALID_ARGUMENT naming `path`;

@@ -1,7 +1,7 @@
 'use strict';
 
-const { invalid } = require('./errors');
-const { checkText } = require('./kinds');
+const { invalid } = require('../errors');
+const { checkText } = require('../options/value-kinds');
 
 /** Whether a value is bytes: a `Uint8Array` or its like, of whichever realm. */
 function isBytes(value) {

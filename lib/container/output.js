@@ -4,8 +4,8 @@ const { constants } = require('node:buffer');
 const { StringDecoder } = require('node:string_decoder');
 const { setImmediate: nextTurn } = require('node:timers/promises');
 
-const { PoolError } = require('./errors');
-const { signalName } = require('./signal-names');
+const { PoolError } = require('../errors');
+const { signalName } = require('../signal-names');
 
 const STDOUT = 1;
 

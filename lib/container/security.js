@@ -1,6 +1,6 @@
 'use strict';
 
-const { OPTIONS } = require('./options');
+const { OPTIONS } = require('../options/options');
 
 /** The options that say what a container may do, as the options are named. */
 const SECURITY_OPTIONS = Object.keys(OPTIONS).filter((path) => OPTIONS[path].secures);

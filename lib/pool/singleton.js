@@ -1,6 +1,6 @@
 'use strict';
 
-const { PoolError, invalid, onBehalfOf, typeOf } = require('./errors');
+const { PoolError, invalid, onBehalfOf, typeOf } = require('../errors');
 const { ContainerPoolManager, findContainer } = require('./manager');
 
 // The plain functions. Each works on the singleton; those that only end things do not make one.

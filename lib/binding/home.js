@@ -12,8 +12,9 @@ class Home {
   /** `null` where a bundler has taken the code out of it. */
   static find() {
     // An ES module has no `__dirname`, and some bundlers make one up.
-    const folder = typeof __dirname === 'undefined' ? '' : path.join(__dirname, '..');
-    const isOurs = path.isAbsolute(folder) && fs.existsSync(path.join(folder, 'lib', 'home.js'));
+    const folder = typeof __dirname === 'undefined' ? '' : path.join(__dirname, '../..');
+    const isOurs =
+      path.isAbsolute(folder) && fs.existsSync(path.join(folder, 'lib/binding/home.js'));
     return isOurs ? new Home(folder) : null;
   }
 

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { PoolError } = require('./errors');
+const { PoolError } = require('../errors');
 const { TARGETS } = require('./target');
 
 /** The error for a machine that no binary is made for. */

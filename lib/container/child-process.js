@@ -1,9 +1,9 @@
 'use strict';
 
-const { readLines } = require('./call');
-const { ASYNC_DISPOSE } = require('./dispose');
-const { show, wrong } = require('./errors');
-const { linesOf } = require('./lines');
+const { readLines } = require('../call/arguments');
+const { ASYNC_DISPOSE } = require('../async-dispose');
+const { show, wrong } = require('../errors');
+const { linesOf } = require('./line-reader');
 
 /**
  * The signals that `kill` takes: those that Node takes on Windows, where none can be delivered to a

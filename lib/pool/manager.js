@@ -2,11 +2,11 @@
 
 const { EventEmitter } = require('node:events');
 
-const { abortable } = require('./abort');
-const { readAcquire, readRun, readShutdown } = require('./call');
-const { Container, destroyAt, handOver, performWithFiles } = require('./container');
-const { Background, trace } = require('./diagnostics');
-const { ASYNC_DISPOSE } = require('./dispose');
+const { abortable } = require('../call/abort');
+const { readAcquire, readRun, readShutdown } = require('../call/arguments');
+const { Container, destroyAt, handOver, performWithFiles } = require('../container/container');
+const { Background, trace } = require('../diagnostics');
+const { ASYNC_DISPOSE } = require('../async-dispose');
 const {
   PoolError,
   callSite,
@@ -16,11 +16,11 @@ const {
   isUnsent,
   onBehalfOf,
   panic,
-} = require('./errors');
+} = require('../errors');
 const { LeakDetector } = require('./leaks');
-const { loadNative } = require('./native');
-const { withoutCaller } = require('./no-caller');
-const { differences, nativeConfig, readPoolSize, resolveOptions } = require('./options');
+const { loadNative } = require('../binding/native');
+const { withoutCaller } = require('../no-caller');
+const { differences, nativeConfig, readPoolSize, resolveOptions } = require('../options/options');
 const processSignals = require('./process-signals');
 
 // What this module does with a pool and its users can't; set from inside the class.

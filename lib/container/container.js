@@ -1,11 +1,11 @@
 'use strict';
 
-const { abortable } = require('./abort');
-const { readCommandCall, readScriptCall, readSpawn } = require('./call');
-const { Child } = require('./child');
-const { trace } = require('./diagnostics');
-const { ASYNC_DISPOSE } = require('./dispose');
-const { callSite, failure, invalid, onBehalfOf, panic } = require('./errors');
+const { abortable } = require('../call/abort');
+const { readCommandCall, readScriptCall, readSpawn } = require('../call/arguments');
+const { Child } = require('./child-process');
+const { trace } = require('../diagnostics');
+const { ASYNC_DISPOSE } = require('../async-dispose');
+const { callSite, failure, invalid, onBehalfOf, panic } = require('../errors');
 const {
   MAX_BYTES,
   MAX_FILES,
@@ -16,10 +16,10 @@ const {
   readReadFiles,
   readWriteFiles,
 } = require('./files');
-const { loadNative } = require('./native');
+const { loadNative } = require('../binding/native');
 const { Delivery, makeResult } = require('./output');
 const { securityOf } = require('./security');
-const { Streams } = require('./streams');
+const { Streams } = require('./child-streams');
 
 /** What others may see of files: how many, and their bytes in all. */
 const SIZES = {

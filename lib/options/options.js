@@ -2,9 +2,9 @@
 
 const { isDeepStrictEqual } = require('node:util');
 
-const { invalid, show } = require('./errors');
-const kinds = require('./kinds');
-const { checkNames } = require('./names');
+const { invalid, show } = require('../errors');
+const kinds = require('./value-kinds');
+const { checkNames } = require('./unknown-names');
 
 const { MiB, bytes, flag, millis, orNull, rangeOf, whole } = kinds;
 
