@@ -29,12 +29,14 @@ pub(super) async fn find(folder: Option<std::path::PathBuf>, key: String) -> Cre
         return Credentials::default();
     };
     let what = key.clone();
-    match tokio::task::spawn_blocking(move || read(&folder, &key)).await {
-        Ok(found) => found,
-        Err(panicked) => {
-            Credentials { header: None, warning: Some(unusable(&what, &panicked.to_string())) }
-        }
-    }
+    let looking = tokio::task::spawn_blocking(move || read(&folder, &key));
+    // On a system without process groups nothing else bounds a helper.
+    let why = match tokio::time::timeout(HELPER_TIMEOUT * 2, looking).await {
+        Ok(Ok(found)) => return found,
+        Ok(Err(panicked)) => panicked.to_string(),
+        Err(_) => format!("no answer within {:?}", HELPER_TIMEOUT * 2),
+    };
+    Credentials { header: None, warning: Some(unusable(&what, &why)) }
 }
 
 fn read(folder: &Path, key: &str) -> Credentials {
