@@ -221,7 +221,7 @@ describe('in a bundle, whose code is no longer in the folder of the package', ()
     fs.renameSync(path.join(main, 'lib'), path.join(main, 'bundle'));
     const load = `
       try {
-        require('./node_modules/scientist-pool/bundle/native').loadNative();
+        require('./node_modules/scientist-pool/bundle/binding/native').loadNative();
       } catch ({ message }) {
         console.log(message);
       }`;
