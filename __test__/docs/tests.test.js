@@ -44,6 +44,8 @@ describe('each in two files of vitest', () => {
     const argv = ['node', vitest, ...options];
     const { stdout, stderr } = await runNode(
       `process.argv = ${JSON.stringify(argv)}; import(${JSON.stringify(vitest)});`,
+      // jest's own wish for colours is not vitest's.
+      { env: { FORCE_COLOR: undefined } },
     );
     expect(stderr).toBe('');
     expect(stdout).toMatch(/Test Files\s+4 passed \(4\)/);

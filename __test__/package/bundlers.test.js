@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 const { version } = require('../../package.json');
-const { hostTarget } = require('../../lib/target');
+const { hostTarget } = require('../../lib/binding/target');
 const { Project, ROOT, execute } = require('../support/installed');
 const { page } = require('../support/pages');
 
