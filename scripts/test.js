@@ -109,6 +109,8 @@ async function main() {
   // The tests' own temporary folder: what is in it afterwards was forgotten by one of them.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-test-'));
   const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-report-'));
+  // Some tests run programs as an ordinary user, who has to get through to them.
+  fs.chmodSync(folder, 0o711);
   for (const temporary of [folder, reports]) {
     defer(() => fs.rmSync(temporary, { recursive: true, force: true }));
   }
