@@ -143,11 +143,6 @@ impl<P: Provider> Pool<P> {
         self.core().look(|state| state.pool_state())
     }
 
-    /// Whether a call to initialize is under way, as in [`Stats::initializing`].
-    pub fn is_initializing(&self) -> bool {
-        self.core().look(|state| state.initializing())
-    }
-
     /// Warm, creating, leased, destroying, in line.
     #[cfg(test)]
     pub(super) fn counts(&self) -> [usize; 5] {

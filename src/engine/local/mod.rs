@@ -107,37 +107,6 @@ impl Local {
             (other, _) => Err(unexpected(&other)),
         }
     }
-
-    async fn make(&self, init: Init) -> Result<Attached, CreateError> {
-        let link = self.launcher.link().await.map_err(CreateError::Other)?;
-        let (id, told) = link.next();
-        let full = link.full(id);
-        let entered = Entered {
-            id: full.clone(),
-            launcher: self.launcher.clone(),
-            background: self.background.clone(),
-            link: link.clone(),
-            kept: false,
-        };
-        let spec = self.kind.with(init);
-        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
-        let descriptors = match reply.map_err(CreateError::Other)? {
-            (Answer::Created(_), descriptors) => descriptors,
-            (Answer::Failed(failure), _) => return Err(create_error(failure)),
-            (other, _) => return Err(CreateError::Other(unexpected(&other))),
-        };
-        let lost = |error: &dyn Display| {
-            let message = format!("create container: its streams can't be used: {error}");
-            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
-        };
-        let Ok([stdin, stdout, stderr, _pidfd]) = <[_; 4]>::try_from(descriptors) else {
-            return Err(lost(&"they did not come"));
-        };
-        let stdin = Sender::from_owned_fd(stdin).map_err(|error| lost(&error))?;
-        let output = Pipes::new(stdout, stderr).map_err(|error| lost(&error))?;
-        let vitals = Vitals::new(told, entered.keep());
-        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
-    }
 }
 
 /// A container that is known to the link. One that does not arrive is removed behind the call.
@@ -228,7 +197,34 @@ impl Engine for Local {
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
-        self.make(init).await
+        let link = self.launcher.link().await.map_err(CreateError::Other)?;
+        let (id, told) = link.next();
+        let full = link.full(id);
+        let entered = Entered {
+            id: full.clone(),
+            launcher: self.launcher.clone(),
+            background: self.background.clone(),
+            link: link.clone(),
+            kept: false,
+        };
+        let spec = self.kind.with(init);
+        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
+        let descriptors = match reply.map_err(CreateError::Other)? {
+            (Answer::Created(_), descriptors) => descriptors,
+            (Answer::Failed(failure), _) => return Err(create_error(failure)),
+            (other, _) => return Err(CreateError::Other(unexpected(&other))),
+        };
+        let lost = |error: &dyn Display| {
+            let message = format!("create container: its streams can't be used: {error}");
+            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
+        };
+        let Ok([stdin, stdout, stderr, _pidfd]) = <[_; 4]>::try_from(descriptors) else {
+            return Err(lost(&"they did not come"));
+        };
+        let stdin = Sender::from_owned_fd(stdin).map_err(|error| lost(&error))?;
+        let output = Pipes::new(stdout, stderr).map_err(|error| lost(&error))?;
+        let vitals = Vitals::new(told, entered.keep());
+        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
     }
 
     async fn exec(&self, id: &str, _: ExecSpec) -> Result<ExecStream> {
