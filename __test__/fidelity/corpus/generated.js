@@ -35,7 +35,6 @@ const exactBytes = {
   'only a comment': '# nothing',
   'only blanks': '   \n\t\n  ',
   'a frame of the engine': '\x01\0\0\0\0\0\0\x05hello\nprint(1)\n',
-  'lone surrogates': 'print("\ud800", "\udc80")\n',
   'beyond the basic plane': 'print("😀", len("😀"))\n𝒙 = 1\nprint(x)\n',
 };
 
