@@ -12,6 +12,16 @@ const { runMain } = require('../harness/cleanup');
 const { run } = require('../harness/command');
 const { say } = require('../harness/console');
 const { root } = require('../harness/paths');
+const { FILE } = require('./licenses');
+
+/** Puts the licences of what a binary is made of beside it. */
+function addLicenses(folder) {
+  // npm packs the first of them by itself.
+  for (const file of ['LICENSE', FILE]) fs.copyFileSync(file, path.join(folder, file));
+  const manifest = path.join(folder, 'package.json');
+  const { files, ...rest } = JSON.parse(fs.readFileSync(manifest, 'utf8'));
+  fs.writeFileSync(manifest, `${JSON.stringify({ ...rest, files: [...files, FILE] }, null, 2)}\n`);
+}
 
 async function main() {
   const [binaries] = process.argv.slice(2);
@@ -23,6 +33,7 @@ async function main() {
   await napi('pre-publish', '--tag-style', 'npm', '--skip-optional-publish', '--no-gh-release');
   // `artifacts` leaves one of each here, where the main package would take them all in.
   for (const name of fs.readdirSync('.')) if (name.endsWith('.node')) fs.rmSync(name);
+  for (const name of fs.readdirSync('npm')) addLicenses(path.join('npm', name));
   say(`laid out: ${fs.readdirSync('npm').join(', ')}`);
   return 0;
 }

@@ -47,7 +47,7 @@ const works = { code: 0, stdout: 'it works\n', stderr: '' };
 
 test('the tarball has what users need, and nothing of ours', () => {
   const allowed =
-    /^(index\.(js|d\.ts)|(bin|cli|lib(\/\w+)?|testing|observing\/\w+)\/[\w-]+((\.d)?\.[jt]s|\.py)|docs\/[\w-]+\.(md|json)|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+    /^(index\.(js|d\.ts)|(bin|cli|lib(\/\w+)?|testing|observing\/\w+)\/[\w-]+((\.d)?\.[jt]s|\.py)|docs\/[\w-]+\.(md|json)|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|THIRD-PARTY-LICENSES\.txt|CHANGELOG\.md)$/;
   expect(tarball.paths.filter((file) => !allowed.test(file))).toEqual([]);
   const { exports } = require('../../package.json');
   const targets = Object.values(exports).flatMap((entry) =>

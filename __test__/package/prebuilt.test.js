@@ -9,6 +9,7 @@ const path = require('node:path');
 
 const { TARGETS } = require('../../lib/binding/target');
 const { compare, glibcOf } = require('../../scripts/glibc');
+const { FILE } = require('../../scripts/licenses');
 const { Project, ROOT, execute, pack } = require('../support/installed');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'prebuilt-'));
@@ -53,6 +54,14 @@ test('the main package names them all as optional, at its own version, and has n
     Object.fromEntries(TARGETS.map((platform) => [`scientist-pool-${platform}`, version])),
   );
   expect(main.paths.filter((name) => name.endsWith('.node'))).toEqual([]);
+});
+
+test('beside each binary are the licences of what it is made of', () => {
+  const text = fs.readFileSync(path.join(ROOT, FILE), 'utf8');
+  for (const platform of TARGETS) {
+    expect(manifestOf(`npm/${platform}`).files).toContain(FILE);
+    expect(fs.readFileSync(path.join(folder, 'npm', platform, FILE), 'utf8')).toBe(text);
+  }
 });
 
 test('it finds the binary in the package of its platform', async () => {
