@@ -21,6 +21,7 @@
 #![cfg(target_os = "linux")]
 
 mod channel;
+pub mod images;
 mod message;
 mod report;
 mod spec;

@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{exit, ExitCode},
+    sync::{mpsc, Arc},
+    thread,
+};
+
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use scientist_pool_images::{
+    archive::{self, Form},
+    failure::{During, Failure, Result},
+    registry::{OnStep, Remote, Step},
+    store::{self, Store, Tree},
+};
+use scientist_pool_protocol::images::{Answer, Credentials, Fault};
+
+/// The most memory; bytes. What is unpacked is never in it as a whole.
+const MEMORY: u64 = 512 << 20;
+/// Threads that unpack, and that look up names; each layer under way has one of them.
+const BLOCKING: usize = 8;
+/// What it takes to walk the deepest folder that a name leads to; bytes.
+const STACK: usize = 8 << 20;
+
+pub fn run() -> ExitCode {
+    bound();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match *words {
+        ["pull", image, policy] => pull(image, policy),
+        ["list"] => list(),
+        ["prune"] => prune(),
+        _ => {
+            eprintln!(
+                "usage: scientist-pool-images pull IMAGE always|missing|never | list | prune"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { fault, message, .. }) => {
+            say(&Answer::Failed { fault, message });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What an archive says must not use up this machine: its memory, or this process's descriptors half-way
+/// down a deep folder.
+fn bound() {
+    let lower = |hard: Option<u64>| Some(hard.map_or(MEMORY, |hard| hard.min(MEMORY)));
+    let memory = lower(getrlimit(Resource::Data).maximum);
+    let _ = setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory });
+    let files = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files });
+}
+
+/// A reader who has gone wants nothing more.
+fn say(answer: &Answer) {
+    let line = match serde_json::to_string(answer) {
+        Ok(line) => line,
+        Err(error) => error.to_string(),
+    };
+    if writeln!(io::stdout().lock(), "{line}").is_err() {
+        exit(1);
+    }
+}
+
+fn open() -> Result<(PathBuf, Store)> {
+    let place = Store::place().ok_or_else(|| {
+        let message =
+            "there is no folder for images: neither XDG_CACHE_HOME nor HOME is an absolute path";
+        Failure::new(Fault::System, message)
+    })?;
+    let store = Store::open(&place)?;
+    Ok((place, store))
+}
+
+fn pull(name: &str, policy: &str) -> Result<()> {
+    let (give, ended) = mpsc::channel::<()>();
+    let credentials = listen(give)?;
+    let (_, store) = open()?;
+    let store = Arc::new(store);
+    let (image, _tree) = get(&store, name, policy, credentials)?;
+    say(&Answer::Image(store.shown(image, true)));
+    // The tree is held until then.
+    let _ = ended.recv();
+    Ok(())
+}
+
+/// Reads the credentials, and then waits for the end of stdin beside all else: whoever started this has
+/// gone then. `done`: dropped at that end.
+fn listen(done: mpsc::Sender<()>) -> Result<Option<Credentials>> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).during("read the credentials")?;
+    // serde's own words would have some of the secret.
+    let credentials = serde_json::from_str(&line)
+        .map_err(|_| Failure::new(Fault::System, "the credentials on stdin can't be read"))?;
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop(done);
+        exit(0);
+    });
+    Ok(credentials)
+}
+
+fn get(
+    store: &Arc<Store>,
+    name: &str,
+    policy: &str,
+    credentials: Option<Credentials>,
+) -> Result<(store::Image, Tree)> {
+    let forms = [("docker-archive:", Form::Docker), ("oci-archive:", Form::Oci)];
+    for (prefix, form) in forms {
+        if let Some(path) = name.strip_prefix(prefix) {
+            let told = |layer: &_, status: &str| progress(Some(layer), status, None);
+            return archive::load(store, name, form, Path::new(path), &told);
+        }
+    }
+    if policy != "always" {
+        if let Some(image) = store.image(name) {
+            if let Some(tree) = image.chain.last().map(|top| store.tree(top)).transpose()?.flatten()
+            {
+                return Ok((image, tree));
+            }
+        }
+    }
+    if policy == "never" {
+        return Err(Failure::new(Fault::NotFound, "it is not among the images of this user"));
+    }
+    let told: OnStep = Arc::new(|Step { layer, status, extent }| progress(layer, status, extent));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
+        .during("begin to pull")?;
+    runtime.block_on(Remote::new(name, told)?.pull(store.clone(), name, credentials))
+}
+
+fn progress(
+    layer: Option<&scientist_pool_images::blob::Digest>,
+    status: &str,
+    extent: Option<(u64, u64)>,
+) {
+    say(&Answer::Progress {
+        layer: layer.map(|digest| digest.short().to_owned()),
+        status: status.to_owned(),
+        current: extent.map(|(current, _)| current),
+        total: extent.map(|(_, total)| total),
+    });
+}
+
+fn list() -> Result<()> {
+    let (place, store) = open()?;
+    let images = store.images()?.into_iter();
+    let images = images.map(|(image, in_use)| store.shown(image, in_use)).collect();
+    say(&Answer::Images { store: place, images });
+    Ok(())
+}
+
+fn prune() -> Result<()> {
+    let (place, store) = open()?;
+    let images = store.prune()?.into_iter().map(|image| store.shown(image, false)).collect();
+    say(&Answer::Removed { store: place, images });
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The store as others use it.
+
+#![cfg(target_os = "linux")]
+
+mod layer;
+mod store;
+mod support;
