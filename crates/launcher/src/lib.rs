@@ -1,0 +1,43 @@
+//! Makes containers, and dies with the process that started it, taking all of them along.
+//!
+//! It is started with one end of a socket as its stdin (see `scientist_pool_protocol`), and is two
+//! processes. The [`keeper`] watches over the process that started it and over the launcher proper, and
+//! clears away what a dead launcher leaves. The launcher is process 1 of a pid namespace of its own, in
+//! which all containers are: when it ends, however it ends, the kernel ends all of them.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `keeper` | the two processes, and what happens when one of them dies |
+//! | `workshop` | the launcher's own view of the file system, in which containers are put together |
+//! | `server` | calls, answers, events: who is where on its way, without ever blocking |
+//! | `container` | a container as seen from the launcher |
+//! | `birth` | the way of the new process from its clone to its program, step by step |
+//! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
+//! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
+//! | `ids` | which users the container's users are outside |
+//! | `cgroup` | limits, of version 1 and 2 |
+//! | `probe` | which fences this machine has |
+//! | `failure` | the kernel's refusals in words |
+//! | `sys` | system calls that `rustix` has no function for: all of the `unsafe` |
+#![cfg(target_os = "linux")]
+
+mod birth;
+mod cgroup;
+mod container;
+mod credentials;
+mod devices;
+mod failure;
+mod ids;
+mod keeper;
+mod mounts;
+mod network;
+mod probe;
+mod proc;
+mod program;
+mod rlimits;
+mod root;
+mod server;
+mod sys;
+mod workshop;
+
+pub use keeper::run;
