@@ -9,7 +9,8 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
         local::{Launchers, Local},
-        Attached, CreateError, Engine, EngineKind, Init, OnPull, Output, Stream,
+        Attached, CreateError, Engine, EngineKind, ExecSpec, ExecStatus, ExecStream, Init, OnPull,
+        Output, Stream,
     },
     error::{Code, Error},
 };
@@ -156,6 +157,127 @@ async fn a_program_that_is_not_there_is_told_apart() {
         Err(CreateError::NoSuchProgram(error)) => assert_eq!(error.code, Code::EngineError),
         other => panic!("{:?}", other.map(|attached| attached.id)),
     }
+}
+
+/// A container in which nothing happens.
+async fn idle(engine: &Local) -> Attached {
+    let attached = engine.create(run(&["cat"])).await;
+    attached.unwrap_or_else(|error| panic!("{:?}", why(error)))
+}
+
+fn command(argv: &[&str]) -> ExecSpec {
+    ExecSpec { argv: run(argv).argv, ..ExecSpec::default() }
+}
+
+/// Runs a command to its end with nothing on its stdin: what it wrote, and its exit code.
+async fn run_beside(engine: &Local, id: &str, spec: ExecSpec) -> (String, String, i64) {
+    let mut exec = engine.exec(id, spec).await.unwrap();
+    exec.stdin.shutdown().await.unwrap();
+    let (out, err) = read_all(&mut *exec.output).await;
+    (out, err, exit_code(engine, &exec.exec_id).await)
+}
+
+async fn exit_code(engine: &Local, exec_id: &str) -> i64 {
+    let ended = async {
+        loop {
+            if let ExecStatus::Exited(code) = engine.exec_status(exec_id).await.unwrap() {
+                return code;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, ended).await.expect("it ends")
+}
+
+#[tokio::test]
+async fn an_exec_gets_its_environment_folder_and_stdin_and_ends_with_its_code() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    let spec = ExecSpec {
+        env: vec!["A=a b".into(), "HOME=/usr".into()],
+        cwd: Some("/usr".into()),
+        ..command(&["sh", "-c", r#"echo "$A $PWD $HOME $PATH" >&2; wc -c; exit 7"#])
+    };
+    let ExecStream { exec_id, mut stdin, mut output } =
+        engine.exec(&attached.id, spec).await.unwrap();
+    assert_eq!(engine.exec_status(&exec_id).await.unwrap(), ExecStatus::Running);
+    let input = vec![b'x'; 300_000];
+    let (_, (out, err)) = tokio::join!(
+        async {
+            stdin.write_all(&input).await.unwrap();
+            stdin.shutdown().await.unwrap();
+        },
+        read_all(&mut *output)
+    );
+    assert_eq!(out, "300000\n");
+    assert!(err.starts_with("a b /usr /usr /usr/local/sbin:"), "{err}");
+    assert_eq!(exit_code(&engine, &exec_id).await, 7);
+}
+
+#[tokio::test]
+async fn an_exec_begins_where_process_1_does_unless_it_says_otherwise() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    let said = run_beside(&engine, &attached.id, command(&["sh", "-c", "pwd; echo $HOME"])).await;
+    assert_eq!(said, ("/tmp\n/tmp\n".to_owned(), String::new(), 0));
+}
+
+#[tokio::test]
+async fn the_signal_that_ends_an_exec_is_in_its_code_and_one_for_memory_is_told() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    let killed = command(&["sh", "-c", "kill -9 $$"]);
+    assert_eq!(run_beside(&engine, &attached.id, killed).await.2, 137);
+    assert_eq!(attached.vitals.oom_kills(), 0);
+    if engine.connect().await.unwrap().unhonoured.is_empty() {
+        let hungry = command(&["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"]);
+        assert_eq!(run_beside(&engine, &attached.id, hungry).await.2, 137);
+        assert_eq!(attached.vitals.oom_kills(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_exec_of_what_is_no_program_says_so_and_ends_as_in_a_shell() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    for (program, code) in [("no-such-program", 127), ("/usr", 126)] {
+        let said = run_beside(&engine, &attached.id, command(&[program])).await;
+        assert_eq!((said.0.as_str(), said.2), ("", code));
+        assert!(said.1.contains(program), "{}", said.1);
+    }
+}
+
+#[tokio::test]
+async fn an_environment_is_as_long_as_the_kernel_takes_it() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    let env = |count: usize| (0..count).map(|n| format!("E{n}={}", "e".repeat(100_000))).collect();
+    let count = |env| ExecSpec { env, ..command(&["sh", "-c", "env | grep -c ^E"]) };
+    assert_eq!(run_beside(&engine, &attached.id, count(env(12))).await.0, "12\n");
+    let said = run_beside(&engine, &attached.id, count(env(80))).await;
+    assert_eq!(said.2, 126, "{}", said.1);
+    assert!(said.1.contains("Argument list too long"), "{}", said.1);
+}
+
+#[tokio::test]
+async fn an_exec_that_can_not_be_begun_leaves_its_container_as_it_was() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    let spec = ExecSpec { cwd: Some("/no/such/folder".into()), ..command(&["true"]) };
+    let error = engine.exec(&attached.id, spec).await.err().unwrap();
+    assert!(error.message.contains("/no/such/folder"), "{}", error.message);
+    assert!(error.spares_container());
+    assert_eq!(run_beside(&engine, &attached.id, command(&["true"])).await.2, 0);
+}
+
+#[tokio::test]
+async fn an_exec_in_a_container_that_is_gone_says_so() {
+    let engine = local();
+    let attached = idle(&engine).await;
+    engine.remove(&attached.id).await.unwrap();
+    let error = engine.exec(&attached.id, command(&["true"])).await.err().unwrap();
+    assert_eq!(error.code, Code::ContainerLost);
+    assert_eq!(error.container_id.as_deref(), Some(attached.id.as_str()));
 }
 
 #[tokio::test]

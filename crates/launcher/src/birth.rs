@@ -1,12 +1,12 @@
 //! The way of a new process from its clone to its program, step by step.
 //!
-//! It begins as a copy of the launcher in a pid and a user namespace of its own, and has nothing in
-//! common with it from the next step on. Nothing of the container runs before the last step.
+//! It begins as a copy of the launcher in the container's pid namespace, and has nothing in common with it
+//! from the next step on. Nothing of the container's own runs in it before the last step.
 
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
@@ -14,7 +14,7 @@ use rustix::{
     process::{chdir, setsid, umask},
     system::sethostname,
 };
-use scientist_pool_protocol::{Rlimit, Spec};
+use scientist_pool_protocol::{FailureKind, Process, Rlimit, Spec};
 
 use crate::{
     cgroup::Ticket,
@@ -32,31 +32,53 @@ use crate::{
 pub const EXECUTES: u8 = 0xff;
 
 /// What the new process gets from the launcher.
-pub struct Birth {
-    pub spec: Box<Spec>,
-    pub views: Views,
-    /// A program of this machine's, if process 1 is to be one.
+pub struct Birth<'a> {
+    pub way: Way<'a>,
+    pub spec: &'a Spec,
+    pub process: &'a Process,
+    /// A program of this machine's, if it is to be one.
     pub outside: Option<OwnedFd>,
     pub mapping: Mapping,
     pub ticket: Ticket,
     /// The ends of the pipes that become 0, 1 and 2.
     pub stdio: [OwnedFd; 3],
-    /// A byte comes when the launcher has done its part.
-    pub go: File,
     /// The limit of descriptors that applies unless the spec has one.
-    pub descriptors: Rlimit,
+    pub descriptors: &'a Rlimit,
 }
 
-impl Birth {
-    /// Becomes the container's process 1. What fails is told to `report`, which ends when the program is
+/// How it comes by its namespaces.
+pub enum Way<'a> {
+    /// As the process 1 of new ones. It is in its pid and its user namespace already.
+    First {
+        views: Views,
+        /// A byte comes when the launcher has done its part.
+        go: File,
+    },
+    /// Beside process 1, in whose pid namespace it is already. The others that are in there see it come,
+    /// and can't reach it: its memory is closed, and belongs to a user namespace outside theirs.
+    Beside { first: BorrowedFd<'a> },
+}
+
+impl Birth<'_> {
+    /// Becomes a process of the container. What fails is told to `report`, which ends when the program is
     /// executed.
     pub fn run(self, mut report: File) -> ! {
+        let beside = matches!(self.way, Way::Beside { .. });
         // If the launcher is gone, there is nobody left to tell.
         let mut tell = |what: &[u8]| drop(report.write_all(what));
         let failure = match self.prepare() {
             Ok(command) => {
                 tell(&[EXECUTES]);
-                command.execute()
+                let failure = command.execute();
+                let code = match failure.kind {
+                    FailureKind::NoSuchProgram => 127,
+                    _ => 126,
+                };
+                if beside {
+                    let _ = writeln!(std::io::stderr(), "{failure}");
+                    sys::exit(code)
+                }
+                failure
             }
             Err(failure) => failure,
         };
@@ -65,30 +87,41 @@ impl Birth {
     }
 
     fn prepare(self) -> Result<Command> {
-        let Self { spec, views, outside, mapping, ticket, stdio, mut go, descriptors } = self;
+        let Self { way, spec, process, outside, mapping, ticket, stdio, descriptors } = self;
         sys::default_signals();
         ids::open_memory(true)?;
         fs::write("/proc/self/oom_score_adj", spec.oom_score_adj.to_string())
             .during(format!("set oom_score_adj to {}", spec.oom_score_adj))?;
-        mapping.map_self(spec.user)?;
+        if let Way::First { .. } = way {
+            mapping.map_self(spec.user)?;
+        }
         ids::open_memory(false)?;
-        go.read_exact(&mut [0]).during("wait for the launcher")?;
-        credentials::become_root(mapping)?;
-        // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
-        ticket.enter()?;
-        sys::unshare(new::MOUNT | new::IPC | new::UTS | new::NETWORK | new::CGROUP)
-            .during("make namespaces")?;
+        match way {
+            Way::First { views, mut go } => {
+                go.read_exact(&mut [0]).during("wait for the launcher")?;
+                credentials::become_root(mapping)?;
+                // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
+                ticket.enter()?;
+                sys::unshare(NAMESPACES).during("make namespaces")?;
+                root::enter(spec, views)?;
+                network::loopback_up()?;
+                sethostname(spec.hostname.as_bytes())
+                    .during(format!("set the host name to {:?}", spec.hostname))?;
+            }
+            Way::Beside { first } => {
+                // Before the cgroup's files are out of sight.
+                ticket.enter()?;
+                sys::setns(first, new::USER | NAMESPACES)
+                    .during("enter the namespaces of process 1")?;
+                credentials::become_root(mapping)?;
+            }
+        }
         setsid().during("make a session")?;
 
-        root::enter(&spec, views)?;
-        network::loopback_up()?;
-        sethostname(spec.hostname.as_bytes())
-            .during(format!("set the host name to {:?}", spec.hostname))?;
-
-        let command = Command::new(&spec.process, outside)?;
+        let command = Command::new(process, outside)?;
         umask(Mode::from(0o022));
         stay_apart(&stdio)?;
-        rlimits::set(&[descriptors])?;
+        rlimits::set(std::slice::from_ref(descriptors))?;
         rlimits::set(&spec.rlimits)?;
         // Without no-new-privileges a filter takes a capability that is gone afterwards; with it, it comes
         // last, so that it need not allow what is done before.
@@ -97,17 +130,20 @@ impl Birth {
             credentials::filter(filters)?;
         }
         credentials::settle(mapping, spec.user, &spec.privileges)?;
-        // As the user that process 1 is: what it may not enter is not its working directory.
-        if !spec.process.cwd.starts_with('/') {
-            return Err(invalid(format!("{:?} is no absolute path", spec.process.cwd)));
+        // As the user that it is: what that may not enter is not its working directory.
+        if !process.cwd.starts_with('/') {
+            return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
         }
-        chdir(&spec.process.cwd).during(format!("change to {}", spec.process.cwd))?;
+        chdir(&process.cwd).during(format!("change to {}", process.cwd))?;
         if spec.privileges.no_new_privileges {
             credentials::filter(filters)?;
         }
         Ok(command)
     }
 }
+
+/// All but those of users and of pids.
+const NAMESPACES: u64 = new::MOUNT | new::IPC | new::UTS | new::NETWORK | new::CGROUP;
 
 /// Puts the pipes in their places, and has everything else closed when the program is executed.
 fn stay_apart(stdio: &[OwnedFd; 3]) -> Result<()> {

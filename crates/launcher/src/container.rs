@@ -1,25 +1,15 @@
 //! A container as seen from the launcher.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    time::Instant,
-};
+use std::{fs::File, io::Write, os::fd::AsFd, time::Instant};
 
-use rustix::{
-    fs::{fcntl_setfl, OFlags},
-    io::Errno,
-    pipe::{pipe_with, PipeFlags},
-    process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions},
-};
-use scientist_pool_protocol::{ContainerId, End, Exit, Failure, FailureKind, Limit, Spec, Usage};
+use scientist_pool_protocol::{ContainerId, End, Limit, Spec, Usage};
 
 use crate::{
-    birth::{Birth, EXECUTES},
-    cgroup::Group,
-    failure::{of_kind, During, Result},
+    birth::{Birth, Way},
+    cgroup::{Group, Ticket},
+    failure::{During, Result},
     ids::Mapping,
+    process::{pipe, Pipes, Process},
     program,
     root::Views,
     sys::{self, Cloned},
@@ -27,13 +17,13 @@ use crate::{
 };
 
 pub struct Container {
-    pub pidfd: OwnedFd,
+    /// Process 1.
+    pub process: Process,
+    /// What every process of it is made as.
+    pub spec: Box<Spec>,
     pub mapping: Mapping,
     group: Group,
-    /// On its way to its program.
-    pub start: Option<Start>,
-    /// The call that asked for it, and why it can't be.
-    pub failed: Option<(u64, Failure)>,
+    pub unkept: Vec<Limit>,
     pub end: Option<End>,
     /// The calls that wait until nothing of it is left.
     pub removers: Vec<u64>,
@@ -41,91 +31,37 @@ pub struct Container {
     pub doomed: Option<Instant>,
 }
 
-/// What is known of a container only until its program is executed.
-pub struct Start {
-    /// The call to be answered.
-    pub number: u64,
-    /// Our ends of stdin, stdout and stderr.
-    pub stdio: [OwnedFd; 3],
-    pub unkept: Vec<Limit>,
-    report: File,
-    heard: Vec<u8>,
-}
-
-impl Start {
-    pub fn report(&self) -> BorrowedFd<'_> {
-        self.report.as_fd()
-    }
-
-    /// Reads what the new process tells; `None`: not all of it is there yet.
-    pub fn outcome(&mut self) -> Option<Result<()>> {
-        match self.report.read_to_end(&mut self.heard) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Err(error) => return Some(Err(error).during("hear of the new process")),
-            Ok(_) => {}
-        }
-        let told = match self.heard.strip_prefix(&[EXECUTES]) {
-            Some([]) => return Some(Ok(())),
-            Some(told) => told,
-            None => &self.heard,
-        };
-        let failure = postcard::from_bytes::<Failure>(told).unwrap_or_else(|_| {
-            let message = "the container was ended before its program was executed";
-            of_kind(FailureKind::Gone, message)
-        });
-        Some(Err(failure))
-    }
-}
-
 impl Container {
-    /// Sets a new process on its way; [`Start::report`] tells when it has arrived.
+    /// Sets a new process on its way.
     pub fn begin(
         workshop: &mut Workshop,
         id: ContainerId,
-        number: u64,
+        call: u64,
         spec: Box<Spec>,
     ) -> Result<Self> {
         let views = Views::open(&spec)?;
         let outside = program::open_outside(&spec.process.program)?;
         let unkept = workshop.cgroups.unkept(&spec.limits);
-        let pipe = || pipe_with(PipeFlags::CLOEXEC).during("make a pipe");
-        let (stdin, stdout, stderr) = (pipe()?, pipe()?, pipe()?);
-        let (go, report) = (pipe()?, pipe()?);
-        fcntl_setfl(&report.0, OFlags::NONBLOCK).during("make a pipe")?;
-        let user = spec.user;
+        let go = pipe()?;
         let mapping = workshop.take_ids()?;
-        let (group, ticket) = match workshop.cgroups.make(id, &spec.limits) {
-            Ok(made) => made,
+        let group = match workshop.cgroups.make(id, &spec.limits) {
+            Ok(group) => group,
             Err(failure) => {
                 workshop.give_ids_back(mapping);
                 return Err(failure);
             }
         };
-        // So that `/dev/stdout` can be opened, as it can be outside of a container.
-        let given = [&stdin.0, &stdout.0, &stderr.0]
-            .into_iter()
-            .try_for_each(|end| mapping.give(end, user));
-        let cloned = given.and_then(|()| {
-            sys::clone3(sys::new::USER | sys::new::PID, ticket.group()).during("make a process")
+        let cloned = Pipes::new(mapping, spec.user).and_then(|pipes| {
+            let ticket = group.ticket()?;
+            let cloned = sys::clone3(sys::new::USER | sys::new::PID, ticket.group());
+            Ok((cloned.during("make a process")?, pipes, ticket))
         });
         match cloned {
-            Ok(Cloned::Parent { pid, pidfd }) => {
-                let container = Self {
-                    pidfd,
-                    mapping,
-                    group,
-                    start: Some(Start {
-                        number,
-                        stdio: [stdin.1, stdout.0, stderr.0],
-                        unkept,
-                        report: report.0.into(),
-                        heard: Vec::new(),
-                    }),
-                    failed: None,
-                    end: None,
-                    removers: Vec::new(),
-                    doomed: None,
-                };
+            Ok((Cloned::Parent { pid, pidfd }, pipes, _)) => {
+                let process = Process::new(pidfd, pipes.near(call));
+                let (end, removers, doomed) = (None, Vec::new(), None);
+                let container =
+                    Self { process, spec, mapping, group, unkept, end, removers, doomed };
                 let ready = mapping.map(pid).and_then(|()| {
                     if let Some(namespace) = mapping.namespace(pid)? {
                         for view in views.all() {
@@ -143,13 +79,14 @@ impl Container {
                     }
                 }
             }
-            Ok(Cloned::Child) => {
-                drop((stdin.1, stdout.0, stderr.0, go.1, report.0));
-                let stdio = [stdin.0, stdout.1, stderr.1];
-                let descriptors = workshop.descriptors.clone();
-                let go = go.0.into();
-                Birth { spec, views, outside, mapping, ticket, stdio, go, descriptors }
-                    .run(report.1.into())
+            Ok((Cloned::Child, pipes, ticket)) => {
+                drop(go.1);
+                let (stdio, report) = pipes.far();
+                let way = Way::First { views, go: go.0.into() };
+                let (spec, descriptors) = (&*spec, &workshop.descriptors);
+                let process = &spec.process;
+                Birth { way, spec, process, outside, mapping, ticket, stdio, descriptors }
+                    .run(report)
             }
             Err(failure) => {
                 let _ = group.remove();
@@ -159,32 +96,31 @@ impl Container {
         }
     }
 
-    /// Kills process 1, and so all others of its pid namespace. One that has ended stays as it is.
-    pub fn kill(&self) {
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-    }
-
     /// Undoes [`Container::begin`] while the new process has not gone far.
     pub fn abort(self, workshop: &mut Workshop) {
-        self.kill();
-        let _ = self.wait();
+        self.process.kill();
+        let _ = self.process.reap();
         let _ = self.clear();
         workshop.give_ids_back(self.mapping);
     }
 
-    /// Takes note of the end. The kernel has process 1 end last: nothing of its pid namespace runs by then.
-    pub fn reap(&mut self) -> rustix::io::Result<()> {
-        let exit = self.wait()?;
-        let oom = self.usage().oom_kills.is_some_and(|kills| kills > 0);
-        self.end = Some(End { exit, oom });
-        Ok(())
+    /// Whether process 1 runs its program, and nobody wants it gone.
+    pub fn is_running(&self) -> bool {
+        self.process.has_started()
+            && self.process.failed.is_none()
+            && self.end.is_none()
+            && self.removers.is_empty()
     }
 
-    fn wait(&self) -> rustix::io::Result<Exit> {
-        let ended = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED)?;
-        let ended = ended.ok_or(Errno::CHILD)?;
-        let code = ended.exit_status().map(Exit::Code);
-        code.or(ended.terminating_signal().map(Exit::Signal)).ok_or(Errno::CHILD)
+    /// The way into its group.
+    pub fn ticket(&self) -> Result<Ticket> {
+        self.group.ticket()
+    }
+
+    /// The end of a process of it, now.
+    pub fn end_of(&self, process: &Process) -> rustix::io::Result<End> {
+        let exit = process.reap()?;
+        Ok(End { exit, oom_kills: self.usage().oom_kills.unwrap_or(0) })
     }
 
     pub fn usage(&self) -> Usage {

@@ -1,4 +1,4 @@
-//! Who process 1 is, and what it may do.
+//! Who a process of a container is, and what it may do.
 
 use rustix::{
     process::{Gid, Uid},
@@ -27,7 +27,7 @@ pub fn become_root(mapping: Mapping) -> Result<()> {
     }
 }
 
-/// Becomes the user that process 1 is to be, and gives everything else up.
+/// Becomes the user that the process is to be, and gives everything else up.
 pub fn settle(mapping: Mapping, user: User, privileges: &Privileges) -> Result<()> {
     if user.uid >= RANGE || user.gid >= RANGE {
         return Err(invalid(format!("{}:{}: ids end before {RANGE}", user.uid, user.gid)));

@@ -11,6 +11,8 @@
 //! | `workshop` | the launcher's own view of the file system, in which containers are put together |
 //! | `server` | calls, answers, events: who is where on its way, without ever blocking |
 //! | `container` | a container as seen from the launcher |
+//! | `exec` | a command beside process 1, as seen from it |
+//! | `process` | what both of these are: a process, from its clone to its end |
 //! | `birth` | the way of the new process from its clone to its program, step by step |
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
 //! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
@@ -26,6 +28,7 @@ mod cgroup;
 mod container;
 mod credentials;
 mod devices;
+mod exec;
 mod failure;
 mod ids;
 mod keeper;
@@ -33,6 +36,7 @@ mod mounts;
 mod network;
 mod probe;
 mod proc;
+mod process;
 mod program;
 mod rlimits;
 mod root;

@@ -1,4 +1,4 @@
-//! The program of process 1.
+//! The program of a process.
 
 use std::{
     ffi::{CStr, CString},
@@ -88,7 +88,7 @@ impl Command {
             Some(errno) => self.not_executable(errno),
             None => of_kind(
                 FailureKind::NoSuchProgram,
-                format!("{}: no such program in the container", self.name()),
+                format!("{}: program not found in the container", self.name()),
             ),
         }
     }

@@ -12,18 +12,20 @@ use rustix::{
     io::Errno,
 };
 use scientist_pool_protocol::{
-    Answer, Call, Channel, ChannelError, ContainerId, Created, Failure, FailureKind, Message,
-    Request, VERSION,
+    Answer, Call, Channel, ChannelError, ContainerId, Created, ExecId, Failure, FailureKind,
+    Message, Process as Command, Request, Spec, VERSION,
 };
 
 use crate::{
     container::Container,
+    exec::Exec,
     failure::{invalid, of_kind, During, Result},
     probe,
+    process::{Process, Start},
     workshop::Workshop,
 };
 
-/// What an event is about: the socket, or a container's process or report.
+/// What an event is about: the socket, or a process or its report.
 const SOCKET: u64 = u64::MAX;
 /// Ids have room for one bit beside them.
 const HIGHEST_ID: ContainerId = (u64::MAX >> 1) - 1;
@@ -40,6 +42,7 @@ pub fn run(channel: Channel<Message, Call>, workshop: Workshop, ready: Result<()
         fault: ready.err(),
         epoll,
         containers: HashMap::new(),
+        execs: HashMap::new(),
         outbox: VecDeque::new(),
         ended: false,
     });
@@ -58,6 +61,8 @@ struct Server {
     fault: Option<Failure>,
     epoll: OwnedFd,
     containers: HashMap<ContainerId, Container>,
+    /// None of them outlives its container.
+    execs: HashMap<ExecId, Exec>,
     /// What the socket had no room for.
     outbox: VecDeque<(Message, Vec<OwnedFd>)>,
     /// The other end is closed.
@@ -118,6 +123,11 @@ impl Server {
                     self.answer(number, Answer::Failed(failure));
                 }
             }
+            Request::Exec { id, exec, process } => {
+                if let Err(failure) = self.exec(number, id, exec, &process) {
+                    self.answer(number, Answer::Failed(failure));
+                }
+            }
             Request::Remove { id } => match self.containers.entry(id) {
                 Entry::Vacant(_) => self.answer(number, Answer::Removed),
                 Entry::Occupied(mut entry) => {
@@ -125,17 +135,14 @@ impl Server {
                     container.removers.push(number);
                     match container.end {
                         Some(_) => container.doomed = Some(Instant::now()),
-                        None => container.kill(),
+                        None => container.process.kill(),
                     }
                 }
             },
             Request::Usage { id } => {
                 let answer = match self.containers.get(&id) {
                     Some(container) => Answer::Usage(container.usage()),
-                    None => Answer::Failed(of_kind(
-                        FailureKind::NoSuchContainer,
-                        format!("there is no container {id}"),
-                    )),
+                    None => Answer::Failed(no_such(id)),
                 };
                 self.answer(number, answer);
             }
@@ -150,28 +157,13 @@ impl Server {
         }
     }
 
-    fn create(
-        &mut self,
-        number: u64,
-        id: ContainerId,
-        spec: Box<scientist_pool_protocol::Spec>,
-    ) -> Result<()> {
+    fn create(&mut self, number: u64, id: ContainerId, spec: Box<Spec>) -> Result<()> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        if id > HIGHEST_ID || self.containers.contains_key(&id) {
-            return Err(invalid(format!("the id {id} is in use, or too high")));
-        }
+        self.check_new(id)?;
         let container = Container::begin(&mut self.workshop, id, number, spec)?;
-        let incoming = epoll::EventFlags::IN;
-        let data = epoll::EventData::new_u64;
-        let watched = epoll::add(&self.epoll, &container.pidfd, data(id << 1), incoming)
-            .and_then(|()| match &container.start {
-                Some(start) => epoll::add(&self.epoll, start.report(), data(id << 1 | 1), incoming),
-                None => Ok(()),
-            })
-            .during("watch the new process");
-        if let Err(failure) = watched {
+        if let Err(failure) = self.watch(id, &container.process) {
             container.abort(&mut self.workshop);
             return Err(failure);
         }
@@ -179,47 +171,95 @@ impl Server {
         Ok(())
     }
 
-    /// A new process tells something, or executes its program.
-    fn hear(&mut self, id: ContainerId) {
-        let Some(container) = self.containers.get_mut(&id) else { return };
-        let Some(start) = &mut container.start else { return };
-        let Some(outcome) = start.outcome() else { return };
-        let Some(start) = container.start.take() else { return };
-        match outcome {
-            Ok(()) => {
-                let created = Created { unkept: start.unkept };
-                let mut descriptors = Vec::from(start.stdio);
-                match container.pidfd.try_clone() {
-                    Ok(pidfd) => {
-                        descriptors.push(pidfd);
-                        let answer = Answer::Created(created);
-                        self.say(Message::Answer { number: start.number, answer }, descriptors);
-                        return;
-                    }
-                    Err(error) => {
-                        let failed = Err::<(), _>(error).during("copy a descriptor");
-                        container.failed = failed.err().map(|failure| (start.number, failure));
-                    }
-                }
-            }
-            Err(failure) => container.failed = Some((start.number, failure)),
+    fn exec(
+        &mut self,
+        number: u64,
+        id: ContainerId,
+        exec: ExecId,
+        command: &Command,
+    ) -> Result<()> {
+        self.check_new(exec)?;
+        let container = self.containers.get(&id).ok_or_else(|| no_such(id))?;
+        if !container.is_running() {
+            return Err(of_kind(FailureKind::Gone, format!("the container {id} does not run")));
         }
-        container.kill();
+        let begun = Exec::begin(&self.workshop, id, container, number, command)?;
+        if let Err(failure) = self.watch(exec, &begun.process) {
+            begun.process.kill();
+            let _ = begun.process.reap();
+            return Err(failure);
+        }
+        self.execs.insert(exec, begun);
+        Ok(())
     }
 
-    fn process_ended(&mut self, id: ContainerId) {
+    fn check_new(&self, id: u64) -> Result<()> {
+        let known = self.containers.contains_key(&id) || self.execs.contains_key(&id);
+        if id > HIGHEST_ID || known {
+            return Err(invalid(format!("the id {id} is in use, or too high")));
+        }
+        Ok(())
+    }
+
+    fn watch(&self, id: u64, process: &Process) -> Result<()> {
+        let add = |descriptor, about| {
+            let data = epoll::EventData::new_u64(about);
+            epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::IN)
+        };
+        add(process.pidfd.as_fd(), id << 1)
+            .and_then(|()| process.report().map_or(Ok(()), |report| add(report, id << 1 | 1)))
+            .during("watch the new process")
+    }
+
+    /// A new process tells something, or executes its program.
+    fn hear(&mut self, id: u64) {
+        if let Some(container) = self.containers.get_mut(&id) {
+            let Some(Start { call, stdio, .. }) = container.process.arrived() else { return };
+            match container.process.pidfd.try_clone().during("copy a descriptor") {
+                Ok(pidfd) => {
+                    let unkept = std::mem::take(&mut container.unkept);
+                    let answer = Answer::Created(Created { unkept });
+                    let descriptors = stdio.into_iter().chain([pidfd]).collect();
+                    self.say(Message::Answer { number: call, answer }, descriptors);
+                }
+                Err(failure) => container.process.fail(call, failure),
+            }
+        } else if let Some(exec) = self.execs.get_mut(&id) {
+            let Some(Start { call, stdio, .. }) = exec.process.arrived() else { return };
+            let message = Message::Answer { number: call, answer: Answer::Started };
+            self.say(message, Vec::from(stdio));
+        }
+    }
+
+    fn process_ended(&mut self, id: u64) {
         // What it told comes first, whichever of the two was noticed first.
         self.hear(id);
-        let Some(container) = self.containers.get_mut(&id) else { return };
-        if container.end.is_some() || container.reap().is_err() {
-            return;
-        }
-        let _ = epoll::delete(&self.epoll, &container.pidfd);
-        if container.failed.is_some() || !container.removers.is_empty() {
-            container.doomed = Some(Instant::now());
-        }
-        if let (None, Some(end)) = (&container.failed, container.end) {
-            self.say(Message::Ended { id, end }, Vec::new());
+        if let Some(container) = self.containers.get_mut(&id) {
+            if container.end.is_some() {
+                return;
+            }
+            // The kernel has process 1 end last: nothing of its pid namespace runs by then.
+            let Ok(end) = container.end_of(&container.process) else { return };
+            container.end = Some(end);
+            let _ = epoll::delete(&self.epoll, &container.process.pidfd);
+            let failed = container.process.failed.is_some();
+            if failed || !container.removers.is_empty() {
+                container.doomed = Some(Instant::now());
+            }
+            if !failed {
+                self.say(Message::Ended { id, end }, Vec::new());
+            }
+        } else if let Some(exec) = self.execs.remove(&id) {
+            let _ = epoll::delete(&self.epoll, &exec.process.pidfd);
+            let Some(container) = self.containers.get(&exec.container) else { return };
+            let Ok(end) = container.end_of(&exec.process) else { return };
+            match exec.process.failed {
+                Some((number, failure)) => self.answer(number, Answer::Failed(failure)),
+                None => {
+                    let message = Message::ExecEnded { id: exec.container, exec: id, end };
+                    self.say(message, Vec::new());
+                }
+            }
         }
     }
 
@@ -235,7 +275,8 @@ impl Server {
                 cleared => cleared.during("remove the cgroup"),
             };
             let Some(container) = self.containers.remove(&id) else { continue };
-            let Container { pidfd, mapping, failed, removers, .. } = container;
+            let Container { process: Process { pidfd, failed, .. }, mapping, removers, .. } =
+                container;
             // Nothing of it is left when that is said.
             drop(pidfd);
             self.workshop.give_ids_back(mapping);
@@ -278,6 +319,10 @@ impl Server {
             }
         }
     }
+}
+
+fn no_such(id: ContainerId) -> Failure {
+    of_kind(FailureKind::NoSuchContainer, format!("there is no container {id}"))
 }
 
 /// The other end has not taken the descriptors yet that were sent before.

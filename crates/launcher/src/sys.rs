@@ -3,7 +3,7 @@
 use std::{
     ffi::{CStr, CString},
     os::{
-        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         raw::{c_char, c_int, c_long},
     },
     ptr,
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{
     io::{Errno, Result},
-    process::Pid,
+    process::{getpid, pidfd_open, Pid, PidfdFlags},
 };
 
 /// Which of the two processes this is.
@@ -57,6 +57,27 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned>
             Ok(Cloned::Parent { pid, pidfd })
         }
     }
+}
+
+/// Forks into the pid namespace of another process and, on version 2, into a cgroup.
+pub fn clone_beside(process: BorrowedFd<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
+    let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+    // It counts for children alone.
+    setns(process, new::PID)?;
+    let cloned = clone3(0, cgroup);
+    if !matches!(cloned, Ok(Cloned::Child)) && setns(own.as_fd(), new::PID).is_err() {
+        // All further containers would be born in this one's.
+        exit(1);
+    }
+    cloned
+}
+
+/// Moves this process into namespaces of another.
+pub fn setns(process: BorrowedFd<'_>, namespaces: u64) -> Result<()> {
+    let flags = c_int::try_from(namespaces).map_err(|_| Errno::INVAL)?;
+    // SAFETY: as for `unshare`.
+    check(unsafe { libc::setns(process.as_raw_fd(), flags) }.into())?;
+    Ok(())
 }
 
 /// Moves this process into new namespaces.

@@ -4,19 +4,11 @@
 mod support;
 
 use scientist_pool_protocol::{Answer, Exit, Fence, Message, Request, Spec, User};
-use support::{everybody, spec, Launcher, SpecExt, Who};
+use support::{everybody, filtered, spec, Launcher, SpecExt, Who};
 
 /// What a script prints for each of them.
 fn of_everybody(spec: &Spec, script: &str) -> Vec<(Who, String)> {
     everybody().into_iter().map(|who| (who, Launcher::start(who).python(spec, script))).collect()
-}
-
-/// The profile containers get, compiled.
-fn filtered(capabilities: &[&str]) -> Spec {
-    let profile = include_str!("../../../docs/seccomp.json");
-    let mut spec = spec();
-    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, capabilities).unwrap();
-    spec
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn too_much_memory_ends_a_process_and_is_told() {
     for mut launcher in able() {
         let said = launcher.run(&spec.clone().python("x = b'x' * (256 << 20)"));
         assert_eq!(said.end.exit, Exit::Signal(9));
-        assert!(said.end.oom);
+        assert_eq!(said.end.oom_kills, 1);
     }
 }
 
@@ -65,7 +65,7 @@ fn files_in_memory_count_as_memory() {
     let script = "open('/tmp/x', 'wb').write(bytes(60 << 20))";
     for mut launcher in able() {
         let said = launcher.run(&Spec { rlimits: Vec::new(), ..spec.clone() }.python(script));
-        assert_eq!((said.end.exit, said.end.oom), (Exit::Signal(9), true));
+        assert_eq!((said.end.exit, said.end.oom_kills), (Exit::Signal(9), 1));
     }
 }
 
@@ -75,7 +75,7 @@ fn a_kill_is_not_taken_for_one_for_memory() {
         let running = launcher.create(&spec().argv(&["cat"])).unwrap();
         rustix::process::pidfd_send_signal(&running.pidfd, rustix::process::Signal::KILL).unwrap();
         let end = launcher.end_of(running.id);
-        assert_eq!((end.exit, end.oom), (Exit::Signal(9), false));
+        assert_eq!((end.exit, end.oom_kills), (Exit::Signal(9), 0));
     }
 }
 

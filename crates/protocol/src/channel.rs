@@ -1,24 +1,38 @@
 //! Messages over a socket, with descriptors.
 
 use std::{
-    fmt, io,
-    io::{IoSlice, IoSliceMut},
+    fmt,
+    fs::File,
+    io,
+    io::{IoSlice, IoSliceMut, Read, Seek, Write},
     marker::PhantomData,
     mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
-use rustix::net::{
-    recvmsg, sendmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage,
-    RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType,
+use rustix::{
+    fs::{memfd_create, MemfdFlags},
+    net::{
+        recvmsg, sendmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage,
+        RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+        SocketType,
+    },
 };
 use serde::{de::DeserializeOwned, Serialize};
 
-/// Bytes. Well below what a socket takes by default (`net.core.wmem_default`, 208 KiB).
-pub const MAX_MESSAGE: usize = 128 * 1024;
+/// The longest message; bytes. Beyond what the kernel takes for a command line.
+pub const MAX_MESSAGE: usize = 64 << 20;
+/// Bytes that go through the socket themselves. Well below what it takes by default
+/// (`net.core.wmem_default`, 208 KiB). What is longer goes as a file in memory.
+const MAX_PACKET: usize = 128 * 1024;
 /// The most descriptors in one message.
 const MAX_DESCRIPTORS: usize = 4;
+/// Of a packet: the rest is the message.
+const WHOLE: u8 = 0;
+/// Of a packet: its last descriptor holds the message.
+const APART: u8 = 1;
+
+type Space = [MaybeUninit<u8>; rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS + 1))];
 
 /// One end of the socket: sends `S`, receives `R`.
 pub struct Channel<S, R> {
@@ -53,7 +67,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// The end that was inherited or made by [`Channel::pair`].
     #[must_use]
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, buffer: vec![0; MAX_MESSAGE], types: PhantomData }
+        Self { socket, buffer: vec![0; MAX_PACKET + 1], types: PhantomData }
     }
 
     /// Sends one message. It is sent whole or not at all.
@@ -66,13 +80,21 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         if bytes.len() > MAX_MESSAGE {
             return Err(ChannelError::TooLong(bytes.len()));
         }
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors))
-        {
+        if descriptors.len() > MAX_DESCRIPTORS {
             return Err(ChannelError::Malformed(format!("{} descriptors", descriptors.len())));
         }
-        sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)
+        let apart = (bytes.len() > MAX_PACKET).then(|| file_of(&bytes)).transpose();
+        let apart = apart.map_err(ChannelError::Io)?;
+        let descriptors: Vec<_> =
+            descriptors.iter().copied().chain(apart.as_ref().map(AsFd::as_fd)).collect();
+        let mut space: Space = [MaybeUninit::uninit(); size_of::<Space>()];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        let (kind, bytes) = if apart.is_some() { (APART, &[][..]) } else { (WHOLE, &*bytes) };
+        let packet = [IoSlice::new(std::slice::from_ref(&kind)), IoSlice::new(bytes)];
+        sendmsg(&self.socket, &packet, &mut ancillary, SendFlags::NOSIGNAL)
             .map_err(|errno| ChannelError::Io(errno.into()))?;
         Ok(())
     }
@@ -82,12 +104,12 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// # Errors
     /// See [`ChannelError`].
     pub fn receive(&mut self) -> Result<Option<(R, Vec<OwnedFd>)>, ChannelError> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut space: Space = [MaybeUninit::uninit(); size_of::<Space>()];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut self.buffer)];
         let got = recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
             .map_err(|errno| ChannelError::Io(errno.into()))?;
-        let descriptors = ancillary
+        let mut descriptors: Vec<OwnedFd> = ancillary
             .drain()
             .filter_map(|message| match message {
                 RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
@@ -101,10 +123,35 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(ChannelError::Malformed("a message was cut off".to_owned()));
         }
-        let message = postcard::from_bytes(&self.buffer[..got.bytes])
+        let apart;
+        let bytes = match (&self.buffer[..got.bytes], self.buffer[0]) {
+            ([_, bytes @ ..], WHOLE) => bytes,
+            ([_], APART) => {
+                let file = descriptors.pop();
+                let file = file.ok_or_else(|| ChannelError::Malformed("no message".to_owned()))?;
+                apart = bytes_of(file).map_err(ChannelError::Io)?;
+                &apart
+            }
+            _ => return Err(ChannelError::Malformed("neither whole nor apart".to_owned())),
+        };
+        let message = postcard::from_bytes(bytes)
             .map_err(|error| ChannelError::Malformed(error.to_string()))?;
         Ok(Some((message, descriptors)))
     }
+}
+
+/// A file in memory, at its beginning.
+fn file_of(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create("message", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+fn bytes_of(file: OwnedFd) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::from(file).take(MAX_MESSAGE as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl<S, R> AsRawFd for Channel<S, R> {
@@ -184,18 +231,25 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_message_arrives() {
+    fn messages_of_any_length_up_to_the_longest_arrive_with_their_descriptors() {
         let (near, mut far) = pair();
-        let message = "x".repeat(MAX_MESSAGE - 3);
-        near.send(&message, &[]).unwrap();
-        assert_eq!(far.receive().unwrap().unwrap().0, message);
+        // The length itself takes three bytes, or four.
+        for length in [0, MAX_PACKET - 3, MAX_PACKET - 2, MAX_MESSAGE - 4] {
+            let message = "x".repeat(length);
+            near.send(&message, &[far.as_fd(); MAX_DESCRIPTORS]).unwrap();
+            let (received, descriptors) = far.receive().unwrap().unwrap();
+            assert!(received == message, "{length}");
+            assert_eq!(descriptors.len(), MAX_DESCRIPTORS, "{length}");
+        }
     }
 
     #[test]
     fn bytes_of_another_protocol_are_an_error() {
         let (near, far) = End::pair().unwrap();
         let mut near: End = near;
-        rustix::net::send(&far, b"\xff\xff\xff", SendFlags::empty()).unwrap();
-        assert!(matches!(near.receive().unwrap_err(), ChannelError::Malformed(_)));
+        for bytes in [&b"\xff\xff\xff"[..], &[WHOLE, 0xff, 0xff], &[APART], &[WHOLE]] {
+            rustix::net::send(&far, bytes, SendFlags::empty()).unwrap();
+            assert!(matches!(near.receive().unwrap_err(), ChannelError::Malformed(_)));
+        }
     }
 }

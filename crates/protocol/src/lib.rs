@@ -11,9 +11,12 @@
 //!        <──────────────────────  Hello { version, fault }
 //!   Call 1: Create { id: 7 } ──>
 //!        <──────────────────────  Answer 1: Created        + stdin, stdout, stderr, pidfd
+//!   Call 2: Exec { id: 7, exec: 8 } ──>
+//!        <──────────────────────  Answer 2: Started        + stdin, stdout, stderr
+//!        <──────────────────────  ExecEnded { exec: 8, end }
 //!        <──────────────────────  Ended { id: 7, end }     process 1 has ended, and all others with it
-//!   Call 2: Remove { id: 7 } ──>
-//!        <──────────────────────  Answer 2: Removed        nothing of it is left
+//!   Call 3: Remove { id: 7 } ──>
+//!        <──────────────────────  Answer 3: Removed        nothing of it is left
 //! ```
 //!
 //! A container that has ended keeps its id, and its cgroup, until it is removed. Both sides are of one
@@ -28,7 +31,8 @@ mod spec;
 
 pub use channel::{Channel, ChannelError, MAX_MESSAGE};
 pub use message::{
-    Answer, Call, ContainerId, Created, End, Exit, Failure, FailureKind, Message, Request, Usage,
+    Answer, Call, ContainerId, Created, End, ExecId, Exit, Failure, FailureKind, Message, Request,
+    Usage,
 };
 pub use report::{Absence, CgroupVersion, Fence, Limit, Report};
 pub use spec::{
@@ -36,4 +40,4 @@ pub use spec::{
 };
 
 /// Of the protocol. A launcher of another version is not spoken to.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

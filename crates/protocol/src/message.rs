@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limit, Report, Spec};
+use crate::{Limit, Process, Report, Spec};
 
 /// Chosen by the pool; never used twice with one launcher.
 pub type ContainerId = u64;
+
+/// Of a command beside process 1. From the same numbers as [`ContainerId`].
+pub type ExecId = u64;
 
 /// A call, and the number its answer will bear.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +23,10 @@ pub struct Call {
 pub enum Request {
     /// Makes a container. Answered with [`Answer::Created`] when its program has been started.
     Create { id: ContainerId, spec: Box<Spec> },
+    /// Runs a command beside process 1, within all that is around that. Answered with [`Answer::Started`]
+    /// when nothing is left to do but to execute the program. If that can't be done, it is told as a shell
+    /// tells it: by a sentence on stderr, and exit code 127 (there is none) or 126.
+    Exec { id: ContainerId, exec: ExecId, process: Box<Process> },
     /// Kills a container if it runs, and removes it. Answered with [`Answer::Removed`] when no process,
     /// mount or cgroup of it is left. One that is not there is a success.
     Remove { id: ContainerId },
@@ -51,6 +58,12 @@ pub enum Message {
         id: ContainerId,
         end: End,
     },
+    /// A command beside process 1 has ended. Told before the end of its container.
+    ExecEnded {
+        id: ContainerId,
+        exec: ExecId,
+        end: End,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +71,8 @@ pub enum Answer {
     /// Comes with four descriptors: the writing end of stdin, the reading ends of stdout and stderr, and a
     /// pidfd of process 1.
     Created(Created),
+    /// Comes with three descriptors: the writing end of stdin, the reading ends of stdout and stderr.
+    Started,
     Removed,
     Usage(Usage),
     /// In no order.
@@ -72,15 +87,16 @@ pub struct Created {
     pub unkept: Vec<Limit>,
 }
 
-/// How a container ended.
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     pub exit: Exit,
-    /// The kernel killed a process of it for its memory limit. Always false without a memory cgroup.
-    pub oom: bool,
+    /// How many processes of its container the kernel had killed by then for the memory limit. Always 0
+    /// without a memory cgroup.
+    pub oom_kills: u64,
 }
 
-/// How process 1 ended.
+/// With what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// With this exit code.
@@ -124,7 +140,7 @@ pub enum FailureKind {
     Exhausted,
     /// The kernel, or a security module or a container around us, does not let us.
     Denied,
-    /// The container was removed, or died, before its program was started.
+    /// The container was removed, or died, before the program was started.
     Gone,
     /// Anything else the kernel refused.
     Other,

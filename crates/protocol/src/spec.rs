@@ -51,7 +51,7 @@ pub struct Tmpfs {
     pub options: String,
 }
 
-/// Process 1.
+/// A process, and what it begins with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Process {
     pub program: Program,
@@ -63,7 +63,7 @@ pub struct Process {
     pub cwd: String,
 }
 
-/// Where the program of process 1 is.
+/// Where the program is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Program {
     /// In the container: `argv[0]`, looked up in the container's `PATH` unless it has a slash.
@@ -79,7 +79,7 @@ pub struct User {
     pub gid: u32,
 }
 
-/// What process 1 and its children may do.
+/// What the processes of a container may do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Privileges {
     /// Numbers of the capabilities (`linux/capability.h`) that stay in the bounding set; only user 0 gets

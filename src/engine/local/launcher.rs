@@ -14,7 +14,8 @@ use std::{
 };
 
 use scientist_pool_protocol::{
-    Answer, Call, Channel, ChannelError, ContainerId, Failure, Message, Request, VERSION,
+    Answer, Call, Channel, ChannelError, ContainerId, ExecId, Exit, Failure, Message, Request,
+    VERSION,
 };
 use tokio::{
     io::{unix::AsyncFd, Interest},
@@ -112,7 +113,8 @@ pub(super) struct Link {
     socket: Socket,
     state: Arc<Mutex<State>>,
     calls: AtomicU64,
-    containers: AtomicU64,
+    /// Of containers and of their commands.
+    ids: AtomicU64,
 }
 
 #[derive(Default)]
@@ -120,7 +122,25 @@ struct State {
     /// It has ended; nothing will be answered any more.
     over: bool,
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
-    told: HashMap<ContainerId, watch::Sender<Told>>,
+    known: HashMap<ContainerId, Known>,
+}
+
+/// What is known of a container, for as long as somebody wants to hear of it.
+#[derive(Default)]
+struct Known {
+    told: watch::Sender<Told>,
+    /// Its commands; `None`: it has not ended.
+    execs: HashMap<ExecId, Option<Exit>>,
+}
+
+impl Known {
+    fn tell(&self, dead: bool, oom_kills: u64) {
+        let oom_kills = u32::try_from(oom_kills).unwrap_or(u32::MAX);
+        self.told.send_modify(|told| {
+            told.dead |= dead;
+            told.oom_kills = told.oom_kills.max(oom_kills);
+        });
+    }
 }
 
 impl Link {
@@ -158,8 +178,8 @@ impl Link {
             }
             Ok(Ok(Ok(_))) => {
                 let name = format!("{:016x}", rand::random::<u64>());
-                let (calls, containers) = (AtomicU64::new(0), AtomicU64::new(0));
-                Ok(Arc::new(Self { name, socket, state, calls, containers }))
+                let (calls, ids) = (AtomicU64::new(0), AtomicU64::new(0));
+                Ok(Arc::new(Self { name, socket, state, calls, ids }))
             }
             Ok(Ok(Err(said))) => Err(unavailable("ended", &said)),
             Ok(Err(_)) => Err(unavailable("ended", &"without a word")),
@@ -173,10 +193,27 @@ impl Link {
 
     /// An id that no container of this launcher has had; and what is told of that container.
     pub(super) fn next(&self) -> (ContainerId, watch::Receiver<Told>) {
-        let id = self.containers.fetch_add(1, Ordering::Relaxed);
-        let (sender, told) = watch::channel(Told::default());
-        lock(&self.state).told.insert(id, sender);
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let known = Known::default();
+        let told = known.told.subscribe();
+        lock(&self.state).known.insert(id, known);
         (id, told)
+    }
+
+    /// An id for a command in a container; `None`: nobody wants to hear of that container any more.
+    pub(super) fn next_exec(&self, container: ContainerId) -> Option<ExecId> {
+        let mut state = lock(&self.state);
+        let known = state.known.get_mut(&container)?;
+        let exec = self.ids.fetch_add(1, Ordering::Relaxed);
+        known.execs.insert(exec, None);
+        Some(exec)
+    }
+
+    /// How a command stands, by its full id; `None`: nothing is known of it.
+    pub(super) fn exec(&self, full: &str) -> Option<Option<Exit>> {
+        let (container, exec) = full.rsplit_once('-')?;
+        let container = self.own(container)?;
+        lock(&self.state).known.get(&container)?.execs.get(&exec.parse().ok()?).copied()
     }
 
     /// The id as the rest knows it.
@@ -192,7 +229,7 @@ impl Link {
 
     /// Nobody wants to hear of the container any more.
     pub(super) fn forget(&self, id: ContainerId) {
-        lock(&self.state).told.remove(&id);
+        lock(&self.state).known.remove(&id);
     }
 
     async fn ask(&self, request: Request) -> Result<Reply> {
@@ -266,11 +303,14 @@ async fn listen(
                 }
             }
             Message::Ended { id, end } => {
-                if let Some(told) = lock(&state).told.get(&id) {
-                    told.send_modify(|told| {
-                        told.dead = true;
-                        told.oom_kills += u32::from(end.oom);
-                    });
+                if let Some(known) = lock(&state).known.get(&id) {
+                    known.tell(true, end.oom_kills);
+                }
+            }
+            Message::ExecEnded { id, exec, end } => {
+                if let Some(known) = lock(&state).known.get_mut(&id) {
+                    known.tell(false, end.oom_kills);
+                    known.execs.insert(exec, Some(end.exit));
                 }
             }
         }
@@ -280,8 +320,8 @@ async fn listen(
         state.over = true;
         state.waiting.clear();
         // With the launcher all its containers have ended.
-        for told in state.told.values() {
-            told.send_modify(|told| told.dead = true);
+        for known in state.known.values() {
+            known.tell(true, 0);
         }
     }
     drop(socket);

@@ -1,7 +1,7 @@
 //! This machine's own kernel, without a daemon.
 //!
 //! - `launcher`: the process that makes the containers, and the socket to it.
-//! - [`pipes`]: a container's output.
+//! - [`pipes`]: the streams of a process in a container.
 //! - `image`, `spec`: what a container is made of, and made as.
 
 mod image;
@@ -12,6 +12,8 @@ mod spec;
 use std::{
     collections::HashMap,
     fmt::Display,
+    io,
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
@@ -19,14 +21,14 @@ use std::{
 
 use async_trait::async_trait;
 use scientist_pool_protocol::{
-    Answer, CgroupVersion, Failure, FailureKind, Fence, Limit, Report, Request,
+    Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Report, Request,
 };
-use tokio::{net::unix::pipe::Sender, sync::watch};
+use tokio::sync::watch;
 
 use self::{
     image::Image,
     launcher::{Launcher, Link},
-    pipes::Pipes,
+    pipes::{Pipes, Stdin},
     spec::Kind,
 };
 use super::{
@@ -214,32 +216,54 @@ impl Engine for Local {
             (Answer::Failed(failure), _) => return Err(create_error(failure)),
             (other, _) => return Err(CreateError::Other(unexpected(&other))),
         };
-        let lost = |error: &dyn Display| {
-            let message = format!("create container: its streams can't be used: {error}");
+        let (stdin, output) = streams(descriptors).map_err(|why| {
+            let message = format!("create container: its streams can't be used: {why}");
             CreateError::Other(Error::new(Code::EngineError, message).container(&full))
-        };
-        let Ok([stdin, stdout, stderr, _pidfd]) = <[_; 4]>::try_from(descriptors) else {
-            return Err(lost(&"they did not come"));
-        };
-        let stdin = Sender::from_owned_fd(stdin).map_err(|error| lost(&error))?;
-        let output = Pipes::new(stdout, stderr).map_err(|error| lost(&error))?;
+        })?;
         let vitals = Vitals::new(told, entered.keep());
         Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
     }
 
-    async fn exec(&self, id: &str, _: ExecSpec) -> Result<ExecStream> {
-        let message =
-            "the engine 'local' runs commands through the supervisor alone, which needs an \
-                       image with python3";
-        Err(Error::new(Code::EngineError, message).container(id))
+    async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream> {
+        let lost = || lost().container(id);
+        let link = self.launcher.running().await.ok_or_else(lost)?;
+        let own = link.own(id).ok_or_else(lost)?;
+        let exec = link.next_exec(own).ok_or_else(lost)?;
+        let process = self.kind.beside(spec);
+        let request = Request::Exec { id: own, exec, process };
+        let descriptors = match self.launcher.ask(&link, request).await {
+            Ok((Answer::Started, descriptors)) => descriptors,
+            Ok((Answer::Failed(failure), _)) => {
+                return Err(match error_of("exec", failure) {
+                    error if error.code == Code::ContainerLost => error,
+                    // Nothing was begun, so the container is as it was.
+                    error => error.refused(),
+                }
+                .container(id));
+            }
+            Ok((other, _)) => return Err(unexpected(&other).container(id)),
+            Err(_) if link.is_over() => return Err(lost()),
+            Err(error) => return Err(error.container(id)),
+        };
+        let (stdin, output) = streams(descriptors).map_err(|why| {
+            let message = format!("exec: its streams can't be used: {why}");
+            Error::new(Code::EngineError, message).container(id)
+        })?;
+        let exec_id = format!("{id}-{exec}");
+        Ok(ExecStream { exec_id, stdin: Box::new(stdin), output: Box::new(output) })
     }
 
-    async fn exec_status(&self, _: &str) -> Result<ExecStatus> {
-        Err(Error::new(Code::EngineError, "the engine 'local' has no such exec"))
+    async fn exec_status(&self, exec_id: &str) -> Result<ExecStatus> {
+        let link = self.launcher.running().await.ok_or_else(lost)?;
+        Ok(match link.exec(exec_id).ok_or_else(lost)? {
+            None => ExecStatus::Running,
+            Some(Exit::Code(code)) => ExecStatus::Exited(code.into()),
+            Some(Exit::Signal(signal)) => ExecStatus::Exited(i64::from(signal) + 128),
+        })
     }
 
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
-        let lost = || Error::new(Code::ContainerLost, "the container has ended").container(id);
+        let lost = || lost().container(id);
         let link = self.launcher.running().await.ok_or_else(lost)?;
         let own = link.own(id).ok_or_else(lost)?;
         let usage = match self.launcher.ask(&link, Request::Usage { id: own }).await? {
@@ -277,6 +301,21 @@ impl Engine for Local {
         // What is given up on ends with the launcher.
         let _ = tokio::time::timeout(SETTLE, self.background.settle()).await;
     }
+}
+
+/// Those of a process, which come first among what came with it.
+fn streams(descriptors: Vec<OwnedFd>) -> io::Result<(Stdin, Pipes)> {
+    let mut descriptors = descriptors.into_iter();
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (descriptors.next(), descriptors.next(), descriptors.next())
+    else {
+        return Err(io::Error::other("they did not come"));
+    };
+    Ok((Stdin::new(stdin)?, Pipes::new(stdout, stderr)?))
+}
+
+fn lost() -> Error {
+    Error::new(Code::ContainerLost, "the container has ended")
 }
 
 fn unexpected(answer: &Answer) -> Error {

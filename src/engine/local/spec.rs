@@ -1,5 +1,7 @@
 //! A pool's containers, in the launcher's words.
 
+use std::collections::HashSet;
+
 use scientist_pool_protocol::{
     Cpu, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
 };
@@ -8,7 +10,7 @@ use scientist_pool_seccomp::{compile, Filter};
 use super::image::Image;
 use crate::{
     config::{ContainerConfig, Seccomp},
-    engine::{seccomp, Init},
+    engine::{seccomp, ExecSpec, Init},
     error::{Code, Error, Result},
 };
 
@@ -93,6 +95,21 @@ impl Kind {
         let mut spec = Box::new(self.spec.clone());
         spec.process.argv = init.argv;
         spec
+    }
+
+    /// A command beside process 1: what it does not say is as there.
+    pub(super) fn beside(&self, exec: ExecSpec) -> Box<Process> {
+        let first = &self.spec.process;
+        let named = |variable: &str| variable.split_once('=').map(|(name, _)| format!("{name}="));
+        let said: HashSet<_> = exec.env.iter().filter_map(|variable| named(variable)).collect();
+        let rest = first.env.iter();
+        let rest = rest.filter(|variable| named(variable).is_none_or(|name| !said.contains(&name)));
+        Box::new(Process {
+            program: Program::Inside,
+            argv: exec.argv,
+            env: rest.cloned().chain(exec.env.iter().cloned()).collect(),
+            cwd: exec.cwd.unwrap_or_else(|| first.cwd.clone()),
+        })
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -89,18 +89,12 @@ impl Cgroups {
         .collect()
     }
 
-    /// A group for a container, with its limits, and the way into it.
-    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<(Group, Ticket)> {
+    /// A group for a container, with its limits.
+    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<Group> {
         match self {
-            Self::V1(groups) => {
-                let (group, files) = groups.make(id, limits)?;
-                Ok((Group::V1(group), Ticket { files, group: None }))
-            }
-            Self::V2(groups) => {
-                let (group, folder) = groups.make(id, limits)?;
-                Ok((Group::V2(group), Ticket { files: Vec::new(), group: Some(folder) }))
-            }
-            Self::None => Ok((Group::None, Ticket { files: Vec::new(), group: None })),
+            Self::V1(groups) => groups.make(id, limits).map(Group::V1),
+            Self::V2(groups) => groups.make(id, limits).map(Group::V2),
+            Self::None => Ok(Group::None),
         }
     }
 }
@@ -113,6 +107,17 @@ pub enum Group {
 }
 
 impl Group {
+    /// The way into it.
+    pub fn ticket(&self) -> Result<Ticket> {
+        let (mut files, mut folder) = (Vec::new(), None);
+        match self {
+            Self::V1(group) => files = group.open()?,
+            Self::V2(group) => folder = Some(group.open()?),
+            Self::None => {}
+        }
+        Ok(Ticket { files, group: folder })
+    }
+
     pub fn usage(&self) -> Usage {
         match self {
             Self::V1(group) => group.usage(),

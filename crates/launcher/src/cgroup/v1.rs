@@ -93,7 +93,7 @@ impl Groups {
         }
     }
 
-    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<(Group, Vec<fs::File>)> {
+    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<Group> {
         // What fails half-way is removed: its folders are all there by then, or were never made.
         let group = Group {
             folders: self
@@ -108,18 +108,8 @@ impl Groups {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             made => made.during(format!("make the cgroup {}", folder.display())),
         });
-        let files = made.and_then(|()| self.limit(id, limits)).and_then(|()| {
-            let open = |folder: &PathBuf| {
-                let path = folder.join("cgroup.procs");
-                fs::OpenOptions::new()
-                    .write(true)
-                    .open(&path)
-                    .during(format!("open {}", path.display()))
-            };
-            group.folders.iter().map(open).collect()
-        });
-        match files {
-            Ok(files) => Ok((group, files)),
+        match made.and_then(|()| self.limit(id, limits)) {
+            Ok(()) => Ok(group),
             Err(failure) => {
                 let _ = group.remove();
                 Err(failure)
@@ -173,6 +163,18 @@ pub struct Group {
 }
 
 impl Group {
+    /// The files that a process writes itself into.
+    pub fn open(&self) -> Result<Vec<fs::File>> {
+        let open = |folder: &PathBuf| {
+            let path = folder.join("cgroup.procs");
+            fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .during(format!("open {}", path.display()))
+        };
+        self.folders.iter().map(open).collect()
+    }
+
     pub fn usage(&self) -> Usage {
         let read = |folder: &Option<PathBuf>, file| {
             folder.as_ref().and_then(|folder| fs::read_to_string(folder.join(file)).ok())

@@ -55,18 +55,14 @@ impl Groups {
         self.kept.contains(&limit)
     }
 
-    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<(Group, OwnedFd)> {
+    pub fn make(&self, id: ContainerId, limits: &Limits) -> Result<Group> {
         let group = Group { folder: self.place.folder().join(id.to_string()) };
         let made = match fs::create_dir(&group.folder) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             made => made.during(format!("make the cgroup {}", group.folder.display())),
         };
-        let folder = made.and_then(|()| self.limit(&group, limits)).and_then(|()| {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            open(&group.folder, flags, Mode::empty()).at("open", &group.folder)
-        });
-        match folder {
-            Ok(folder) => Ok((group, folder)),
+        match made.and_then(|()| self.limit(&group, limits)) {
+            Ok(()) => Ok(group),
             Err(failure) => {
                 let _ = group.remove();
                 Err(failure)
@@ -135,6 +131,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// The folder that a process is cloned into.
+    pub fn open(&self) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        open(&self.folder, flags, Mode::empty()).at("open", &self.folder)
+    }
+
     pub fn usage(&self) -> Usage {
         let read = |file, key| {
             let text = fs::read_to_string(self.folder.join(file)).ok()?;

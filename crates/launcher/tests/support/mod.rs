@@ -12,8 +12,8 @@ use std::{
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use scientist_pool_protocol::{
-    Answer, Bind, Call, Channel, ContainerId, Created, End, Exit, Failure, Layers, Limits, Message,
-    Privileges, Process, Program, Request, Rlimit, Spec, Tmpfs, User,
+    Answer, Bind, Call, Channel, ContainerId, Created, End, ExecId, Exit, Failure, Layers, Limits,
+    Message, Privileges, Process, Program, Request, Rlimit, Spec, Tmpfs, User,
 };
 
 /// Nothing here takes that long; a test that waits for longer has failed.
@@ -56,7 +56,15 @@ pub struct Running {
     pub pidfd: OwnedFd,
 }
 
-/// What a container said until its end.
+/// A command beside process 1.
+pub struct Beside {
+    pub id: ExecId,
+    pub stdin: Option<File>,
+    pub stdout: File,
+    pub stderr: File,
+}
+
+/// What a process said until its end.
 #[derive(Debug)]
 pub struct Said {
     pub stdout: String,
@@ -73,7 +81,7 @@ impl Launcher {
             command.uid(NOBODY).gid(NOBODY).current_dir("/");
         }
         let child = command.spawn().unwrap();
-        let hello = Message::Ended { id: 0, end: End { exit: Exit::Code(0), oom: false } };
+        let hello = Message::Ended { id: 0, end: End { exit: Exit::Code(0), oom_kills: 0 } };
         let mut launcher = Self { child, channel, hello, unread: Vec::new(), calls: 0, ids: 0 };
         launcher.hello = launcher.receive().0;
         launcher
@@ -154,19 +162,54 @@ impl Launcher {
         }
     }
 
+    /// Starts a command beside process 1, as that was started but for its command line.
+    pub fn exec(&mut self, id: ContainerId, argv: &[&str]) -> Result<Beside, Failure> {
+        self.exec_process(id, spec().argv(argv).process)
+    }
+
+    pub fn exec_process(&mut self, id: ContainerId, process: Process) -> Result<Beside, Failure> {
+        let exec = self.next_id();
+        let number = self.send(Request::Exec { id, exec, process: Box::new(process) });
+        match self.answer(number) {
+            (Answer::Started, descriptors) => {
+                let [stdin, stdout, stderr] = descriptors.try_into().unwrap();
+                Ok(Beside {
+                    id: exec,
+                    stdin: Some(stdin.into()),
+                    stdout: stdout.into(),
+                    stderr: stderr.into(),
+                })
+            }
+            (Answer::Failed(failure), _) => Err(failure),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Waits for a container's end.
     pub fn end_of(&mut self, id: ContainerId) -> End {
-        let mine = |message: &Message| match message {
+        self.told(|message| match message {
             Message::Ended { id: ended, end } if *ended == id => Some(*end),
             _ => None,
-        };
+        })
+    }
+
+    /// Waits for a command's end.
+    pub fn end_of_exec(&mut self, id: ExecId) -> End {
+        self.told(|message| match message {
+            Message::ExecEnded { exec, end, .. } if *exec == id => Some(*end),
+            _ => None,
+        })
+    }
+
+    /// Waits for what the launcher tells by itself.
+    fn told<T>(&mut self, mine: impl Fn(&Message) -> Option<T>) -> T {
         if let Some(index) = self.unread.iter().position(|(message, _)| mine(message).is_some()) {
             return mine(&self.unread.remove(index).0).unwrap();
         }
         loop {
             let message = self.receive_new();
             match mine(&message.0) {
-                Some(end) => return end,
+                Some(told) => return told,
                 None => self.unread.push(message),
             }
         }
@@ -186,13 +229,20 @@ impl Launcher {
 
     pub fn finish(&mut self, running: &mut Running) -> Said {
         running.stdin = None;
-        // Little enough that one can be read after the other.
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        running.stdout.read_to_end(&mut stdout).unwrap();
-        running.stderr.read_to_end(&mut stderr).unwrap();
-        let end = self.end_of(running.id);
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { stdout: text(stdout), stderr: text(stderr), end }
+        let (stdout, stderr) = read(&mut running.stdout, &mut running.stderr);
+        Said { stdout, stderr, end: self.end_of(running.id) }
+    }
+
+    /// As [`Launcher::run`], beside process 1.
+    pub fn run_beside(&mut self, id: ContainerId, argv: &[&str]) -> Said {
+        let mut beside = self.exec(id, argv).unwrap();
+        self.finish_beside(&mut beside)
+    }
+
+    pub fn finish_beside(&mut self, beside: &mut Beside) -> Said {
+        beside.stdin = None;
+        let (stdout, stderr) = read(&mut beside.stdout, &mut beside.stderr);
+        Said { stdout, stderr, end: self.end_of_exec(beside.id) }
     }
 
     /// What a Python script prints; it must succeed.
@@ -209,6 +259,14 @@ impl Drop for Launcher {
         self.channel = Channel::pair().unwrap().0;
         let _ = self.child.wait();
     }
+}
+
+/// Both to their ends: little enough that one can be read after the other.
+fn read(stdout: &mut File, stderr: &mut File) -> (String, String) {
+    let (mut out, mut err) = (String::new(), String::new());
+    stdout.read_to_string(&mut out).unwrap();
+    stderr.read_to_string(&mut err).unwrap();
+    (out, err)
 }
 
 /// A root of this machine's `/usr`.
@@ -238,6 +296,14 @@ pub fn spec() -> Spec {
         rlimits: vec![rlimit("nofile", 1024), rlimit("core", 0), rlimit("fsize", 64 << 20)],
         oom_score_adj: 500,
     }
+}
+
+/// The profile containers get, compiled.
+pub fn filtered(capabilities: &[&str]) -> Spec {
+    let profile = include_str!("../../../../docs/seccomp.json");
+    let mut spec = spec();
+    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, capabilities).unwrap();
+    spec
 }
 
 pub fn rlimit(name: &str, limit: u64) -> Rlimit {

@@ -1,0 +1,50 @@
+//! A command beside process 1, as seen from the launcher.
+
+use std::os::fd::AsFd;
+
+use scientist_pool_protocol::{self as protocol, ContainerId};
+
+use crate::{
+    birth::{Birth, Way},
+    container::Container,
+    failure::{During, Result},
+    process::{Pipes, Process},
+    program,
+    sys::{self, Cloned},
+    workshop::Workshop,
+};
+
+pub struct Exec {
+    pub container: ContainerId,
+    pub process: Process,
+}
+
+impl Exec {
+    /// Sets a new process on its way.
+    pub fn begin(
+        workshop: &Workshop,
+        id: ContainerId,
+        container: &Container,
+        call: u64,
+        process: &protocol::Process,
+    ) -> Result<Self> {
+        let Container { mapping, spec, .. } = container;
+        let first = container.process.pidfd.as_fd();
+        let outside = program::open_outside(&process.program)?;
+        let pipes = Pipes::new(*mapping, spec.user)?;
+        let ticket = container.ticket()?;
+        match sys::clone_beside(first, ticket.group()).during("make a process")? {
+            Cloned::Parent { pidfd, .. } => {
+                Ok(Self { container: id, process: Process::new(pidfd, pipes.near(call)) })
+            }
+            Cloned::Child => {
+                let (stdio, report) = pipes.far();
+                let descriptors = &workshop.descriptors;
+                let way = Way::Beside { first };
+                let mapping = *mapping;
+                Birth { way, spec, process, outside, mapping, ticket, stdio, descriptors }
+                    .run(report)
+            }
+        }
+    }
+}
