@@ -9,13 +9,12 @@ use std::{
 use bytes::Bytes;
 use napi::{
     bindgen_prelude::{Buffer, FnArgs, Function, Object},
-    threadsafe_function::ThreadsafeFunctionCallMode,
     Env, Result,
 };
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
-use super::promise::promise;
+use super::{messenger::Messenger, promise::promise};
 use crate::{
     runner::{
         job::{Command, Job, Work},
@@ -120,6 +119,7 @@ pub struct NativeJob {
 impl NativeJob {
     pub(super) fn into_call(
         self,
+        env: &Env,
         line: Option<&NativeCall>,
         on_chunk: Option<OnChunk<'_>>,
     ) -> Result<Call> {
@@ -141,15 +141,15 @@ impl NativeJob {
             }),
         };
         let mut words = self.env.into_iter();
-        let env = std::iter::from_fn(|| words.next().zip(words.next())).collect();
+        let variables = std::iter::from_fn(|| words.next().zip(words.next())).collect();
         let limit = (self.max_output_bytes >= 0.0).then_some(self.max_output_bytes as u64);
         let tap = match (on_chunk, line) {
-            (Some(on_chunk), Some(line)) => Some(tap(on_chunk, line, !spawned)?),
+            (Some(on_chunk), Some(line)) => Some(tap(env, on_chunk, line, !spawned)?),
             _ => None,
         };
         let millis_or_any = |ms: f64| (ms > 0.0).then(|| Duration::from_millis(ms as u64));
         Ok(Call {
-            job: Job { work, env },
+            job: Job { work, env: variables },
             deadline: millis_or_any(self.timeout_ms),
             cpu_time: millis_or_any(self.cpu_time_ms),
             wanted: Wanted { limit, collect: self.collect },
@@ -160,20 +160,22 @@ impl NativeJob {
     }
 }
 
-fn tap(on_chunk: OnChunk<'_>, line: &NativeCall, awaited: bool) -> Result<Tap> {
+fn tap(env: &Env, on_chunk: OnChunk<'_>, line: &NativeCall, awaited: bool) -> Result<Tap> {
     let pending = line.pending.clone();
-    // Weak: what keeps the process alive is the call's promise.
-    let builder = on_chunk.build_threadsafe_function().weak::<true>();
-    let function = builder.build_callback(|context| {
-        press_for_collection(&context.env)?;
-        let (stream, bytes): (u32, Vec<u8>) = context.value;
-        Ok(FnArgs::from((stream, Buffer::from(bytes))))
-    })?;
+    let on_chunk = on_chunk.create_ref()?;
+    // What keeps the process alive is the call's promise.
+    let pieces = Messenger::new(
+        env,
+        || false,
+        move |env, (stream, bytes): (u32, Vec<u8>)| {
+            press_for_collection(env)?;
+            on_chunk.borrow_back(env)?.call(FnArgs::from((stream, Buffer::from(bytes))))
+        },
+    )?;
     Ok(Tap::new(awaited, move |chunk| {
         lock(&pending).push_back(chunk.pending);
-        // Never blocks: the tap's window bounds what is on its way.
-        let piece = (chunk.stream as u32, chunk.bytes);
-        function.call(piece, ThreadsafeFunctionCallMode::NonBlocking);
+        // The tap's window bounds what is on its way.
+        pieces.send((chunk.stream as u32, chunk.bytes));
     }))
 }
 

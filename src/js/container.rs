@@ -66,7 +66,7 @@ impl NativeContainer {
         line: Option<&NativeCall>,
         on_chunk: Option<Function<'_, FnArgs<(u32, napi::bindgen_prelude::Buffer)>, ()>>,
     ) -> Result<Object<'env>> {
-        let call = job.into_call(line, on_chunk)?;
+        let call = job.into_call(env, line, on_chunk)?;
         let sandbox = self.sandbox.clone();
         promise(env, async move {
             failure::or_value(sandbox.execute(call).await.map(NativeOutcome::from))

@@ -7,7 +7,6 @@ use std::{
 
 use napi::{
     bindgen_prelude::{Either, FnArgs, Function, Object},
-    threadsafe_function::ThreadsafeFunctionCallMode,
     Env, Error, Result,
 };
 use napi_derive::napi;
@@ -19,6 +18,7 @@ use super::{
     call::{millis, NativeCall},
     container::NativeContainer,
     failure,
+    messenger::Messenger,
     promise::promise,
     runtime,
 };
@@ -115,11 +115,16 @@ impl NativePool {
     ) -> Result<Self> {
         let config: Config = serde_json::from_slice(config.as_bytes())
             .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
-        // Weak: waiting for events keeps no process alive.
-        let function = on_event.build_threadsafe_function().weak::<true>().build()?;
+        let on_event = on_event.create_ref()?;
+        // Waiting for events keeps no process alive.
+        let events = Messenger::new(
+            env,
+            || false,
+            move |env, text: String| on_event.borrow_back(env)?.call(FnArgs::from((text,))),
+        )?;
         let tell = Arc::new(move |told: Told<'_>| {
             if let Ok(text) = serde_json::to_string(&told) {
-                function.call(FnArgs::from((text,)), ThreadsafeFunctionCallMode::NonBlocking);
+                events.send(text);
             }
         });
         let (on_pull, on_ready, on_pool, on_health) =

@@ -11,7 +11,6 @@ use std::{
     future::Future,
     panic::AssertUnwindSafe,
     ptr,
-    sync::Arc,
     task::{Context, Poll, Waker},
     thread,
 };
@@ -19,12 +18,10 @@ use std::{
 use futures_util::FutureExt;
 use napi::{
     bindgen_prelude::{FromNapiValue, Object, ToNapiValue},
-    check_status, sys,
-    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
-    Env, Error, Result, Status,
+    check_status, sys, Env, Error, Result, Status,
 };
 
-use super::runtime;
+use super::{messenger::Messenger, runtime};
 use crate::task;
 
 /// A Promise of what the work gives. A panic in it rejects. While it is pending, it keeps the process
@@ -60,21 +57,17 @@ where
 }
 
 /// Has a promise settled with what its work came to.
-fn end<T>(outbox: &Sender, deferred: Deferred, result: thread::Result<T>)
+fn end<T>(outbox: &Messenger<Settlement>, deferred: Deferred, result: thread::Result<T>)
 where
     T: ToNapiValue + Send + 'static,
 {
     let result = result.map_err(|_| Error::from_reason("A panic in the native part; see stderr."));
     let settle: Settlement = Box::new(move |env| deferred.settle(env, result));
-    // An environment that is gone by now takes nothing, and needs nothing.
-    outbox.call(settle, ThreadsafeFunctionCallMode::NonBlocking);
+    outbox.send(settle);
 }
 
 /// Settles a promise, on its environment's thread.
 type Settlement = Box<dyn FnOnce(&Env) -> Result<()> + Send>;
-
-/// Weak: it keeps the process alive only while it is told to.
-type Sender = ThreadsafeFunction<Settlement, (), (), Status, false, true>;
 
 thread_local! {
     /// A thread has one environment at most.
@@ -83,37 +76,34 @@ thread_local! {
 
 /// How the promises of one environment are settled.
 struct Outbox {
-    sender: Arc<Sender>,
+    sender: Messenger<Settlement>,
     pending: usize,
 }
 
 impl Outbox {
     fn new(env: &Env) -> Result<Self> {
-        let nothing = env.create_function_from_closure::<(), (), _>("settled", |_| Ok(()))?;
-        let sender = nothing
-            .build_threadsafe_function::<Settlement>()
-            .weak::<true>()
-            .build_callback(|context| {
-                let settled = (context.value)(&context.env);
-                Self::settled_one(&context.env)?;
-                settled
-            })?;
+        let pending =
+            || OUTBOX.with_borrow(|outbox| outbox.as_ref().is_some_and(|it| it.pending > 0));
+        let sender = Messenger::new(env, pending, |env, settle: Settlement| {
+            let settled = settle(env);
+            Self::settled_one(env)?;
+            settled
+        })?;
         env.add_env_cleanup_hook((), |()| drop(OUTBOX.take()))?;
-        Ok(Self { sender: Arc::new(sender), pending: 0 })
+        Ok(Self { sender, pending: 0 })
     }
 
     /// Counts one more promise as pending: the first keeps the process alive.
-    fn expect_one(env: &Env) -> Result<Arc<Sender>> {
+    fn expect_one(env: &Env) -> Result<Messenger<Settlement>> {
+        if OUTBOX.with_borrow(Option::is_none) {
+            // Not while it is borrowed: to make one calls whoever follows asynchronous work.
+            let new = Self::new(env)?;
+            OUTBOX.set(Some(new));
+        }
         OUTBOX.with_borrow_mut(|outbox| {
-            let outbox = match outbox {
-                Some(outbox) => outbox,
-                None => outbox.insert(Self::new(env)?),
-            };
+            let outbox = outbox.as_mut().ok_or_else(|| Error::from_status(Status::Closing))?;
             if outbox.pending == 0 {
-                // SAFETY: `env` lives, this is its thread, and the function ends with it at the earliest.
-                check_status!(unsafe {
-                    sys::napi_ref_threadsafe_function(env.raw(), outbox.sender.raw())
-                })?;
+                outbox.sender.keep_alive(env)?;
             }
             outbox.pending += 1;
             Ok(outbox.sender.clone())
@@ -127,10 +117,7 @@ impl Outbox {
             if outbox.pending > 0 {
                 return Ok(());
             }
-            // SAFETY: as above.
-            check_status!(unsafe {
-                sys::napi_unref_threadsafe_function(env.raw(), outbox.sender.raw())
-            })
+            outbox.sender.let_end(env)
         })
     }
 }
