@@ -9,6 +9,7 @@ mod health;
 #[cfg(all(target_os = "linux", feature = "local"))]
 pub mod local;
 mod output;
+pub mod registry;
 mod seccomp;
 pub mod security;
 mod vitals;

@@ -19,7 +19,8 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{small_file, tls};
+use super::tls;
+use crate::engine::registry::small_file;
 use crate::{
     config::EngineConfig,
     error::{Code, Error, Result},

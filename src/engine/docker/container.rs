@@ -13,14 +13,15 @@ use bollard::{
 use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
 use super::{
-    super::{background::Background, Attached, CreateError, Init, Vitals},
+    super::{
+        background::Background, registry::reference::Reference, Attached, CreateError, Init, Vitals,
+    },
     client::Client,
     fault::Fault,
     frames::Frames,
     honours::Honours,
     image,
     owner::{self, Owner},
-    reference::Reference,
     remove::discard,
     roster::Expected,
 };

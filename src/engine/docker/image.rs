@@ -2,20 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
+use once_cell::sync::Lazy;
 use serde::Deserialize;
 
 use super::{
-    super::{OnPull, PullProgress},
+    super::{
+        registry::{credentials, flights::Flights, reference::Reference},
+        OnPull, PullProgress,
+    },
     client::Client,
-    credentials,
     fault::Fault,
-    lines, pull,
-    reference::Reference,
+    lines,
 };
 use crate::{
     config::{ContainerConfig, PullPolicy},
     error::{excerpt, Code, Error, Result},
 };
+
+static FLIGHTS: Lazy<Flights<()>> = Lazy::new(Flights::default);
 
 /// One line of a pull's report. bollard's own type knows `errorDetail` alone, and takes a line with
 /// just an `error`, as Podman and older engines send it, for progress.
@@ -74,7 +78,7 @@ pub(super) async fn prepare(
         };
     }
     let key = format!("{} {}", client.address(), image.canonical());
-    let shared = pull::share(&key, on_pull, |report| {
+    let shared = FLIGHTS.share(&key, on_pull, |report| {
         let (client, image) = (client.clone(), image.clone());
         async move { pull_image(&client, &image, report).await }
     });
@@ -114,7 +118,7 @@ async fn pull_image(client: &Client, image: &Reference, report: OnPull) -> Resul
             total: None,
         });
     }
-    let result = match client.pull_image(name, tag, credentials.header).await {
+    let result = match client.pull_image(name, tag, credentials.header(key)).await {
         Ok(response) => follow(response.into_body(), image, &report).await,
         Err(fault) => Err(fault),
     };

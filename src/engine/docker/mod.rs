@@ -7,7 +7,7 @@
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes;
 //!   `listed`: a container in a list.
-//! - [`reference`], `image`, `pull`, `credentials`: the image; `network`: the network.
+//! - `image`: the image; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`: what it gives of the protections
 //!   asked for.
 //! - `container`, `exec`, `remove`: a container's life.
@@ -19,12 +19,10 @@ mod circuit;
 mod client;
 mod clients;
 mod container;
-mod credentials;
 mod events;
 mod exec;
 mod fault;
 pub mod frames;
-mod helper;
 mod honours;
 mod image;
 mod info;
@@ -32,11 +30,8 @@ mod lines;
 mod listed;
 mod network;
 mod owner;
-mod pull;
-pub mod reference;
 mod remove;
 mod roster;
-mod small_file;
 mod sweep;
 mod tls;
 mod transport;
@@ -57,11 +52,11 @@ use self::{
     client::Client,
     container::Kind,
     honours::Honours,
-    reference::Reference,
 };
 use super::{
-    background::Background, Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
-    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
+    background::Background, registry::reference::Reference, Attached, ContainerId, CpuTime,
+    CreateError, Engine, EngineInfo, EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init,
+    OnPull, Orphan,
 };
 use crate::{
     budget::Budget,

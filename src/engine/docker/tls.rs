@@ -12,7 +12,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use super::small_file;
+use crate::engine::registry::small_file;
 use crate::error::{Code, Error, Result};
 
 /// A configuration from the files in `folder`.

@@ -13,18 +13,30 @@ use super::{helper, small_file};
 const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What was found for a registry.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Credentials {
-    /// The value of the `X-Registry-Auth` header.
-    pub header: Option<String>,
+#[derive(Default)]
+pub struct Credentials {
+    pub found: Option<DockerCredential>,
     /// Why credentials that seem to be configured could not be had. The pull goes on without them, as
     /// the CLI's does: the image may well be public.
     pub warning: Option<String>,
 }
 
+impl Credentials {
+    /// The value of the `X-Registry-Auth` header, for what is filed under `key`.
+    pub fn header(&self, key: &str) -> Option<String> {
+        self.found.as_ref().map(|found| header(found, key))
+    }
+
+    fn unusable(key: &str, why: &str) -> Self {
+        let warning =
+            format!("the credentials for {key} in Docker's config.json could not be used: {why}");
+        Self { found: None, warning: Some(warning) }
+    }
+}
+
 /// Looks up the credentials filed under `key` in the CLI's folder. Helpers are programs, so this
 /// happens on a thread that may block.
-pub(super) async fn find(folder: Option<std::path::PathBuf>, key: String) -> Credentials {
+pub async fn find(folder: Option<std::path::PathBuf>, key: String) -> Credentials {
     let Some(folder) = folder else {
         return Credentials::default();
     };
@@ -36,13 +48,13 @@ pub(super) async fn find(folder: Option<std::path::PathBuf>, key: String) -> Cre
         Ok(Err(panicked)) => panicked.to_string(),
         Err(_) => format!("no answer within {:?}", HELPER_TIMEOUT * 2),
     };
-    Credentials { header: None, warning: Some(unusable(&what, &why)) }
+    Credentials::unusable(&what, &why)
 }
 
 fn read(folder: &Path, key: &str) -> Credentials {
     match filed(folder, key) {
-        Ok(found) => Credentials { header: found.map(|it| header(&it, key)), warning: None },
-        Err(why) => Credentials { header: None, warning: Some(unusable(key, &why)) },
+        Ok(found) => Credentials { found, warning: None },
+        Err(why) => Credentials::unusable(key, &why),
     }
 }
 
@@ -79,10 +91,6 @@ fn filed(folder: &Path, key: &str) -> Result<Option<DockerCredential>, String> {
     }
 }
 
-fn unusable(key: &str, why: &str) -> String {
-    format!("the credentials for {key} in Docker's config.json could not be used: {why}")
-}
-
 /// The engine decodes the URL-safe alphabet, padded (github.com/moby/moby, `registry/auth`).
 fn header(credential: &DockerCredential, key: &str) -> String {
     let auth = match credential {
@@ -109,7 +117,7 @@ mod tests {
     }
 
     fn decoded(credentials: &Credentials) -> serde_json::Value {
-        let header = credentials.header.as_deref().unwrap();
+        let header = credentials.header("h.io").unwrap();
         serde_json::from_slice(&URL_SAFE.decode(header).unwrap()).unwrap()
     }
 
@@ -137,15 +145,16 @@ mod tests {
 
     #[test]
     fn none_for_the_registry_is_no_failure() {
-        assert_eq!(found(r#"{"auths":{}}"#, "h.io"), Credentials::default());
-        assert_eq!(read(Path::new("/nowhere"), "h.io"), Credentials::default());
+        for credentials in [found(r#"{"auths":{}}"#, "h.io"), read(Path::new("/nowhere"), "h.io")] {
+            assert!(credentials.found.is_none() && credentials.warning.is_none());
+        }
     }
 
     #[test]
     fn a_helper_that_is_not_there_is_a_warning() {
         for config in [r#"{"credHelpers":{"h.io":"of-nobody"}}"#, r#"{"credsStore":"of-nobody"}"#] {
             let found = found(config, "h.io");
-            assert_eq!(found.header, None);
+            assert!(found.found.is_none());
             let warning = found.warning.unwrap();
             assert!(warning.contains("h.io") && warning.contains("of-nobody"), "{warning}");
         }

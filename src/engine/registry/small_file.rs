@@ -16,7 +16,7 @@ const MOST: u64 = 4 << 20;
 /// # Errors
 ///
 /// The system's, and one for what is no regular file or has more than [`MOST`] bytes. None names the file.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
