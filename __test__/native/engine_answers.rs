@@ -39,6 +39,8 @@ enum Answer {
     Old,
     /// Nothing, ever.
     Silence,
+    /// A refusal without an end.
+    Endless(u16),
     /// An answer's head, and then nothing.
     Open,
     /// A switch of protocols, and then echo.
@@ -143,6 +145,14 @@ async fn serve(
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
                 let text = format!("{head}{:x}\r\n{body}\r\n", body.len());
                 return stream.write_all(text.as_bytes()).await;
+            }
+            Answer::Endless(status) => {
+                let head = format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                let chunk = format!("1000\r\n{}\r\n", "no, ".repeat(0x400));
+                loop {
+                    stream.write_all(chunk.as_bytes()).await?;
+                }
             }
             Answer::Old => {
                 let text = "HTTP/1.1 200 OK\r\nApi-Version: 1.24\r\nContent-Length: 0\r\n\r\n";
@@ -283,9 +293,9 @@ async fn an_engines_error_comes_with_its_status_and_words() {
 
 #[tokio::test]
 async fn an_engines_words_without_an_end_are_cut() {
-    for call in ["/create", "/attach"] {
+    for call in ["/create", "/attach", "/start"] {
         let fake = Fake::new(move |request, _| match request {
-            _ if request.contains(call) => refused(500, &"no ".repeat(1 << 19)),
+            _ if request.contains(call) => Answer::Endless(500),
             _ => well(request),
         });
         let error = why(fake.docker().create(cat()).await.err().unwrap());

@@ -122,7 +122,14 @@ impl Transport {
         if let Some(path) = parts.uri.path_and_query() {
             parts.uri = self.uri(path.as_str())?;
         }
-        self.dispatch(Request::from_parts(parts, body.boxed_unsync())).await
+        let response = self.dispatch(Request::from_parts(parts, body.boxed_unsync())).await?;
+        match response.status() {
+            // bollard reads the words of a refusal to their end, wherever that is.
+            status if status.is_client_error() || status.is_server_error() => {
+                Err(refusal(response).await)
+            }
+            _ => Ok(response),
+        }
     }
 
     /// Sends a request of our own; an answer that is no success is a `Refused`.
