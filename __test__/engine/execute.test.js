@@ -226,7 +226,8 @@ describe('ways', () => {
   it('both are counted', async () => {
     await pool.run('pass');
     await pool.run('pass', { env: { PYTHONDEVMODE: '1' } });
-    expect(pool.stats()).toMatchObject({ callsWarm: 1, callsCold: 1 });
+    await pool.run('pass', { cwd: '/' });
+    expect(pool.stats()).toMatchObject({ callsWarm: 1, callsCold: 2 });
   });
 
   it('a module to preload is there before the container is ready', async () => {

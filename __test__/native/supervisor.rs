@@ -113,7 +113,7 @@ fn words(words: &[&str]) -> Vec<String> {
 
 fn script(source: impl AsRef<[u8]>, args: &[&str], env: &[(&str, &str)]) -> Job {
     let source = Bytes::copy_from_slice(source.as_ref());
-    Job { work: Work::Script { source, args: words(args) }, env: pairs(env) }
+    Job { work: Work::Script { source, args: words(args), cwd: None }, env: pairs(env) }
 }
 
 fn command(argv: &[&str], stdin: &[u8], cwd: Option<&str>, env: &[(&str, &str)]) -> Job {

@@ -238,21 +238,16 @@ function readScript(script, [env = {}, args = [], options = {}], settings, table
   const source = asBytes(script, 'script');
   const words = readArgs(args, settings);
   const variables = readEnv(env, settings);
-  const read = readOptions(options, table);
-  if (read.cwd === undefined) {
-    return { job: { script: source, args: words, env: variables }, read, ownInterpreter: false };
-  }
-  // The interpreter that waits in the container is in its working directory already: for another one
-  // the same is started as a command.
-  const argv = ['python3', '-', ...words];
-  const job = { argv, args: [], env: variables, stdin: source };
-  return { job, read, ownInterpreter: true };
+  return {
+    job: { script: source, args: words, env: variables },
+    read: readOptions(options, table),
+  };
 }
 
 /** `execute(script, env, args, options)`. */
 function readScriptCall(script, env, args, options, settings) {
-  const { job, read, ownInterpreter } = readScript(script, [env, args, options], settings);
-  return { ...makeCall(job, read, true, settings), ownInterpreter };
+  const { job, read } = readScript(script, [env, args, options], settings);
+  return makeCall(job, read, true, settings);
 }
 
 /** The options of a command with Docker's spellings made into ours. */
@@ -288,16 +283,16 @@ function readSpawnedCommand(cmd, options = {}, settings) {
   const { env = {}, ...rest } = options;
   const read = readOptions(rest, SPAWN_OPTIONS);
   const job = { argv, args: [], env: readEnv(env, settings) };
-  return { job, read, ownInterpreter: false };
+  return { job, read };
 }
 
 /** `spawn(script, env, args, options)` and `spawn(cmd, options)`. */
 function readSpawn(what, rest, settings) {
-  const { job, read, ownInterpreter } = Array.isArray(what)
+  const { job, read } = Array.isArray(what)
     ? readSpawnedCommand(what, rest[0], settings)
     : readScript(what, rest, settings, SPAWN_OPTIONS);
   const wanted = { encoding: 'buffer', ...read, collect: false };
-  return { ...makeCall({ ...job, spawned: true }, wanted, false, settings), ownInterpreter };
+  return makeCall({ ...job, spawned: true }, wanted, false, settings);
 }
 
 /** The longest line, in characters, that comes in one piece unless told otherwise. */

@@ -101,7 +101,7 @@ class Streams {
     this.stdout = new Output(done, encoding);
     this.stderr = new Output(done, encoding);
     // A script is itself what its interpreter reads.
-    this.stdin = job.script === undefined && job.stdin === undefined ? new Input() : null;
+    this.stdin = job.script === undefined ? new Input() : null;
   }
 
   open(line) {

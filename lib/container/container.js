@@ -183,7 +183,7 @@ class Container {
 
   /** Runs one call. `waited`: how long its caller was in line for this container, in ms. */
   #perform(call, waited, site) {
-    const kind = call.job.script === undefined && !call.ownInterpreter ? 'command' : 'script';
+    const kind = call.job.script === undefined ? 'command' : 'script';
     return trace(
       'execute',
       () => ({ ...this.#described(), kind, timeout: call.job.timeoutMs }),

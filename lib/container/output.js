@@ -40,7 +40,7 @@ function checkLengths(outcome, call, waited) {
 
 /** The result of a call from the native outcome. `waited`: ms in line for a container, before the call. */
 function makeResult(outcome, call, waited) {
-  const { encoding, trim, ownInterpreter } = call;
+  const { encoding, trim } = call;
   const { stdout, stderr } = outcome;
   const binary = encoding === 'buffer';
   if (!binary) checkLengths(outcome, call, waited);
@@ -54,7 +54,7 @@ function makeResult(outcome, call, waited) {
     truncated: outcome.stdoutTruncated || outcome.stderrTruncated,
     stdoutBytes: outcome.stdoutBytes,
     stderrBytes: outcome.stderrBytes,
-    path: outcome.warm && !ownInterpreter ? 'warm' : 'cold',
+    path: outcome.warm ? 'warm' : 'cold',
     timings: {
       waiting: waited,
       dispatch: outcome.dispatchMs,

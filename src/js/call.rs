@@ -126,7 +126,9 @@ impl NativeJob {
         let bytes = |buffer: Buffer| Bytes::copy_from_slice(&buffer);
         let spawned = self.spawned.unwrap_or(false);
         let work = match (self.script, self.argv) {
-            (Some(source), _) => Work::Script { source: bytes(source), args: self.args },
+            (Some(source), _) => {
+                Work::Script { source: bytes(source), args: self.args, cwd: self.cwd }
+            }
             (None, argv) => Work::Command(Command {
                 argv: argv.unwrap_or_default(),
                 cwd: self.cwd,

@@ -14,8 +14,8 @@ const DATA_FRAME: usize = 64 * 1024;
 /// How the supervisor is to run a job.
 #[derive(Debug)]
 pub enum Work {
-    /// Python source, by the interpreter that is running already.
-    Script { source: Bytes, args: Vec<String> },
+    /// Python source, by the interpreter that is running already where its `cwd` is the container's.
+    Script { source: Bytes, args: Vec<String>, cwd: Option<String> },
     /// A program, started for this job.
     Command(Command),
     /// A request to the helper for files (`files.rs`).
@@ -35,10 +35,10 @@ impl Work {
     /// one that runs the helper.
     pub fn into_command(self) -> Command {
         match self {
-            Self::Script { source, args } => {
+            Self::Script { source, args, cwd } => {
                 let interpreter = ["python3", "-"].map(String::from);
                 let argv = interpreter.into_iter().chain(args).collect();
-                Command { argv, cwd: None, stdin: Stdin::Whole(source) }
+                Command { argv, cwd, stdin: Stdin::Whole(source) }
             }
             Self::Command(command) => command,
             Self::Files(request) => {
@@ -61,7 +61,7 @@ impl Job {
     /// The frames of this job: all of them, or those before what its pipe is going to bring.
     pub(super) fn encode(self) -> (Vec<u8>, Option<Pipe>) {
         let (mode, meta, stdin) = match self.work {
-            Work::Script { source, args } => {
+            Work::Script { source, args, .. } => {
                 let meta = Fields::default().list(flat(&self.env)).list(args);
                 (b'S', meta, Stdin::Whole(source))
             }
@@ -153,7 +153,7 @@ mod tests {
     fn a_script_is_a_job_frame_its_source_in_bounded_pieces_and_an_end() {
         let source = Bytes::from(vec![b'#'; DATA_FRAME + 1]);
         let job = Job {
-            work: Work::Script { source, args: vec!["x".into()] },
+            work: Work::Script { source, args: vec!["x".into()], cwd: None },
             env: vec![("A".into(), "1".into())],
         };
         let (bytes, pipe) = job.encode();

@@ -243,8 +243,9 @@ impl Container {
         if let Init::Supervisor(session) = &self.init {
             if let Some(turn) = Turn::take(&self.supervising) {
                 let (path, job) = match &job.work {
-                    Work::Script { .. }
-                        if job.env.iter().any(|(name, _)| counts_only_at_start(name)) =>
+                    Work::Script { cwd, .. }
+                        if cwd.is_some()
+                            || job.env.iter().any(|(name, _)| counts_only_at_start(name)) =>
                     {
                         (Path::Cold, Job { work: Work::Command(job.work.into_command()), ..job })
                     }
@@ -367,17 +368,19 @@ impl Drop for Turn<'_> {
 /// has refused more than that.
 fn check_size(job: &Job) -> Result<()> {
     let words = |list: &[String]| list.iter().map(|word| word.len() + 4).sum::<usize>();
-    let none = ("cwd", 0, MAX_WORDS);
+    let folder = |cwd: &Option<String>| ("cwd", cwd.as_ref().map_or(0, String::len), MAX_WORDS);
     let sizes = match &job.work {
-        Work::Script { source, args } => {
-            [("script", source.len(), MAX_INPUT), ("args", words(args), MAX_WORDS), none]
+        Work::Script { source, args, cwd } => {
+            [("script", source.len(), MAX_INPUT), ("args", words(args), MAX_WORDS), folder(cwd)]
         }
         Work::Command(Command { argv, cwd, stdin }) => {
             let whole = if let Stdin::Whole(bytes) = stdin { bytes.len() } else { 0 };
-            let cwd = cwd.as_ref().map_or(0, String::len);
-            [("stdin", whole, MAX_INPUT), ("cmd", words(argv), MAX_WORDS), ("cwd", cwd, MAX_WORDS)]
+            [("stdin", whole, MAX_INPUT), ("cmd", words(argv), MAX_WORDS), folder(cwd)]
         }
-        Work::Files(request) => [("files", request.len(), MAX_INPUT), none, none],
+        Work::Files(request) => {
+            let none = folder(&None);
+            [("files", request.len(), MAX_INPUT), none, none]
+        }
     };
     let env = job.env.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
     for (what, size, most) in sizes.into_iter().chain([("env", env, MAX_WORDS)]) {
@@ -401,7 +404,7 @@ mod tests {
             error.message
         };
         let long = "x".repeat(MAX_WORDS);
-        let script = |args| Work::Script { source: Default::default(), args };
+        let script = |args| Work::Script { source: Default::default(), args, cwd: None };
         let command = |argv, cwd| Work::Command(Command { argv, cwd, stdin: Stdin::default() });
         let env = vec![("A".to_owned(), long.clone())];
         assert!(refused(script(vec![long.clone()]), vec![]).starts_with("args has 67108868 bytes"));
