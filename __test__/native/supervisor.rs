@@ -359,6 +359,27 @@ async fn an_interpreter_that_cannot_keep_scripts_out_is_no_supervisor() {
 }
 
 #[tokio::test]
+async fn where_its_user_has_used_up_all_places_in_epolls_scripts_run_all_the_same() {
+    let mut argv = init();
+    let boot = argv.last_mut().unwrap();
+    *boot = format!(
+        "import select\n\
+         class Full:\n    \
+             def register(self, fd, events): raise OSError(28, 'No space left on device')\n\
+         select.epoll = Full\n{boot}"
+    );
+    let (_supervisor, session) = boot_as(&argv, Path::new("."), &[], &[]).await;
+    let session = session.expect("the supervisor comes up");
+    for _ in 0..2 {
+        let expected = (End::Exit(0), "mine\n".to_owned(), String::new());
+        assert_eq!(run(&session, script("print('mine')", &[], &[])).await, expected);
+    }
+    let input = vec![b'x'; 1 << 20];
+    let (end, stdout, _) = run(&session, command(&["wc", "-c"], &input, None, &[])).await;
+    assert_eq!((end, stdout.trim()), (End::Exit(0), "1048576"));
+}
+
+#[tokio::test]
 async fn what_a_module_prints_as_it_is_preloaded_is_in_no_scripts_output() {
     let folder = tempfile::tempdir().unwrap();
     let source = "import os\nos.write(1, b'x' * 200000)\nos.write(2, b'y' * 200000)";

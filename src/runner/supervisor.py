@@ -105,15 +105,27 @@ def shield():
 class Watch:
     """Descriptors to wait for.
 
-    epoll, as poll(2) fails where a script has taken away this process's right to open files.
+    epoll, as poll(2) fails where a script has taken away this process's right to open files; else poll,
+    as a user has so many places in epolls, and all containers are mostly the same user's.
     """
 
     def __init__(self):
         self.epoll = select.epoll()
         self.events = {}
+        self.awaited = {}
 
     def wait(self, events, timeout):
         """Those that have something of the `events` asked for, or a hang-up."""
+        self.awaited = events
+        try:
+            return self.wait_by_epoll(events, timeout)
+        except OSError:
+            poll = select.poll()
+            for fd, wanted in events.items():
+                poll.register(fd, wanted)
+            return poll.poll(timeout and timeout * 1000)
+
+    def wait_by_epoll(self, events, timeout):
         for fd in self.events.keys() - events.keys():
             self.forget(fd)
         for fd, wanted in events.items():
@@ -132,6 +144,7 @@ class Watch:
     def close(self, fd):
         """A number that is given anew must not pass for one that is known."""
         self.forget(fd)
+        self.awaited.pop(fd, None)
         posix.close(fd)
 
 
@@ -340,7 +353,7 @@ class Supervisor:
                 if fd == STDIN and not happened & select.EPOLLIN:
                     posix._exit(0)
                 # One before it may have closed it.
-                if fd in watch.events:
+                if fd in watch.awaited:
                     work[fd][1]()
             self.settle()
 
