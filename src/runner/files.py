@@ -12,7 +12,7 @@ may have planted some, and may do so now. Strings and lists as in `supervisor.py
     L, most entries (4), most bytes (4), count, then of each folder: path, depth (4), flags (1)
     R, most bytes (8), flags (1), paths       flag 1: what can't be read is passed over
 
-Answered on stdout, which nobody else holds, in frames: a byte of kind, two bytes of length, and:
+Answered on stdout, in frames: a byte of kind, two bytes of length, and:
 
     P  a file: (L) its path, (R) its place in the request (4)
     D  (R) data of that file

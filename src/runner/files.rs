@@ -1,9 +1,9 @@
 //! Files in a container: what its helper (`files.py`, which defines the format) is asked, and what it
 //! answers.
 //!
-//! The answer comes over a pipe that whatever the scripts have left running may write to as well. So
-//! only frames with this request's nonce count, each whole, and the answer holds no more than was
-//! asked for, whatever the helper sends.
+//! Beside a running job the helper is a process of the engine's exec, which whatever the scripts have left
+//! running can reach into. So an answer is what it must be in every frame, and holds no more than was asked
+//! for, whatever comes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
 //! Files of a container: what its holder asks, in as many requests to the helper as that takes.
 
-use std::{cell::Cell, collections::BTreeSet, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, future::Future, time::Duration};
 
 use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -128,18 +128,17 @@ impl Sandbox {
                 |past: PassedOver| self.obstacle(past.obstacle, past.path.as_ref(), "listed");
             found.faults.extend(asked.passed_over.into_iter().map(past));
             found.faults.extend(asked.end.err());
-            tokio::select! {
-                biased;
-                () = bounds.cancel.cancelled() => {
+            match within(end, &bounds.cancel, choose(&globs, asked.told, &mut paths)).await {
+                Ok(()) => {}
+                Err(Cut::Cancelled) => {
                     found.faults.push(self.terminated_error());
                     return Ok(found);
                 }
-                () = reached(end) => {
+                Err(Cut::Overdue) => {
                     self.end(Ending::Asked);
                     found.faults.push(self.overdue(bounds.deadline));
                     return Ok(found);
                 }
-                () = choose(&globs, asked.told, &mut paths) => {}
             }
         }
         if paths.len() > max_files {
@@ -294,6 +293,27 @@ impl Sandbox {
     }
 }
 
+/// Why some work was not done to its end.
+#[derive(Debug, PartialEq, Eq)]
+enum Cut {
+    Cancelled,
+    Overdue,
+}
+
+/// Does work, as long as nothing ends it. Only between two steps of it can that be.
+async fn within<T>(
+    end: Option<Instant>,
+    cancel: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<T, Cut> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Cut::Cancelled),
+        () = reached(end) => Err(Cut::Overdue),
+        done = work => Ok(done),
+    }
+}
+
 /// Adds those of the listed paths that a pattern stands for. A script chose how many there are and how long,
 /// so others get their turn in between.
 async fn choose(globs: &[Glob], told: Vec<Told>, chosen: &mut BTreeSet<String>) {
@@ -327,7 +347,7 @@ fn advice(errno: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tokio::task::spawn;
+    use tokio::{task::spawn, time::advance};
 
     use super::*;
 
@@ -341,18 +361,43 @@ mod tests {
         turns
     }
 
+    /// A pattern, and names that take long to compare with it: one has a match, the last.
+    fn long_work() -> ([Glob; 1], Vec<Told>) {
+        let globs = [Glob::new("*_*_*/*.csv").expect("a pattern")];
+        let folder = "_".repeat(255);
+        let path = |number, kind| Told::Path(Some(format!("{folder}/{number:06}.{kind}")));
+        let told = (0..1999).map(|number| path(number, "tx")).chain([path(1999, "csv")]);
+        (globs, told.collect())
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_cancels_need_not_wait_until_all_names_are_compared() {
+        let (globs, told) = long_work();
+        let (cancel, mut chosen) = (CancellationToken::new(), BTreeSet::new());
+        let choosing = within(None, &cancel, choose(&globs, told, &mut chosen));
+        let (cut, ()) = tokio::join!(choosing, async { cancel.cancel() });
+        assert_eq!((cut, chosen.len()), (Err(Cut::Cancelled), 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_kept_while_names_are_compared() {
+        let (globs, told) = long_work();
+        let (end, mut chosen) = (Instant::now() + Duration::from_secs(1), BTreeSet::new());
+        let cancel = CancellationToken::new();
+        let choosing = within(Some(end), &cancel, choose(&globs, told, &mut chosen));
+        let (cut, ()) = tokio::join!(choosing, advance(Duration::from_secs(1)));
+        assert_eq!((cut, chosen.len()), (Err(Cut::Overdue), 0));
+    }
+
     #[tokio::test]
     async fn comparing_a_scripts_names_leaves_others_their_turns() {
-        let globs = [Glob::new("*_*_*/out.csv").expect("a pattern")];
-        let folder = "_".repeat(255);
-        let path = |number| Told::Path(Some(format!("{folder}/{number:06}.tx")));
-        let told: Vec<Told> = (0..2000).map(path).collect();
+        let (globs, told) = long_work();
         let done = CancellationToken::new();
         let turns = spawn(neighbour(done.clone()));
         let mut chosen = BTreeSet::new();
         choose(&globs, told, &mut chosen).await;
         done.cancel();
-        assert_eq!(chosen.len(), 0);
+        assert_eq!(chosen.len(), 1);
         let turns = turns.await.expect("it ends");
         assert!(turns >= 2000 * 255 / SLICE, "{turns}");
     }
