@@ -121,6 +121,23 @@ finally:
   expect(await errorOf(script, { pidsLimit: 20 })).toBe('EAGAIN');
 });
 
+test('memory that no process but the first answers for ends the script with its container, as oom', async () => {
+  const pool = pools.make({ poolSize: 1, memory: 64 << 20 });
+  const container = await pool.acquire();
+  // The kernel looks for the process with the most memory; what is in a nameless file is nobody's.
+  const script = `
+import os
+open('/proc/self/oom_score_adj', 'w').write('0')
+print('before', flush=True)
+file = os.memfd_create('f', 0)
+os.set_inheritable(file, True)
+os.execvp('sh', ['sh', '-c', f'while :; do head -c 1000000 /dev/zero >> /proc/self/fd/{file}; done'])`;
+  const result = await container.execute(script, {}, [], { timeout: 60_000 });
+  expect(result).toMatchObject({ stdout: 'before', reason: 'oom', exitCode: 137 });
+  expect(container.status).toBe('TERMINATED');
+  expect(pool.stats().totals.lost).toBe(1);
+});
+
 test('too many open files are an error', async () => {
   expect(await errorOf('while True: os.dup(0)', { ulimits: { nofile: 64 } })).toBe('EMFILE');
 });

@@ -42,11 +42,37 @@ impl Vitals {
         self.told.borrow().oom_kills
     }
 
+    /// Whether there have been more such kills than `before`, as far as is known when the container's end is.
+    pub async fn died_for_memory(&self, before: u32) -> bool {
+        let mut told = self.told.clone();
+        let told = told.wait_for(|told| told.dead || told.oom_kills > before).await;
+        told.is_ok_and(|told| told.oom_kills > before)
+    }
+
     /// Resolves when there have been more such kills than `before`; never, if there are no more.
     pub async fn oom_kill_after(&self, before: u32) {
         let mut told = self.told.clone();
         if told.wait_for(|told| told.oom_kills > before).await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_death_is_one_for_memory_only_if_a_new_kill_is_told_no_later_than_it() {
+        let (tell, told) = watch::channel(Told { dead: false, oom_kills: 1 });
+        let vitals = Vitals::new(told, ());
+        let died = |before| vitals.died_for_memory(before).now_or_never();
+        assert_eq!((died(0), died(1)), (Some(true), None));
+        tell.send_replace(Told { dead: true, oom_kills: 1 });
+        assert_eq!(died(1), Some(false));
+        tell.send_replace(Told { dead: true, oom_kills: 2 });
+        assert_eq!(died(1), Some(true));
     }
 }

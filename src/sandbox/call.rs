@@ -5,6 +5,7 @@ use std::{future::pending, time::Duration};
 use tokio::time::{sleep_until, Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::container::Ending;
 use crate::runner::{
     job::Job,
     output::{Collected, Output, Tap, Wanted},
@@ -98,7 +99,7 @@ pub struct Outcome {
     pub timings: Timings,
     /// How many pieces of output the caller was given.
     pub chunks: u32,
-    ends_container: bool,
+    ending: Option<Ending>,
 }
 
 pub(super) const SIGKILL: u32 = 9;
@@ -113,6 +114,8 @@ pub(super) enum Ended {
     Deadline,
     CpuTime,
     Killed,
+    /// The kernel killed the container's first process for memory.
+    Memory,
 }
 
 impl Outcome {
@@ -141,10 +144,14 @@ impl Outcome {
             Ended::Deadline => (Reason::Timeout, 128 + SIGKILL, Some(SIGKILL)),
             Ended::CpuTime => (Reason::Cpu, 128 + SIGKILL, Some(SIGKILL)),
             Ended::Killed => (Reason::Signal, 128 + SIGKILL, Some(SIGKILL)),
+            Ended::Memory => (Reason::Oom, 128 + SIGKILL, Some(SIGKILL)),
         };
-        let ends_container = match ended {
-            Ended::Deadline | Ended::CpuTime | Ended::Killed => true,
-            Ended::Process(end) => end == End::OutputLimit,
+        let ending = match ended {
+            Ended::Deadline | Ended::CpuTime | Ended::Killed | Ended::Process(End::OutputLimit) => {
+                Some(Ending::Asked)
+            }
+            Ended::Memory => Some(Ending::Lost),
+            Ended::Process(_) => None,
         };
         let written = written.unwrap_or(now);
         let timings = Timings {
@@ -155,11 +162,12 @@ impl Outcome {
         };
         let (stdout, stderr) = output.take();
         let chunks = output.passed();
-        Self { stdout, stderr, reason, exit_code, signal, path, timings, chunks, ends_container }
+        Self { stdout, stderr, reason, exit_code, signal, path, timings, chunks, ending }
     }
 
-    /// Whether the container can't be used any more: what ran in it may still run.
-    pub fn ends_container(&self) -> bool {
-        self.ends_container
+    /// How the container has ended, or is to end, with the call: what ran in it may still run. `None`: it
+    /// goes on.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
     }
 }

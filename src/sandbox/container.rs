@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::Either;
+use futures_util::{future::Either, FutureExt};
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout, Instant},
@@ -138,9 +138,12 @@ impl Container {
     }
 
     /// Marks the container as gone, before it goes: running calls end as that says. The first to say
-    /// so counts.
+    /// so counts; nobody ends one that is gone already.
     pub(super) fn terminate(&self, ending: Ending) {
-        self.ending.get_or_init(|| ending);
+        self.ending.get_or_init(|| match self.lost().now_or_never() {
+            Some(()) => Ending::Lost,
+            None => ending,
+        });
         self.terminated.cancel();
     }
 
@@ -155,7 +158,7 @@ impl Container {
     }
 
     /// Runs a call. After an error that does not [spare](Error::spares_container) it, and after an
-    /// outcome that [`Outcome::ends_container`], the container is of no more use and must be destroyed.
+    /// outcome with an [`ending`](Outcome::ending), the container is of no more use and must be destroyed.
     ///
     /// # Errors
     ///
@@ -180,6 +183,7 @@ impl Container {
 
         let output = Output::among(Crowd::process(), wanted, tap);
         let (written, mut on_written) = oneshot::channel();
+        let oom_kills = self.vitals.oom_kills();
         let (path, work) = self.dispatch(job, output.clone(), written);
         if !is_files {
             self.paths.count(path);
@@ -200,6 +204,17 @@ impl Container {
             spent = self.spend(cpu_time) => spent.map(|()| Ended::CpuTime),
         };
         output.close();
+        let ended = match ended {
+            // A script can see to it that of all processes the first one has the most memory.
+            Err(error)
+                if error.code == Code::ContainerLost
+                    && !error.unsent
+                    && self.died_for_memory(oom_kills).await =>
+            {
+                Ok(Ended::Memory)
+            }
+            ended => ended,
+        };
         // What breaks because the container goes is told as its going.
         let ended = ended.map_err(|error| {
             if self.terminated.is_cancelled() && !error.spares_container() {
@@ -281,6 +296,10 @@ impl Container {
     /// not say (`OOMKilled` is about PID 1), and the event may come after it.
     async fn killed_for_memory(&self, before: u32) -> bool {
         timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok()
+    }
+
+    async fn died_for_memory(&self, before: u32) -> bool {
+        timeout(OOM_EVENT, self.vitals.died_for_memory(before)).await.unwrap_or(false)
     }
 
     fn ending_error(&self) -> Error {

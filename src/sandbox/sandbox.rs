@@ -59,7 +59,7 @@ impl Sandbox {
         self.take()?;
         let result = self.member.execute(call).await;
         let ending = match &result {
-            Ok(outcome) => outcome.ends_container().then_some(Ending::Asked),
+            Ok(outcome) => outcome.ending(),
             Err(error) if error.spares_container() => None,
             Err(error) if error.code == Code::ContainerLost => Some(Ending::Lost),
             Err(_) => Some(Ending::Asked),
