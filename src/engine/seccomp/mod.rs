@@ -43,6 +43,8 @@ enum Test {
     Equal(u64),
     /// Of these bits none is set.
     NoneOf(u64),
+    /// All of these bits are set.
+    AllOf(u64),
 }
 
 /// Containers: those with one of these capabilities, on one of these processors (as Go names them). An
@@ -104,6 +106,14 @@ fn rules() -> Vec<Rule> {
     let personalities = table::PERSONALITIES.iter();
     rules.extend(personalities.map(|value| Rule::allow("personality").where_equal(0, *value)));
 
+    let ids = || not_the_first_process(0);
+    rules.extend(ids().map(|id| Rule { args: vec![id], ..Rule::allow(table::LEVERS) }));
+    let kinds = Argument { index: 0, test: Test::NoneOf(!table::PROCESS_OR_GROUP & LOW_WORD) };
+    rules.extend(
+        not_the_first_process(1)
+            .map(|id| Rule { args: vec![kinds, id], ..Rule::allow("setpriority") }),
+    );
+
     // On s390 the flags are the second argument.
     for (index, only, arches) in [(0, Condition::default(), S390.arches), (1, S390, &[][..])] {
         let flags = Argument { index, test: Test::NoneOf(table::NEW_NAMESPACES) };
@@ -124,6 +134,16 @@ fn rules() -> Vec<Rule> {
     rules
 }
 
+/// What the kernel looks at of an argument of 32 bits. A filter sees 64, and whoever calls sets them all.
+const LOW_WORD: u64 = 0xffff_ffff;
+
+/// Tests, one of which every process id passes but 1, whatever stands beyond its 32 bits. There is none that
+/// says so at once: an even number is one, and so is one with any further bit.
+fn not_the_first_process(index: u8) -> impl Iterator<Item = Argument> {
+    let further = (1..table::PID_BITS).map(|bit| Test::AllOf(1 << bit));
+    std::iter::once(Test::NoneOf(1)).chain(further).map(move |test| Argument { index, test })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -141,9 +161,10 @@ mod tests {
 
     #[test]
     fn a_call_is_in_one_list_alone() {
-        let conditional = ["socket", "clone", "personality"];
+        let conditional = ["socket", "clone", "personality", "setpriority"];
         let all = names(table::ALLOWED)
             .chain(names(table::ABSENT))
+            .chain(names(&[table::LEVERS]))
             .chain(names(table::WITHHELD))
             .chain(conditional);
         let mut seen = BTreeSet::new();
@@ -160,6 +181,23 @@ mod tests {
              syslog iopl ioperm chroot socketcall move_pages nfsservctl uselib vm86 kcmp";
         for name in refused.split_whitespace() {
             assert!(!allowed.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_process_is_the_only_one_that_no_test_is_for() {
+        let passes = |id: u64| {
+            not_the_first_process(0).any(|argument| match argument.test {
+                Test::Equal(value) => id == value,
+                Test::NoneOf(bits) => id & bits == 0,
+                Test::AllOf(bits) => id & bits == bits,
+            })
+        };
+        for id in (0..1 << table::PID_BITS).filter(|id| *id != 1) {
+            assert!(passes(id), "{id}");
+        }
+        for beyond in [0, 1 << 32, LOW_WORD << 32] {
+            assert!(!passes(beyond | 1), "{beyond}");
         }
     }
 

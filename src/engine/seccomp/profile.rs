@@ -59,6 +59,8 @@ struct Syscalls {
 struct Comparison {
     index: u8,
     value: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_two: Option<u64>,
     op: &'static str,
 }
 
@@ -79,12 +81,13 @@ impl Containers {
 
 impl From<Argument> for Comparison {
     fn from(Argument { index, test }: Argument) -> Self {
-        let (op, value) = match test {
-            Test::Equal(value) => ("SCMP_CMP_EQ", value),
+        let (op, value, value_two) = match test {
+            Test::Equal(value) => ("SCMP_CMP_EQ", value, None),
             // (argument & value) == valueTwo, which is 0 where it is not there.
-            Test::NoneOf(value) => ("SCMP_CMP_MASKED_EQ", value),
+            Test::NoneOf(value) => ("SCMP_CMP_MASKED_EQ", value, None),
+            Test::AllOf(value) => ("SCMP_CMP_MASKED_EQ", value, Some(value)),
         };
-        Self { index, value, op }
+        Self { index, value, value_two, op }
     }
 }
 

@@ -27,13 +27,13 @@ pub(super) const ALLOWED: &[&str] = &[
     // Memory.
     "brk madvise mincore mlock mlock2 mlockall mmap mmap2 mprotect mremap msync munlock \
      munlockall munmap remap_file_pages",
-    // Processes and threads: starting, ending, scheduling. `clone` has rules of its own below.
+    // Processes and threads: starting, ending, scheduling. `clone` and what reaches into other processes
+    // have rules of their own below.
     "execve execveat exit exit_group fork futex getcpu getpgid getpgrp getpid getppid getpriority \
      get_robust_list getrlimit getrusage getsid get_thread_area gettid ioprio_get ioprio_set \
-     prctl prlimit64 restart_syscall sched_getaffinity sched_getattr sched_getparam \
+     prctl restart_syscall sched_getaffinity sched_getattr sched_getparam \
      sched_get_priority_max sched_get_priority_min sched_getscheduler sched_rr_get_interval \
-     sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield seccomp \
-     setpgid setpriority setrlimit set_robust_list setsid set_thread_area set_tid_address times \
+     sched_yield seccomp setpgid setrlimit set_robust_list setsid set_thread_area set_tid_address times \
      ugetrlimit vfork wait4 waitid waitpid",
     // Signals.
     "kill pause rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn \
@@ -110,6 +110,18 @@ impl Family {
     pub(super) const NETLINK: Self = Self(16);
     pub(super) const PACKET: Self = Self(17);
 }
+
+/// Calls that change what another process may have: its limits, its processors, its turn. Their first
+/// argument is its id, and that of the first process, which tells how the scripts end, is refused.
+pub(super) const LEVERS: &str =
+    "prlimit64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler";
+
+/// What `setpriority` may be for, by its first argument: a process (0) or a group of them (1), and not all
+/// of the user's (2), of whom the first process is one. Its second is the id, as above.
+pub(super) const PROCESS_OR_GROUP: u64 = 1;
+
+/// A process id has no more bits (`PID_MAX_LIMIT`).
+pub(super) const PID_BITS: u32 = 22;
 
 /// Flags of `clone` that make a namespace: `CLONE_NEWCGROUP`, `NEWUTS`, `NEWIPC`, `NEWUSER`, `NEWPID`,
 /// `NEWNET` and `NEWNS`. None may be given.
