@@ -131,9 +131,10 @@ async function main() {
   });
   await Promise.all([format.done, clippy.done]);
   const unit = steps.start('cargo test', [], async () => {
-    // The local engine's tests start it. Its own tests are a command of their own: CONTRIBUTING.md.
-    await cargo('build', '--locked', '--package', 'scientist-pool-launcher');
-    const crates = ['scientist-pool', 'scientist-pool-protocol', 'scientist-pool-seccomp'];
+    // The local engine's tests start them. The launcher's own are a command of their own: CONTRIBUTING.md.
+    const programs = ['scientist-pool-launcher', 'scientist-pool-images'];
+    await cargo('build', '--locked', ...programs.flatMap((name) => ['--package', name]));
+    const crates = ['', '-protocol', '-seccomp', '-images'].map((part) => `scientist-pool${part}`);
     return cargoTest(
       crates.flatMap((name) => ['--package', name]),
       base,

@@ -331,7 +331,7 @@ async fn a_launcher_that_is_none_is_an_unavailable_engine_that_names_it() {
 #[tokio::test]
 async fn what_this_engine_does_not_have_is_refused_by_its_option() {
     for (option, container) in [
-        ("image", ContainerConfig { image: "python:3.9-slim".into(), ..hardened() }),
+        ("image", ContainerConfig { image: "dir:folder".into(), ..hardened() }),
         ("network", ContainerConfig { network: "bridge".into(), ..hardened() }),
         ("runtime", ContainerConfig { runtime: Some("runsc".into()), ..hardened() }),
         ("user", ContainerConfig { user: Some("somebody".into()), ..hardened() }),
@@ -358,6 +358,45 @@ async fn another_launcher_takes_the_place_of_one_that_was_killed() {
     assert_eq!(read_all(&mut *second.output).await.0, "again\n");
     engine.remove(&first.id).await.unwrap();
     engine.remove(&second.id).await.unwrap();
+}
+
+/// A container of an image of the store, which is this test run's own.
+async fn has_python(image: String) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images");
+    std::env::set_var("XDG_CACHE_HOME", folder);
+    let mut container = hardened();
+    (container.image, container.pull) = (image, PullPolicy::Missing);
+    let engine = of(&container).unwrap();
+    let error = why(engine.create(run(&["true"])).await.err().unwrap());
+    assert_eq!(error.code, Code::ImageNotFound, "it was not prepared");
+    let on_pull: OnPull = Arc::new(|_| {});
+    engine.prepare(on_pull).await.unwrap();
+    let source =
+        "import os, sys; print(sys.version_info[:2], os.environ['LANG'], os.stat('/etc').st_uid)";
+    let created = engine.create(run(&["python3", "-c", source])).await;
+    let mut attached = created.unwrap_or_else(|error| panic!("{:?}", why(error)));
+    let (out, err) = read_all(&mut *attached.output).await;
+    assert_eq!((out.as_str(), err.as_str()), ("(3, 9) C.UTF-8 0\n", ""));
+    engine.remove(&attached.id).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs SCIENTIST_POOL_TEST_ENGINE, to save an image from"]
+async fn an_image_that_docker_has_saved_is_run() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let engine = std::env::var("SCIENTIST_POOL_TEST_ENGINE").unwrap();
+    let docker = std::process::Command::new("docker")
+        .args(["--host", &engine, "save", "python:3.9-slim"])
+        .stdout(file.reopen().unwrap())
+        .status();
+    assert!(docker.unwrap().success());
+    has_python(format!("docker-archive:{}", file.path().display())).await;
+}
+
+#[tokio::test]
+#[ignore = "needs SCIENTIST_POOL_TEST_PULL, an image with python3 in a registry"]
+async fn an_image_of_a_registry_is_run() {
+    has_python(std::env::var("SCIENTIST_POOL_TEST_PULL").unwrap()).await;
 }
 
 /// Of this test's thread, as each test has a launcher of its own.

@@ -92,7 +92,7 @@ impl Metadata {
         Self {
             owner: owners.then_some((stat.st_uid, stat.st_gid)),
             mode: stat.st_mode & KEPT_MODE,
-            modified: stat.st_mtime as i64,
+            modified: stat.st_mtime,
         }
     }
 
@@ -201,7 +201,7 @@ impl Summing {
                 found.st_uid.into(),
                 found.st_gid.into(),
                 length,
-                found.st_mtime as i64,
+                found.st_mtime,
             ] {
                 self.hash.update(&i64::to_le_bytes(number));
             }

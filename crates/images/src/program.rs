@@ -80,38 +80,40 @@ fn open() -> Result<(PathBuf, Store)> {
 }
 
 fn pull(name: &str, policy: &str) -> Result<()> {
-    let (give, ended) = mpsc::channel::<()>();
-    let credentials = listen(give)?;
+    let (give, lines) = mpsc::channel();
+    thread::spawn(move || listen(&give));
     let (_, store) = open()?;
     let store = Arc::new(store);
-    let (image, _tree) = get(&store, name, policy, credentials)?;
+    let (image, _tree) = get(&store, name, policy, &lines)?;
     say(&Answer::Image(store.shown(image, true)));
     // The tree is held until then.
-    let _ = ended.recv();
+    while lines.recv().is_ok() {}
     Ok(())
 }
 
-/// Reads the credentials, and then waits for the end of stdin beside all else: whoever started this has
-/// gone then. `done`: dropped at that end.
-fn listen(done: mpsc::Sender<()>) -> Result<Option<Credentials>> {
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).during("read the credentials")?;
+/// Passes on the lines of stdin. At its end whoever started this has gone, or wants nothing more.
+fn listen(give: &mpsc::Sender<String>) {
+    for line in io::stdin().lines().map_while(io::Result::ok) {
+        // The program may be past reading.
+        let _ = give.send(line);
+    }
+    exit(0);
+}
+
+/// Asks for the credentials.
+fn log_in(lines: &mpsc::Receiver<String>) -> Result<Option<Credentials>> {
+    say(&Answer::Login);
+    let line = lines.recv().unwrap_or_default();
     // serde's own words would have some of the secret.
-    let credentials = serde_json::from_str(&line)
-        .map_err(|_| Failure::new(Fault::System, "the credentials on stdin can't be read"))?;
-    thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        drop(done);
-        exit(0);
-    });
-    Ok(credentials)
+    serde_json::from_str(&line)
+        .map_err(|_| Failure::new(Fault::System, "the credentials on stdin can't be read"))
 }
 
 fn get(
     store: &Arc<Store>,
     name: &str,
     policy: &str,
-    credentials: Option<Credentials>,
+    lines: &mpsc::Receiver<String>,
 ) -> Result<(store::Image, Tree)> {
     let forms = [("docker-archive:", Form::Docker), ("oci-archive:", Form::Oci)];
     for (prefix, form) in forms {
@@ -131,6 +133,7 @@ fn get(
     if policy == "never" {
         return Err(Failure::new(Fault::NotFound, "it is not among the images of this user"));
     }
+    let credentials = log_in(lines)?;
     let told: OnStep = Arc::new(|Step { layer, status, extent }| progress(layer, status, extent));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! scientist-pool-images pull python:3.9-slim missing
-//!   stdin   the credentials for its registry, or null; then it stays open for as long as somebody listens
-//!   stdout  {"progress":{…}} …                    {"image":{…}} or {"failed":{…}}
-//! scientist-pool-images list                      {"images":{…}}
-//! scientist-pool-images prune                     {"removed":{…}}
+//!   stdout  "login", if it has to ask the registry
+//!   stdin   {"password":{…}}, or null
+//!   stdout  {"progress":{…}} …
+//!   stdout  {"image":{…}} or {"failed":{…}}
+//! scientist-pool-images list
+//!   stdout  {"images":{…}}
+//! scientist-pool-images prune
+//!   stdout  {"removed":{…}}
 //! ```
 //!
-//! The image's tree is held by the program until its stdin ends: whoever wants to go on using it takes a
-//! shared lock (`flock`) on `Image::folder` before.
+//! `pull` ends with its stdin, and holds the image's tree until then: whoever wants to go on using it takes
+//! a shared lock (`flock`) on [`Image::folder`] before.
 
 use std::path::PathBuf;
 
@@ -31,6 +35,8 @@ pub enum Credentials {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
+    /// It wants the credentials for the image's registry: a line on its stdin.
+    Login,
     Progress {
         /// The layer's short id; `None`: it is about the whole image.
         layer: Option<String>,

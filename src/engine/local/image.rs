@@ -1,55 +1,156 @@
-//! What a container's root is made of: a folder, or this machine's own programs.
+//! What a container's root is made of: an image of the store, a folder, or this machine's own programs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use scientist_pool_protocol::{Bind, Layers};
+use once_cell::sync::Lazy;
+use scientist_pool_protocol::Bind;
 
-use crate::error::{Code, Error, Result};
+use super::store::{self, Tree};
+use crate::{
+    config::{ContainerConfig, PullPolicy},
+    engine::{
+        registry::{flights::Flights, reference::Reference},
+        OnPull,
+    },
+    error::{Code, Error, Result},
+};
 
 /// Programs look here unless the image says otherwise.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What this machine's programs need beside `/usr`: where their libraries are, and which of several is meant
 /// by a name.
 const HOST_FILES: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
 
-/// The root file system of a pool's containers, as the option `image` names it.
+static FLIGHTS: Lazy<Flights<Arc<Tree>>> = Lazy::new(Flights::default);
+
+/// The root file system of a pool's containers.
+pub(super) struct Image {
+    name: Name,
+    pull: PullPolicy,
+    /// Zero: no deadline.
+    pull_timeout: Duration,
+    /// The program of the store.
+    program: PathBuf,
+    /// What the store has for the name, held for as long as this is.
+    tree: Mutex<Option<Arc<Tree>>>,
+}
+
+/// As the option `image` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Image {
+enum Name {
     /// `host`: `/usr` of this machine.
     Host,
     /// `dir:PATH`: a folder with a root file system in it.
     Folder(PathBuf),
+    /// `docker-archive:FILE` or `oci-archive:FILE`.
+    Archive(String),
+    /// In a registry.
+    Remote(Reference),
+}
+
+/// What containers of an image have in common.
+pub(super) struct Contents {
+    /// As [`scientist_pool_protocol::Layers::folders`].
+    pub folders: Vec<PathBuf>,
+    /// `NAME=value`, as the image sets them.
+    pub env: Vec<String>,
 }
 
 impl Image {
+    /// `program`: of the store.
+    ///
     /// # Errors
     ///
-    /// `INVALID_ARGUMENT`: the name is of neither form.
-    pub(super) fn parse(name: &str) -> Result<Self> {
-        match name.strip_prefix("dir:") {
-            Some(path) if path.starts_with('/') => Ok(Self::Folder(path.into())),
-            _ if name == "host" => Ok(Self::Host),
-            _ => {
-                let message = format!(
-                    "image must be 'host' or 'dir:' and an absolute path on the engine 'local'; got '{name}'"
-                );
-                Err(Error::new(Code::InvalidArgument, message))
-            }
-        }
+    /// `INVALID_ARGUMENT`: the name is of no form.
+    pub(super) fn new(config: &ContainerConfig, program: PathBuf) -> Result<Self> {
+        Ok(Self {
+            name: Name::parse(&config.image)?,
+            pull: config.pull,
+            pull_timeout: config.pull_timeout,
+            program,
+            tree: Mutex::default(),
+        })
     }
 
-    /// Looks whether it is there.
+    /// Makes sure that it is there.
+    ///
+    /// # Errors
+    ///
+    /// `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`
+    pub(super) async fn prepare(&self, on_pull: OnPull) -> Result<()> {
+        let tree = match &self.name {
+            Name::Host => return Ok(()),
+            Name::Folder(path) => {
+                return match std::fs::metadata(path) {
+                    Ok(found) if found.is_dir() => Ok(()),
+                    Ok(_) => Err(self.not_found("it is no folder")),
+                    Err(error) => Err(self.not_found(&error.to_string())),
+                }
+            }
+            Name::Archive(name) => self.get(name, None, on_pull).await,
+            Name::Remote(reference) => {
+                self.get(reference.as_str(), reference.credentials_key(), on_pull).await
+            }
+        }?;
+        *self.tree.lock().unwrap_or_else(PoisonError::into_inner) = Some(tree);
+        Ok(())
+    }
+
+    /// Has the store get it. Pulls of one image under way at once are one, for all that wait for it.
+    async fn get(&self, name: &str, key: Option<&str>, on_pull: OnPull) -> Result<Arc<Tree>> {
+        let policy = match self.pull {
+            PullPolicy::Always => "always",
+            PullPolicy::Missing => "missing",
+            PullPolicy::Never => "never",
+        };
+        let wanted = store::Wanted {
+            program: self.program.clone(),
+            name: name.to_owned(),
+            policy,
+            credentials_key: key.map(str::to_owned),
+        };
+        let flight = format!("{policy} {name}");
+        let shared = FLIGHTS.share(&flight, on_pull, |report| {
+            let wanted = wanted.clone();
+            async move { store::get(wanted, report).await.map(Arc::new) }
+        });
+        let limit = self.pull_timeout;
+        if limit == Duration::ZERO {
+            return shared.await;
+        }
+        tokio::time::timeout(limit, shared).await.unwrap_or_else(|_| {
+            let message = format!(
+                "pulling {name} took longer than {} ms; raise pullTimeout, or pull it beforehand \
+                 (npx scientist-pool pull {name})",
+                limit.as_millis()
+            );
+            Err(Error::new(Code::ImagePullFailed, message).image(name).timeout(limit))
+        })
+    }
+
+    /// What is in it, once it is prepared.
     ///
     /// # Errors
     ///
     /// `IMAGE_NOT_FOUND`
-    pub(super) fn check(&self) -> Result<()> {
-        let Self::Folder(path) = self else { return Ok(()) };
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => Ok(()),
-            Ok(_) => Err(self.not_found("it is no folder")),
-            Err(error) => Err(self.not_found(&error.to_string())),
+    pub(super) fn contents(&self) -> Result<Contents> {
+        let (folder, mut env) = match &self.name {
+            Name::Host => (None, Vec::new()),
+            Name::Folder(path) => (Some(path.clone()), Vec::new()),
+            Name::Archive(_) | Name::Remote(_) => {
+                let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+                let tree = tree.as_ref().ok_or_else(|| self.not_found("it was not got yet"))?;
+                (Some(tree.root.clone()), tree.env.clone())
+            }
+        };
+        if !env.iter().any(|variable| variable.starts_with("PATH=")) {
+            env.push(PATH.to_owned());
         }
+        Ok(Contents { folders: folder.into_iter().collect(), env })
     }
 
     fn not_found(&self, why: &str) -> Error {
@@ -57,32 +158,48 @@ impl Image {
         Error::new(Code::ImageNotFound, message).image(self.to_string())
     }
 
-    pub(super) fn layers(&self, read_only: bool) -> Layers {
-        let folders = match self {
-            Self::Host => Vec::new(),
-            Self::Folder(path) => vec![path.clone()],
-        };
-        Layers { folders, read_only }
-    }
-
     pub(super) fn binds(&self) -> Vec<Bind> {
-        let Self::Host = self else { return Vec::new() };
+        let Name::Host = self.name else { return Vec::new() };
         let there = HOST_FILES.into_iter().filter(|path| Path::new(path).exists());
         let shown = ["/usr"].into_iter().chain(there);
         shown.map(|path| Bind { source: path.into(), target: path.to_owned() }).collect()
     }
+}
 
-    /// `NAME=value`, as the image sets them.
-    pub(super) fn env(&self) -> Vec<String> {
-        vec![format!("PATH={PATH}")]
+impl Name {
+    fn parse(name: &str) -> Result<Self> {
+        let form = ["dir:", "docker-archive:", "oci-archive:"]
+            .into_iter()
+            .find_map(|form| Some((form, name.strip_prefix(form)?)));
+        match form {
+            Some((form, path)) if !path.starts_with('/') => {
+                let message = format!("image must be '{form}' and an absolute path; got '{name}'");
+                Err(Error::new(Code::InvalidArgument, message).image(name))
+            }
+            Some(("dir:", path)) => Ok(Self::Folder(path.into())),
+            Some(_) => Ok(Self::Archive(name.to_owned())),
+            None if name == "host" => Ok(Self::Host),
+            None => {
+                let reference = Reference::parse(name)?;
+                if reference.pull_name().is_none() {
+                    let message = format!(
+                        "image must be a name on the engine 'local', which knows no ids; got '{name}'"
+                    );
+                    return Err(Error::new(Code::InvalidArgument, message).image(name));
+                }
+                Ok(Self::Remote(reference))
+            }
+        }
     }
 }
 
 impl std::fmt::Display for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Host => f.write_str("host"),
-            Self::Folder(path) => write!(f, "dir:{}", path.display()),
+        match &self.name {
+            Name::Host => f.write_str("host"),
+            Name::Folder(path) => write!(f, "dir:{}", path.display()),
+            Name::Archive(name) => f.write_str(name),
+            Name::Remote(reference) => f.write_str(reference.as_str()),
         }
     }
 }
@@ -92,13 +209,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_the_host_or_a_folder_by_its_whole_path() {
-        assert_eq!(Image::parse("host").unwrap(), Image::Host);
-        assert_eq!(Image::parse("dir:/srv/root").unwrap(), Image::Folder("/srv/root".into()));
-        for name in ["python:3.9-slim", "dir:root", "dir:", ""] {
-            let error = Image::parse(name).unwrap_err();
+    fn an_image_is_the_host_a_folder_an_archive_or_in_a_registry() {
+        assert_eq!(Name::parse("host").unwrap(), Name::Host);
+        assert_eq!(Name::parse("dir:/srv/root").unwrap(), Name::Folder("/srv/root".into()));
+        for name in ["docker-archive:/a.tar", "oci-archive:/a.tar"] {
+            assert_eq!(Name::parse(name).unwrap(), Name::Archive(name.to_owned()));
+        }
+        for name in ["python:3.9-slim", "localhost:5000/host", "library/host"] {
+            assert!(matches!(Name::parse(name).unwrap(), Name::Remote(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_with_what_was_given() {
+        let id = "0a".repeat(32);
+        for name in ["dir:root", "dir:", "oci-archive:a.tar", "docker-archive:", "", "Python", &id]
+        {
+            let error = Name::parse(name).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
-            assert!(error.message.ends_with(&format!("got '{name}'")), "{}", error.message);
+            assert!(error.message.contains(name), "{}", error.message);
         }
     }
 }

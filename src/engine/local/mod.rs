@@ -2,19 +2,20 @@
 //!
 //! - `launcher`: the process that makes the containers, and the socket to it.
 //! - [`pipes`]: the streams of a process in a container.
-//! - `image`, `spec`: what a container is made of, and made as.
+//! - `image`, `store`, `spec`: what a container is made of, and made as.
 
 mod image;
 mod launcher;
 mod pipes;
 mod spec;
+mod store;
 
 use std::{
     collections::HashMap,
     fmt::Display,
     io,
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -46,6 +47,9 @@ use crate::{
 /// How long [`Engine::settle`] waits at most.
 const SETTLE: Duration = Duration::from_secs(60);
 
+/// The program of the images, beside the launcher.
+const IMAGES: &str = "scientist-pool-images";
+
 /// The kernel, and the kind of container made of it.
 pub struct Local {
     launcher: Arc<Launcher>,
@@ -67,6 +71,11 @@ impl Launchers {
     /// `program`: the launcher's.
     pub fn new(program: PathBuf) -> Self {
         Self { program: Some(program), known: Mutex::default() }
+    }
+
+    /// A program that is installed beside the launcher.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.program.as_deref().unwrap_or(Path::new("")).with_file_name(name)
     }
 
     fn get(&self, limit: Duration) -> Result<Arc<Launcher>> {
@@ -97,7 +106,7 @@ impl Local {
         engine: &EngineConfig,
         container: &ContainerConfig,
     ) -> Result<Self> {
-        let image = Image::parse(&container.image)?;
+        let image = Image::new(container, launchers.beside(IMAGES))?;
         let kind = Kind::new(container, &image)?;
         let launcher = launchers.get(engine.timeout)?;
         Ok(Self { launcher, image, kind, background: Background::new() })
@@ -194,11 +203,12 @@ impl Engine for Local {
         })
     }
 
-    async fn prepare(&self, _: OnPull) -> Result<()> {
-        self.image.check()
+    async fn prepare(&self, on_pull: OnPull) -> Result<()> {
+        self.image.prepare(on_pull).await
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
+        let contents = self.image.contents().map_err(CreateError::Other)?;
         let link = self.launcher.link().await.map_err(CreateError::Other)?;
         let (id, told) = link.next();
         let full = link.full(id);
@@ -209,7 +219,7 @@ impl Engine for Local {
             link: link.clone(),
             kept: false,
         };
-        let spec = self.kind.with(init);
+        let spec = self.kind.with(init, contents);
         let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
         let descriptors = match reply.map_err(CreateError::Other)? {
             (Answer::Created(_), descriptors) => descriptors,
@@ -229,7 +239,7 @@ impl Engine for Local {
         let link = self.launcher.running().await.ok_or_else(lost)?;
         let own = link.own(id).ok_or_else(lost)?;
         let exec = link.next_exec(own).ok_or_else(lost)?;
-        let process = self.kind.beside(spec);
+        let process = self.kind.beside(spec, self.image.contents()?);
         let request = Request::Exec { id: own, exec, process };
         let descriptors = match self.launcher.ask(&link, request).await {
             Ok((Answer::Started, descriptors)) => descriptors,

@@ -1,13 +1,11 @@
 //! A pool's containers, in the launcher's words.
 
-use std::collections::HashSet;
-
 use scientist_pool_protocol::{
-    Cpu, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
+    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
 };
 use scientist_pool_seccomp::{compile, Filter};
 
-use super::image::Image;
+use super::image::{Contents, Image};
 use crate::{
     config::{ContainerConfig, Seccomp},
     engine::{seccomp, ExecSpec, Init},
@@ -60,7 +58,7 @@ impl Kind {
         let home = config.home.as_ref().map(|home| format!("HOME={home}"));
         Ok(Self {
             spec: Spec {
-                root: image.layers(config.readonly_rootfs),
+                root: Layers { folders: Vec::new(), read_only: config.readonly_rootfs },
                 binds: image.binds(),
                 tmpfs: tmpfs.collect(),
                 shm_size: config.shm_size.and_then(limit),
@@ -68,7 +66,7 @@ impl Kind {
                 process: Process {
                     program: Program::Inside,
                     argv: Vec::new(),
-                    env: image.env().into_iter().chain(home).collect(),
+                    env: home.into_iter().collect(),
                     cwd: config.home.clone().unwrap_or_else(|| "/".to_owned()),
                 },
                 user,
@@ -90,24 +88,22 @@ impl Kind {
         })
     }
 
-    /// One container, and what it is to run.
-    pub(super) fn with(&self, init: Init) -> Box<Spec> {
+    /// One container of an image, and what it is to run.
+    pub(super) fn with(&self, init: Init, contents: Contents) -> Box<Spec> {
         let mut spec = Box::new(self.spec.clone());
+        spec.root.folders = contents.folders;
+        spec.process.env = merged(contents.env, &spec.process.env);
         spec.process.argv = init.argv;
         spec
     }
 
     /// A command beside process 1: what it does not say is as there.
-    pub(super) fn beside(&self, exec: ExecSpec) -> Box<Process> {
+    pub(super) fn beside(&self, exec: ExecSpec, contents: Contents) -> Box<Process> {
         let first = &self.spec.process;
-        let named = |variable: &str| variable.split_once('=').map(|(name, _)| format!("{name}="));
-        let said: HashSet<_> = exec.env.iter().filter_map(|variable| named(variable)).collect();
-        let rest = first.env.iter();
-        let rest = rest.filter(|variable| named(variable).is_none_or(|name| !said.contains(&name)));
         Box::new(Process {
             program: Program::Inside,
             argv: exec.argv,
-            env: rest.cloned().chain(exec.env.iter().cloned()).collect(),
+            env: merged(merged(contents.env, &first.env), &exec.env),
             cwd: exec.cwd.unwrap_or_else(|| first.cwd.clone()),
         })
     }
@@ -115,6 +111,14 @@ impl Kind {
     pub(super) fn limits(&self) -> &Limits {
         &self.spec.limits
     }
+}
+
+/// Variables (`NAME=value`), of which `over` has the last word.
+fn merged(under: Vec<String>, over: &[String]) -> Vec<String> {
+    let name = |variable: &str| variable.split('=').next().map(str::to_owned);
+    let said: Vec<_> = over.iter().map(|variable| name(variable)).collect();
+    let rest = under.into_iter().filter(|variable| !said.contains(&name(variable)));
+    rest.chain(over.iter().cloned()).collect()
 }
 
 /// -1 is no limit.

@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod fake;
 mod layer;
+mod pull;
 mod store;
 mod support;
