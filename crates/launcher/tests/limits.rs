@@ -137,3 +137,25 @@ fn what_is_not_kept_is_said() {
         assert_eq!(running.created.unkept, missing, "{who:?}");
     }
 }
+
+#[test]
+fn launchers_that_start_at_once_leave_each_others_groups_alone() {
+    // Each looks for groups of launchers that are gone, while others are making theirs.
+    let start = |who| {
+        let mut launcher = Launcher::start(who);
+        let Answer::Report(report) = launcher.call(Request::Probe) else { panic!() };
+        assert_eq!(launcher.run(&spec()).end.exit, Exit::Code(0));
+        report.limits
+    };
+    for who in everybody() {
+        let expected = start(who);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..10).map(|_| start(who)).collect::<Vec<_>>()))
+                .collect();
+            for limits in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
+                assert_eq!(limits, expected, "{who:?}");
+            }
+        });
+    }
+}

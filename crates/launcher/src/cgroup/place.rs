@@ -43,24 +43,26 @@ impl Place {
         Ok(Self { parent: parent.to_owned(), folder })
     }
 
-    /// Puts this process into it, as the sign that its owner lives.
+    /// Puts this process into it, as the sign that its owner lives. It enters the group itself before there
+    /// is one for it in there, so that it is in one of the two as soon as there are both ([`is_abandoned`]).
     pub fn occupy(&self) -> io::Result<()> {
+        fs::write(self.folder.join("cgroup.procs"), "0")?;
         let keeper = self.folder.join(KEEPER);
         fs::create_dir(&keeper)?;
         fs::write(keeper.join("cgroup.procs"), "0")
     }
 
-    /// Takes this process out of it, and removes it with all that is in it.
-    pub fn clear(&self) {
+    /// Takes this process out of it, and removes it with all that is in it; whether that went.
+    pub fn clear(&self) -> bool {
         // Where it came from; `EBUSY` on version 2 if that has been given limits of its own since.
         let _ = fs::write(self.parent.join("cgroup.procs"), "0");
-        for _ in 0..TRIES {
-            remove_tree(&self.folder);
-            if !self.folder.exists() {
-                return;
+        (0..TRIES).any(|_| {
+            let removed = remove_tree(&self.folder);
+            if !removed {
+                sleep(Duration::from_millis(1));
             }
-            sleep(Duration::from_millis(1));
-        }
+            removed
+        })
     }
 }
 
@@ -70,22 +72,28 @@ pub fn abandoned(parent: &Path) -> Vec<String> {
     entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.starts_with(PREFIX))
-        .filter(|name| {
-            let processes = parent.join(name).join(KEEPER).join("cgroup.procs");
-            fs::read_to_string(processes).is_ok_and(|processes| processes.is_empty())
-        })
+        .filter(|name| is_abandoned(&parent.join(name)))
         .collect()
 }
 
-/// Removes a group and those in it; what still has processes stays.
-pub fn remove_tree(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&entry.path());
-        }
-    }
-    let _ = remove_folder(folder);
+/// Whether nobody is in it any more. Its owner comes by way of the outer group into the inner one: who is in
+/// neither by the second look at the inner one was in neither by the first.
+fn is_abandoned(folder: &Path) -> bool {
+    let is_empty = |folder: &Path| {
+        fs::read_to_string(folder.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty())
+    };
+    let keeper = folder.join(KEEPER);
+    is_empty(&keeper) && is_empty(folder) && is_empty(&keeper)
+}
+
+/// Removes a group and those in it; whether nothing of it is left. What is still busy stays, and with it the
+/// sign that its owner is gone: that is removed last.
+pub fn remove_tree(folder: &Path) -> bool {
+    let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut folders: Vec<_> = folders.map(|entry| entry.path()).collect();
+    folders.sort_by_key(|folder| folder.ends_with(KEEPER));
+    folders.iter().all(|folder| remove_tree(folder)) && remove_folder(folder).is_ok()
 }
 
 /// Where a file system of the kernel's is mounted, and which part of it: from `/proc/self/mountinfo`.
@@ -132,6 +140,21 @@ impl<'a> Hierarchy<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_abandoned_when_its_owner_has_come_and_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = folder.path().join(KEEPER);
+        let abandoned_with = |outer: &str, inner: &str| {
+            fs::write(folder.path().join("cgroup.procs"), outer).unwrap();
+            fs::write(keeper.join("cgroup.procs"), inner).is_ok() && is_abandoned(folder.path())
+        };
+        assert!(!abandoned_with("", ""), "the owner is on its way into it");
+        fs::create_dir(&keeper).unwrap();
+        assert!(!abandoned_with("1\n", ""), "it is on its way from the one into the other");
+        assert!(!abandoned_with("", "1\n"));
+        assert!(abandoned_with("", ""));
+    }
 
     const MOUNTS: &str = "\
 24 1 0:22 / /proc rw,relatime - proc proc rw

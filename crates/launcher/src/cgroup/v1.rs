@@ -51,10 +51,8 @@ impl Groups {
         }
         let (_, first) = parents.first()?;
         for name in abandoned(first) {
-            // The first at last: until then the others are known to be abandoned.
-            for (_, parent) in parents.iter().rev() {
-                remove_tree(&parent.join(&name));
-            }
+            // The first at last, and only then: until then the others are known to be abandoned.
+            let _ = parents.iter().rev().all(|(_, parent)| remove_tree(&parent.join(&name)));
         }
         let mut places: Vec<(Vec<Controller>, Place)> = Vec::new();
         for (controllers, parent) in parents {
@@ -141,9 +139,7 @@ impl Groups {
     }
 
     pub fn clear(&self) {
-        for (_, place) in self.places.iter().rev() {
-            place.clear();
-        }
+        let _ = self.places.iter().rev().all(|(_, place)| place.clear());
     }
 }
 

@@ -42,9 +42,9 @@ impl Groups {
             remove_tree(&parent.join(name));
         }
         let place = Place::make(parent)?;
-        let prepared = share(place.folder()).and_then(|()| place.occupy());
+        let prepared = place.occupy().and_then(|()| share(place.folder()));
         if let Err(error) = prepared {
-            remove_tree(place.folder());
+            place.clear();
             return Err(error);
         }
         let kept = kept(&place.folder().join("launcher"));
