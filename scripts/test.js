@@ -131,14 +131,8 @@ async function main() {
   });
   await Promise.all([format.done, clippy.done]);
   const unit = steps.start('cargo test', [], async () => {
-    // The local engine's tests start them. The launcher's own are a command of their own: CONTRIBUTING.md.
-    const programs = ['scientist-pool-launcher', 'scientist-pool-images'];
-    await cargo('build', '--locked', ...programs.flatMap((name) => ['--package', name]));
-    const crates = ['', '-protocol', '-seccomp', '-images'].map((part) => `scientist-pool${part}`);
-    return cargoTest(
-      crates.flatMap((name) => ['--package', name]),
-      base,
-    );
+    // The local engine's tests start these programs, which are built for their own.
+    return cargoTest(['--workspace'], base);
   });
   await unit.done;
   const addon = steps.start('addon', [dependencies], async () => {
