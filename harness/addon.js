@@ -7,6 +7,7 @@ const path = require('node:path');
 const { SetupError } = require('./cleanup');
 const { findProgram, run } = require('./command');
 const { root } = require('./paths');
+const { PROGRAMS } = require('./programs');
 
 const record = path.join(root, 'target', 'addon-inputs');
 
@@ -25,8 +26,9 @@ async function digestInputs() {
   hash.update(`${process.platform} ${process.arch}`);
   const { napi, scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
   hash.update(JSON.stringify([napi, scripts.build]));
-  const named = ['Cargo.toml', 'Cargo.lock', 'build.rs'].map((name) => path.join(root, name));
-  for (const file of [...named, ...[...filesBelow(path.join(root, 'src'))].sort()]) {
+  const named = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'scripts/build.js'];
+  const below = ['src', 'crates'].flatMap((name) => [...filesBelow(path.join(root, name))].sort());
+  for (const file of [...named.map((name) => path.join(root, name)), ...below]) {
     hash.update(`\0${path.relative(root, file)}\0`);
     hash.update(fs.readFileSync(file));
   }
@@ -34,7 +36,11 @@ async function digestInputs() {
 }
 
 function isBuilt() {
-  return fs.readdirSync(root).some((name) => name.endsWith('.node'));
+  const there = fs.readdirSync(root);
+  const programs = process.platform === 'linux' ? PROGRAMS : [];
+  return (
+    there.some((name) => name.endsWith('.node')) && programs.every((name) => there.includes(name))
+  );
 }
 
 /** `npm run build`, unless the addon on disk was made from the very same inputs. */

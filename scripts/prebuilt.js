@@ -1,9 +1,10 @@
 'use strict';
 
 // Lays out what is to be published, in the current folder: a package for each target of `napi.targets`
-// with its binary below npm/, these as `optionalDependencies` in package.json, and no binary beside it.
+// with its binary and its programs below npm/, these as `optionalDependencies` in package.json, and no
+// binary beside it.
 //
-//     node scripts/prebuilt.js FOLDER     with the binaries of all targets in the folder
+//     node scripts/prebuilt.js FOLDER     with the binaries and the programs of all targets in the folder
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -13,14 +14,17 @@ const { run } = require('../harness/command');
 const { say } = require('../harness/console');
 const { root } = require('../harness/paths');
 const { FILE } = require('./licenses');
+const { putAll } = require('../harness/programs');
 
-/** Puts the licences of what a binary is made of beside it. */
-function addLicenses(folder) {
+/** Puts beside a binary what belongs to it: its programs, and the licences of what it is made of. */
+function complete(folder, binaries) {
+  const programs = putAll(binaries, folder);
   // npm packs the first of them by itself.
   for (const file of ['LICENSE', FILE]) fs.copyFileSync(file, path.join(folder, file));
   const manifest = path.join(folder, 'package.json');
   const { files, ...rest } = JSON.parse(fs.readFileSync(manifest, 'utf8'));
-  fs.writeFileSync(manifest, `${JSON.stringify({ ...rest, files: [...files, FILE] }, null, 2)}\n`);
+  const all = { ...rest, files: [...files, ...programs, FILE] };
+  fs.writeFileSync(manifest, `${JSON.stringify(all, null, 2)}\n`);
 }
 
 async function main() {
@@ -33,7 +37,7 @@ async function main() {
   await napi('pre-publish', '--tag-style', 'npm', '--skip-optional-publish', '--no-gh-release');
   // `artifacts` leaves one of each here, where the main package would take them all in.
   for (const name of fs.readdirSync('.')) if (name.endsWith('.node')) fs.rmSync(name);
-  for (const name of fs.readdirSync('npm')) addLicenses(path.join('npm', name));
+  for (const name of fs.readdirSync('npm')) complete(path.join('npm', name), binaries);
   say(`laid out: ${fs.readdirSync('npm').join(', ')}`);
   return 0;
 }

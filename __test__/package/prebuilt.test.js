@@ -10,6 +10,7 @@ const path = require('node:path');
 const { TARGETS } = require('../../lib/binding/target');
 const { compare, glibcOf } = require('../../scripts/glibc');
 const { FILE } = require('../../scripts/licenses');
+const { PROGRAMS } = require('../../harness/programs');
 const { Project, ROOT, execute, pack } = require('../support/installed');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'prebuilt-'));
@@ -28,6 +29,12 @@ beforeAll(async () => {
   for (const platform of TARGETS) {
     const name = `scientist-pool.${platform}.node`;
     fs.copyFileSync(path.join(ROOT, binary), path.join(folder, 'binaries', name));
+  }
+  // As an upload leaves them, which keeps no modes.
+  for (const name of PROGRAMS) {
+    for (const processor of ['x64', 'arm64']) {
+      fs.writeFileSync(path.join(folder, 'binaries', `${name}.linux-${processor}`), processor);
+    }
   }
   const script = path.join(ROOT, 'scripts/prebuilt.js');
   await execute(process.execPath, [script, 'binaries'], { cwd: folder });
@@ -54,6 +61,25 @@ test('the main package names them all as optional, at its own version, and has n
     Object.fromEntries(TARGETS.map((platform) => [`scientist-pool-${platform}`, version])),
   );
   expect(main.paths.filter((name) => name.endsWith('.node'))).toEqual([]);
+});
+
+test('beside each binary for Linux are the programs of its processor, for everybody to run', async () => {
+  const programs = await Promise.all(
+    TARGETS.map(async (platform) => {
+      const { files } = await pack(folder, path.join(folder, 'npm', platform));
+      const found = files.filter(({ path }) => PROGRAMS.includes(path));
+      return [platform, found.map(({ path, mode }) => [path, mode.toString(8)]).sort()];
+    }),
+  );
+  for (const [platform, found] of programs) {
+    const [system, processor] = platform.split('-');
+    const expected = PROGRAMS.map((name) => [name, '755']).sort();
+    expect([platform, found]).toEqual([platform, system === 'linux' ? expected : []]);
+    for (const [name] of found) {
+      const text = fs.readFileSync(path.join(folder, 'npm', platform, name), 'utf8');
+      expect(text).toBe(processor);
+    }
+  }
 });
 
 test('beside each binary are the licences of what it is made of', () => {

@@ -23,10 +23,14 @@ async function npm(args, cwd) {
   return stdout;
 }
 
-/** The tarball of a package, put into a folder: of this one, as it would be published, with its binary. */
+/**
+ * The tarball of a package, put into a folder: of this one, as it would be published, with its binary.
+ * `files` are those in it with their modes, `paths` their paths.
+ */
 async function pack(folder, from = ROOT) {
   const [packed] = JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], from));
-  return { file: path.join(folder, packed.filename), paths: packed.files.map(({ path }) => path) };
+  const { filename, files } = packed;
+  return { file: path.join(folder, filename), files, paths: files.map(({ path }) => path) };
 }
 
 /** How package managers install tarballs into a project, offline. */
