@@ -45,14 +45,14 @@ async function ping(engine) {
 }
 
 /**
- * The engine that the package finds, with the addon as it is built: by `DOCKER_HOST`, the docker CLI's current
+ * The Docker engine that the package finds, with the addon as it is built: by `DOCKER_HOST`, the docker CLI's current
  * context, or where engines listen.
  *
  * @returns {Promise<Engine | null>} `null`: nothing is named by `DOCKER_HOST`, and nothing answers
  */
 async function findEngine() {
   const { ContainerPoolManager } = require(root);
-  const pool = new ContainerPoolManager({ poolSize: 0, pull: 'never' });
+  const pool = new ContainerPoolManager({ engine: 'docker', poolSize: 0, pull: 'never' });
   const told = new Promise((resolve) => pool.once('engine', resolve));
   try {
     await pool.initialize().catch((error) => {

@@ -3,11 +3,12 @@
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { DockerOutside } = require('./engines/docker');
+const { LocalOutside } = require('./engines/local');
 
 const IMAGE = 'python:3.9-slim';
 const NO_PYTHON = 'busybox:stable';
 
-/** The address of the engine under test; `npm test` starts one and sets it. */
+/** The engine under test, as the option `engine` names it; `npm test` starts one and sets it. */
 function address() {
   const value = process.env.SCIENTIST_POOL_TEST_ENGINE;
   if (!value) throw new Error('SCIENTIST_POOL_TEST_ENGINE is not set; run these tests by npm test');
@@ -20,6 +21,7 @@ function address() {
  *
  * - `env`: the variables by which a process finds it;
  * - `idsOf(pool)`: the ids of the containers that there are of a pool of `Pools`;
+ * - `image(name)`: what the option `image` is for the image that the tests call so;
  * - `kill(id)`: ends a container from outside, at once;
  * - `memory()`: bytes of memory that it has for containers;
  * - `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of its images.
@@ -27,6 +29,7 @@ function address() {
 function outside() {
   const engine = address();
   if (engine.includes('://')) return new DockerOutside(engine);
+  if (engine === 'local') return new LocalOutside();
   throw new Error(`SCIENTIST_POOL_TEST_ENGINE: the tests know no engine "${engine}"`);
 }
 
@@ -43,13 +46,16 @@ class Pools {
   /** A pool on the engine under test, with a label by which its containers are found. */
   make(options = {}) {
     const label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+    const { image = IMAGE, ...others } = options;
     const pool = new ContainerPoolManager({
       engine: address(),
-      image: IMAGE,
-      ...options,
+      image: this.#outside().image(image),
+      ...others,
       labels: { 'test.pool': label },
     });
     pool.label = label;
+    pool.seen = new Set();
+    pool.on('created', ({ id }) => pool.seen.add(id));
     this.#open.push(pool);
     return pool;
   }
@@ -75,7 +81,8 @@ function idsOf(pool) {
 
 /** Begins a pool on this host, as the next process does; gives the ids of what that removed. */
 async function sweep() {
-  const pool = new ContainerPoolManager({ engine: address(), image: IMAGE, poolSize: 0 });
+  const image = outside().image(IMAGE);
+  const pool = new ContainerPoolManager({ engine: address(), image, poolSize: 0 });
   const removed = [];
   pool.on('engine', ({ swept }) => removed.push(...swept));
   await pool.initialize();
