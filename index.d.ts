@@ -730,9 +730,9 @@ declare namespace ContainerPoolManager {
     preload?: readonly string[] | undefined;
 
     /**
-     * Which engine, and where it is: a name, an address, or an object. What isn't given is found as the
-     * docker CLI finds it: `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current context, the
-     * usual sockets.
+     * Which engine, and where it is: a name, an address, or an object. Where Docker is and isn't given is
+     * found as the docker CLI finds it: `DOCKER_HOST`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, the current
+     * context, the usual sockets.
      */
     engine?: string | EngineOptions | undefined;
 
@@ -762,14 +762,21 @@ declare namespace ContainerPoolManager {
     | 'sigpending'
     | 'stack';
 
-  /** Docker, and what speaks its API. */
-  export type EngineKind = 'docker';
+  /**
+   * - `docker`: Docker, and what speaks its API.
+   * - `local`: the kernel of this machine, without a daemon. Linux only.
+   */
+  export type EngineKind = 'docker' | 'local';
 
-  /** Where the engine is, and how it is talked to. What is not given is found as the docker CLI finds it. */
+  /** Which engine, where it is, and how it is talked to. */
   export interface EngineOptions {
-    /** `CONTAINER_ENGINE`. @defaultValue 'docker' */
-    kind?: EngineKind | undefined;
-    /** `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
+    /**
+     * `'auto'`: Docker, if an address is given, by an option, `DOCKER_HOST` or a context, or if one of the
+     * usual sockets answers; else this machine, where its kernel lets it. The first `initialize`, `acquire`
+     * or `run` finds out, and the pool stays with what it found. `CONTAINER_ENGINE`. @defaultValue 'auto'
+     */
+    kind?: 'auto' | EngineKind | undefined;
+    /** Of Docker: `unix:///path`, `npipe:////./pipe/name`, `tcp://host:port`, `http://…`, `https://…`. `DOCKER_HOST`. */
     host?: string | undefined;
     /** The folder with `ca.pem`, `cert.pem` and `key.pem`. `DOCKER_CERT_PATH`. */
     certPath?: string | undefined;
@@ -1133,7 +1140,7 @@ declare namespace ContainerPoolManager {
   /** What the engine says of itself. */
   export interface EngineInfo {
     kind: EngineKind;
-    /** Where it was reached, as in `DOCKER_HOST`. */
+    /** Where it was reached, as in `DOCKER_HOST`; of the engine `local`: `this machine`. */
     address: string;
     version: string;
     apiVersion: string;
@@ -1155,6 +1162,8 @@ declare namespace ContainerPoolManager {
       cgroupVersion: string | null;
       defaultRuntime: string | null;
     };
+    /** What the engine `local` builds its fences of; `missing`: why this is not there, and the way out. */
+    fences: { name: string; missing: string | null }[];
     /** Which of the protections asked for it does not give. */
     unhonoured: Unhonoured[];
     [detail: string]: unknown;
@@ -1222,8 +1231,12 @@ declare namespace ContainerPoolManager {
     /** Calls by the result's `path`. */
     callsWarm: number;
     callsCold: number;
-    /** How the engine stands, and where it is. */
-    engine: EngineHealth & { kind: EngineKind; address: string; budget: EngineBudget };
+    /** How the engine stands, and where it is; `auto` until it is found out which one it is. */
+    engine: EngineHealth & {
+      kind: 'auto' | EngineKind;
+      address: string;
+      budget: EngineBudget;
+    };
     /** Since the pool was made. */
     totals: {
       created: number;

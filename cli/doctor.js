@@ -41,6 +41,19 @@ class Findings {
   }
 }
 
+/** The limits of a container of the local engine, which shows no control groups: what it says that it keeps. */
+function keptLimits({ unhonoured }, settings) {
+  const kept = (name, limit) =>
+    unhonoured.some((missing) => missing.name === name) ? null : limit;
+  return {
+    memory: kept('memory', settings.memory),
+    pids: kept('pids', finite(settings.pidsLimit)),
+    cpu: kept('cpu', finite(settings.cpuQuota / settings.cpuPeriod)),
+  };
+}
+
+const finite = (limit) => (limit === Infinity ? null : limit);
+
 /** What a container says of its bounds, held against what it should say. */
 function judge(findings, probe, settings) {
   findings.check(
@@ -93,7 +106,7 @@ function judge(findings, probe, settings) {
     );
   };
   const cgroups =
-    'give the engine the control group: rootless engines need cgroup v2 with delegation (docker info shows the warnings)';
+    'give the engine the control group: rootless engines need cgroup v2 with delegation (docker info shows the warnings; docs/local.md)';
   limit('memory', (n) => `${Math.round(n / MiB)} MiB`, settings.memory, probe.memory, cgroups);
   limit('processes', (n) => `${n}`, settings.pidsLimit, probe.pids, cgroups);
   const cores = settings.cpuQuota / settings.cpuPeriod;
@@ -101,7 +114,7 @@ function judge(findings, probe, settings) {
 }
 
 /** Makes a container, runs the probe in it, and removes it. */
-async function tryOut(findings, pool, settings) {
+async function tryOut(findings, pool, engine, settings) {
   const began = performance.now();
   const container = await pool.acquire();
   const ms = Math.round(performance.now() - began);
@@ -133,7 +146,8 @@ async function tryOut(findings, pool, settings) {
       "the image's python3 can't run the supervisor; use one with CPython 3.8 or later",
       'warning',
     );
-    judge(findings, said, settings);
+    const limits = engine.kind === 'local' ? keptLimits(engine, settings) : {};
+    judge(findings, { ...said, ...limits }, settings);
   } finally {
     await container.destroy();
   }
@@ -169,6 +183,10 @@ async function perform({ values, pool: given, io }) {
           "see the engine's documentation of this warning",
         );
       }
+      for (const { name, missing } of engine.fences) {
+        const fix = 'docs/local.md says what each is for';
+        findings.check(name, missing === null, ['there', `not there: ${missing}`], fix, 'warning');
+      }
       if (swept.length > 0) {
         findings.add('orphans', 'ok', `${swept.length} of processes that are gone, removed`);
       }
@@ -176,7 +194,7 @@ async function perform({ values, pool: given, io }) {
       if (failure !== null) throw failure;
       findings.add('image', 'ok', settings.image);
       step = 'container';
-      await tryOut(findings, pool, settings);
+      await tryOut(findings, pool, engine, settings);
     });
   } catch (error) {
     if (!(error instanceof PoolError)) throw error;

@@ -26,7 +26,8 @@ def number(words, at=0):
 
 
 with open("/proc/self/status") as file:
-    status = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+    lines = (line.partition(":") for line in file)
+    status = {name: value.strip() for name, _, value in lines}
 
 # Version 2 has quota and period in one file.
 cpu = read("cpu.max")

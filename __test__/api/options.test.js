@@ -73,7 +73,7 @@ test('the defaults are those of the contract, as the native side reads them', ()
       labels: {},
       preload: [],
     },
-    engine: { kind: 'docker', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
+    engine: { kind: 'auto', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
   });
 });
 
@@ -187,15 +187,38 @@ test.each([
   expect(configOf({ engine: address }).engine.host).toBe(address);
 });
 
-test('an engine is told by its name, alone, in the group, or in the environment', () => {
-  expect(configOf().engine.kind).toBe('docker');
-  expect(configOf({ engine: 'docker' }).engine).toMatchObject({ kind: 'docker', host: null });
-  expect(configOf({ engine: { kind: 'docker' } }).engine.kind).toBe('docker');
-  process.env.CONTAINER_ENGINE = 'docker';
-  expect(configOf().engine.kind).toBe('docker');
-  process.env.CONTAINER_ENGINE = 'rocket';
-  expect(() => configOf()).toThrow("CONTAINER_ENGINE must be 'docker'; got 'rocket'");
+test.each(['auto', 'docker', 'local'])('the engine %s is told by its name', (kind) => {
+  expect(configOf({ engine: kind }).engine).toMatchObject({ kind, host: null });
+  expect(configOf({ engine: { kind } }).engine.kind).toBe(kind);
+  process.env.CONTAINER_ENGINE = kind;
+  expect(configOf().engine.kind).toBe(kind);
 });
+
+test('a name of no engine is refused', () => {
+  process.env.CONTAINER_ENGINE = 'rocket';
+  expect(() => configOf()).toThrow(
+    "CONTAINER_ENGINE must be 'auto' or 'docker' or 'local'; got 'rocket'",
+  );
+});
+
+test('an address that is given is that of Docker, whatever the environment says', () => {
+  process.env.CONTAINER_ENGINE = 'local';
+  expect(configOf({ engine: 'tcp://engine:2375' }).engine.kind).toBe('docker');
+});
+
+test('the local engine has no address, and leaves that of the environment to others', () => {
+  process.env.DOCKER_HOST = 'tcp://engine:2375';
+  expect(configOf({ engine: 'local' }).engine.kind).toBe('local');
+  const engine = { kind: 'local', host: 'tcp://engine:2375' };
+  expect(() => configOf({ engine })).toThrow("engine.host is Docker's, and engine.kind is 'local'");
+});
+
+test.each(['host', 'dir:/srv/python', 'oci-archive:/a b.tar', 'docker-archive:/a.tar'])(
+  'the image %s of this machine is well-formed',
+  (image) => {
+    expect(configOf({ image }).container.image).toBe(image);
+  },
+);
 
 test('environment variables set what the old service read from them', () => {
   process.env.CONTAINER_POOL_SIZE = '5';

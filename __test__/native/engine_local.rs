@@ -1,9 +1,14 @@
 //! The contract of `engine::Engine`, as `engine::local` keeps it on this machine's kernel, with this
 //! machine's own programs.
 
-#![cfg(all(target_os = "linux", feature = "local"))]
+#![cfg(target_os = "linux")]
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
@@ -16,12 +21,13 @@ use scientist_pool::{
 };
 use tokio::{io::AsyncWriteExt, time::timeout};
 
+const LAUNCHER: &str = "scientist-pool-launcher";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Beside the tests, where Cargo puts the programs of the workspace.
-fn launcher() -> PathBuf {
+/// Above the tests, where Cargo puts the programs of the workspace.
+fn programs() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("scientist-pool-launcher")
+    test.ancestors().nth(2).unwrap().to_owned()
 }
 
 fn engine() -> EngineConfig {
@@ -66,7 +72,7 @@ fn local() -> Local {
 }
 
 fn of(container: &ContainerConfig) -> Result<Local, Error> {
-    Local::new(&Launchers::new(launcher()), &engine(), container)
+    Local::new(&Launchers::new(Some(&programs()), Arc::default()), &engine(), container)
 }
 
 fn run(argv: &[&str]) -> Init {
@@ -316,12 +322,16 @@ async fn an_image_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_launcher_that_is_none_is_an_unavailable_engine_that_names_it() {
-    for (program, said) in [("/no/such/launcher", "can't be started"), ("/bin/false", "ended")] {
-        let launchers = Launchers::new(program.into());
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/false", folder.path().join(LAUNCHER)).unwrap();
+    for (programs, said) in [(Path::new("/no/such"), "can't be started"), (folder.path(), "ended")]
+    {
+        let launchers = Launchers::new(Some(programs), Arc::default());
         let engine = Local::new(&launchers, &engine(), &hardened()).unwrap();
         let error = engine.connect().await.unwrap_err();
         assert_eq!(error.code, Code::EngineUnavailable);
-        assert!(error.message.contains(program), "{}", error.message);
+        let program = programs.join(LAUNCHER);
+        assert!(error.message.contains(program.to_str().unwrap()), "{}", error.message);
         assert!(error.message.contains(said), "{}", error.message);
     }
     let error = Local::new(&Launchers::default(), &engine(), &hardened()).err().unwrap();

@@ -50,6 +50,7 @@ function requireBinary(target, unloadable) {
 
 function load() {
   // Not above: they would cost whoever requires this package and makes no pool.
+  const path = require('node:path');
   const { faultOf } = require('./binary');
   const { show } = require('../errors');
   const { Home } = require('./home');
@@ -69,6 +70,8 @@ function load() {
     throw unloadable(target, new Error(`${show(native)} stands in its place`), home);
   }
   if (native.VERSION !== version) throw otherVersion(target, native.VERSION, version, home);
+  // The programs that belong to it are beside it, wherever it is.
+  if (file !== null) native.setPrograms(path.dirname(file));
   return native;
 }
 

@@ -19,6 +19,15 @@ const MAX_REFERENCE = MAX_NAME + 1 + 128 + 1 + 256;
 /** Hex digits of each digest that engines know (github.com/opencontainers/go-digest). */
 const DIGEST_LENGTHS = { sha256: 64, sha384: 96, sha512: 128 };
 
+/** A place on this machine, which is the image of the engine 'local' alone. No reference looks like it. */
+const PLACE = /^(?:dir|oci-archive|docker-archive):\//;
+
+/** What is wrong with an image's name, as the end of a sentence; `undefined` if nothing is. */
+function imageFault(text) {
+  if (!PLACE.test(text)) return referenceFault(text);
+  return text.includes('\0') ? 'a path has no NUL in it' : undefined;
+}
+
 /** What is wrong with an image reference, as the end of a sentence; `undefined` if nothing is. */
 function referenceFault(text) {
   if (text.length > MAX_REFERENCE) return 'it is too long';
@@ -39,4 +48,4 @@ function referenceFault(text) {
   return undefined;
 }
 
-module.exports = { referenceFault };
+module.exports = { imageFault };

@@ -16,7 +16,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /** The engines there are, by name. */
-const ENGINES = ['docker'];
+const ENGINES = ['auto', 'docker', 'local'];
 
 /** Each limit without end as the engine spells it: -1. */
 function encodeUlimits(ulimits) {
@@ -204,7 +204,7 @@ const OPTIONS = {
 
   'engine.kind': {
     kind: kinds.oneOf(...ENGINES),
-    default: 'docker',
+    default: 'auto',
     env: 'CONTAINER_ENGINE',
     to: 'engine.kind',
   },
@@ -249,6 +249,8 @@ function flatten(options) {
     checkNames(engine, 'engine', GROUP_NAMES);
     for (const name of Object.keys(engine)) given[GROUP + name] = engine[name];
   }
+  // An address given is Docker's, whatever the environment says.
+  if (given['engine.host'] !== undefined) given['engine.kind'] ??= 'docker';
   return given;
 }
 
@@ -287,7 +289,15 @@ function resolveOptions(options = {}, env = process.env) {
   if (!asked && settings.max !== null)
     settings.poolSize = Math.min(settings.poolSize, settings.max);
   checkPoolSize(settings.poolSize, settings.max);
+  if (settings['engine.kind'] === 'local') checkLocal(given);
   return settings;
+}
+
+/** This machine has no address. One from the environment is for programs that use Docker. */
+function checkLocal(given) {
+  const address = given['engine.host'];
+  if (address === undefined) return;
+  throw invalid(`engine.host is Docker's, and engine.kind is 'local'; got ${show(address)}`);
 }
 
 function checkPoolSize(poolSize, max) {

@@ -3,7 +3,7 @@
 const { addressFault } = require('./engine-address');
 const { PoolError, invalid, show, wrong } = require('../errors');
 const { checkNames, isRecord } = require('./unknown-names');
-const { referenceFault } = require('./image-reference');
+const { imageFault } = require('./image-reference');
 
 // A kind is what values an option takes:
 //   read(value, path)  the value in its one normal form, or a thrown INVALID_ARGUMENT naming `path`;
@@ -173,7 +173,7 @@ const image = text(/^/, 'the name of an image');
 const imageReference = {
   read(value, path) {
     const name = image.read(value, path);
-    const fault = name === '' ? 'it is empty' : referenceFault(name);
+    const fault = name === '' ? 'it is empty' : imageFault(name);
     if (fault === undefined) return name;
     throw invalid(
       `${path} must be an image reference such as 'python:3.9-slim'; got ${show(name)}: ${fault}`,

@@ -2,11 +2,12 @@
 //!
 //! An engine is a folder here that has an [`Engine`], and a line in [`choice`], where it is chosen.
 
+mod auto;
 mod background;
 pub mod choice;
 pub mod docker;
 mod health;
-#[cfg(all(target_os = "linux", feature = "local"))]
+#[cfg(target_os = "linux")]
 pub mod local;
 mod output;
 pub mod registry;
@@ -27,7 +28,7 @@ pub use self::{
     vitals::{Told, Vitals},
 };
 
-use self::security::{Isolation, Unhonoured};
+use self::security::{Isolation, Provision, Unhonoured};
 use crate::{
     budget::Budget,
     error::{Error, Result},
@@ -80,6 +81,8 @@ pub struct EngineInfo {
     pub warnings: Vec<String>,
     /// How it keeps its containers apart from its host.
     pub isolation: Isolation,
+    /// Each fence that it builds of, where it tells them.
+    pub fences: Vec<Provision>,
     /// Which of the protections asked for it does not give.
     pub unhonoured: Vec<Unhonoured>,
 }

@@ -21,6 +21,14 @@ pub struct Isolation {
     pub default_runtime: Option<String>,
 }
 
+/// Something of the kernel's that keeps containers in, or that making them needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Provision {
+    pub name: &'static str,
+    /// Why it is not there, and what to do about it; `None`: it is.
+    pub missing: Option<String>,
+}
+
 /// A protection that the options ask for, or count on, and that is not given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unhonoured {

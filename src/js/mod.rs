@@ -12,6 +12,7 @@ mod files;
 mod messenger;
 mod panic;
 mod pool;
+pub mod programs;
 mod promise;
 mod runtime;
 

@@ -19,6 +19,7 @@ use super::{
     container::NativeContainer,
     failure,
     messenger::Messenger,
+    programs,
     promise::promise,
     runtime,
 };
@@ -90,7 +91,7 @@ struct EngineSnapshot {
 }
 
 /// Every pool of the process on one engine shares its connections.
-static ENGINES: Lazy<Engines> = Lazy::new(Engines::default);
+static ENGINES: Lazy<Engines> = Lazy::new(|| Engines::new(programs::folder()));
 
 #[napi]
 pub struct NativePool {

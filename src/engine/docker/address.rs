@@ -122,20 +122,39 @@ impl Address {
     /// `INVALID_ARGUMENT`, naming the option or variable and what it holds: an address that can't be
     /// read, a scheme this package does not speak (`ssh://`), a context or certificate that isn't there.
     pub fn find(config: &EngineConfig, around: &Surroundings<'_>) -> Result<Address> {
-        if let Some(host) = &config.host {
-            return parse("engine.host", host, &tls_wish(config, around));
-        }
-        if let Some(host) = around.text("DOCKER_HOST") {
-            return parse("DOCKER_HOST", &host, &tls_wish(config, around));
-        }
-        if let Some(address) = from_context(config, around)? {
+        if let Some(address) = Self::named(config, around)? {
             return Ok(address);
         }
-        let host = default_hosts(around)
-            .into_iter()
-            .find(|path| (around.exists)(path))
-            .map_or_else(|| DEFAULT_HOST.to_owned(), |path| format!("unix://{}", path.display()));
-        parse("the default address", &host, &tls_wish(config, around))
+        match Self::usual(around).into_iter().next() {
+            Some(address) => Ok(address),
+            None => parse("the default address", DEFAULT_HOST, &tls_wish(config, around)),
+        }
+    }
+
+    /// Where the options, the environment or a context say that the engine is; `None`: none of them does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Address::find`].
+    pub fn named(config: &EngineConfig, around: &Surroundings<'_>) -> Result<Option<Address>> {
+        if let Some(host) = &config.host {
+            return parse("engine.host", host, &tls_wish(config, around)).map(Some);
+        }
+        if let Some(host) = around.text("DOCKER_HOST") {
+            return parse("DOCKER_HOST", &host, &tls_wish(config, around)).map(Some);
+        }
+        from_context(config, around)
+    }
+
+    /// Those of the usual sockets that are there, the first choice first.
+    pub fn usual(around: &Surroundings<'_>) -> Vec<Address> {
+        let there = default_hosts(around).into_iter().filter(|path| (around.exists)(path));
+        there.map(Address::Unix).collect()
+    }
+
+    /// Whether it is one of the usual sockets, which lead to an engine on this machine.
+    pub fn is_usual(&self, around: &Surroundings<'_>) -> bool {
+        matches!(self, Address::Unix(path) if default_hosts(around).contains(path))
     }
 }
 

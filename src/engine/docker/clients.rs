@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{address::Address, client::Client};
+use super::{
+    address::{Address, Surroundings},
+    client::Client,
+};
 use crate::{budget::Budget, config::EngineConfig, error::Result};
 
 /// What makes two ways to an engine one: where it is, by which certificates, and how long to wait.
@@ -20,7 +23,11 @@ struct Way {
 
 /// The clients in use. Belongs to one tokio runtime: the connections of a client do.
 #[derive(Default)]
-pub struct Clients(Mutex<Known>);
+pub struct Clients {
+    /// That of all engines that are on this machine.
+    machine: Arc<Budget>,
+    known: Mutex<Known>,
+}
 
 #[derive(Default)]
 struct Known {
@@ -30,6 +37,11 @@ struct Known {
 }
 
 impl Clients {
+    /// `machine`: the budget of all engines that are on this machine.
+    pub fn new(machine: Arc<Budget>) -> Self {
+        Self { machine, known: Mutex::default() }
+    }
+
     /// The client for that engine; it is there until the last of those it was given to lets go of it.
     pub(super) fn get(&self, address: Address, config: &EngineConfig) -> Result<Arc<Client>> {
         let way = Way {
@@ -39,14 +51,17 @@ impl Clients {
             timeout: config.timeout,
         };
         // Nothing done under this lock can leave the maps half-changed.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = known.clients.get(&way).and_then(Weak::upgrade) {
             return Ok(client);
         }
         known.clients.retain(|_, client| client.strong_count() > 0);
         known.budgets.retain(|_, budget| budget.strong_count() > 0);
-        let budget = known.budgets.get(&way.address).and_then(Weak::upgrade);
-        let budget = budget.unwrap_or_default();
+        let budget = if address.is_usual(&Surroundings::of_process()) {
+            self.machine.clone()
+        } else {
+            known.budgets.get(&way.address).and_then(Weak::upgrade).unwrap_or_default()
+        };
         let client = Arc::new(Client::new(address, config.timeout, budget.clone())?);
         known.budgets.insert(way.address.clone(), Arc::downgrade(&budget));
         known.clients.insert(way, Arc::downgrade(&client));

@@ -87,10 +87,24 @@ impl Docker {
         engine: EngineConfig,
         container: ContainerConfig,
     ) -> Result<Self> {
-        let image = Reference::parse(&container.image)?;
         let address = Address::find(&engine, &Surroundings::of_process())?;
+        Self::at(address, clients, &engine, container)
+    }
+
+    /// As [`Docker::new`], with the engine at a known address.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT`: a certificate or the image's name can't be used.
+    pub fn at(
+        address: Address,
+        clients: &Clients,
+        engine: &EngineConfig,
+        container: ContainerConfig,
+    ) -> Result<Self> {
+        let image = Reference::parse(&container.image)?;
         Ok(Self {
-            client: clients.get(address, &engine)?,
+            client: clients.get(address, engine)?,
             config: Arc::new(container),
             image,
             background: Background::new(),
@@ -139,6 +153,7 @@ impl Engine for Docker {
             cpus: count(info.ncpu),
             warnings: info.warnings.unwrap_or_default(),
             isolation: honours.isolation.clone(),
+            fences: Vec::new(),
             unhonoured: honours.unhonoured.clone(),
         })
     }

@@ -27,6 +27,12 @@ const HOST_FILES: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
 
 static FLIGHTS: Lazy<Flights<Arc<Tree>>> = Lazy::new(Flights::default);
 
+/// Whether no other engine can have such an image: it is this machine itself, or a file or a folder of it.
+/// In no other name is a colon before a slash.
+pub fn has_alone(name: &str) -> bool {
+    name == "host" || name.contains(":/")
+}
+
 /// The root file system of a pool's containers.
 pub(super) struct Image {
     name: Name,
@@ -207,6 +213,13 @@ impl std::fmt::Display for Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_on_this_machine_is_no_other_engines_image() {
+        assert!(["host", "dir:/srv/root", "oci-archive:/a.tar"].into_iter().all(has_alone));
+        let others = ["python:3.9-slim", "hostess", "registry:5000/host", "a/dir:tag"];
+        assert!(!others.into_iter().any(has_alone));
+    }
 
     #[test]
     fn an_image_is_the_host_a_folder_an_archive_or_in_a_registry() {

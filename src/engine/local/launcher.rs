@@ -23,6 +23,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::advice::explained;
 use crate::{
     budget::Budget,
     engine::{EngineState, Health, Told},
@@ -47,9 +48,9 @@ pub(super) struct Launcher {
 }
 
 impl Launcher {
-    pub(super) fn new(program: PathBuf, limit: Duration) -> Self {
+    pub(super) fn new(program: PathBuf, limit: Duration, budget: Arc<Budget>) -> Self {
         let (health, _) = watch::channel(Health::good());
-        Self { program, limit, budget: Arc::default(), health, running: Turn::default() }
+        Self { program, limit, budget, health, running: Turn::default() }
     }
 
     pub(super) fn budget(&self) -> &Arc<Budget> {
@@ -174,7 +175,8 @@ impl Link {
                 Err(unavailable("is of another release", &why))
             }
             Ok(Ok(Ok(Hello { fault: Some(fault), .. }))) => {
-                Err(unavailable("can make no containers here", &fault))
+                let why = explained(&fault.message, fault.errno.unwrap_or(0));
+                Err(unavailable("can make no containers here", &why))
             }
             Ok(Ok(Ok(_))) => {
                 let name = format!("{:016x}", rand::random::<u64>());

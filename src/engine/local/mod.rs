@@ -2,8 +2,10 @@
 //!
 //! - `launcher`: the process that makes the containers, and the socket to it.
 //! - [`pipes`]: the streams of a process in a container.
+//! - `advice`: what to do where the kernel does not let us.
 //! - `image`, `store`, `spec`: what a container is made of, and made as.
 
+mod advice;
 mod image;
 mod launcher;
 mod pipes;
@@ -22,11 +24,13 @@ use std::{
 
 use async_trait::async_trait;
 use scientist_pool_protocol::{
-    Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Report, Request,
+    Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Report, Request,
 };
 use tokio::sync::watch;
 
+pub use self::image::has_alone;
 use self::{
+    advice::explained,
     image::Image,
     launcher::{Launcher, Link},
     pipes::{Pipes, Stdin},
@@ -34,7 +38,7 @@ use self::{
 };
 use super::{
     background::Background,
-    security::{Isolation, Protection, Unhonoured},
+    security::{Isolation, Protection, Provision, Unhonoured},
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
     ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Vitals,
 };
@@ -44,6 +48,8 @@ use crate::{
     error::{Code, Error, Result},
 };
 
+/// The launcher's file.
+const PROGRAM: &str = "scientist-pool-launcher";
 /// How long [`Engine::settle`] waits at most.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -62,15 +68,19 @@ pub struct Local {
 /// their sockets do.
 #[derive(Default)]
 pub struct Launchers {
-    /// `None`: there is none for this platform.
+    /// Where it is; `None`: nobody has said so.
     program: Option<PathBuf>,
+    /// That of all engines that are on this machine.
+    machine: Arc<Budget>,
     known: Mutex<HashMap<Duration, Weak<Launcher>>>,
 }
 
 impl Launchers {
-    /// `program`: the launcher's.
-    pub fn new(program: PathBuf) -> Self {
-        Self { program: Some(program), known: Mutex::default() }
+    /// `programs`: the folder that the programs beside the addon are in, if it is known; `machine`: the
+    /// budget of all engines that are on this machine.
+    pub fn new(programs: Option<&Path>, machine: Arc<Budget>) -> Self {
+        let program = programs.map(|folder| folder.join(PROGRAM));
+        Self { program, machine, known: Mutex::default() }
     }
 
     /// A program that is installed beside the launcher.
@@ -80,7 +90,9 @@ impl Launchers {
 
     fn get(&self, limit: Duration) -> Result<Arc<Launcher>> {
         let Some(program) = &self.program else {
-            let message = "the engine 'local' needs its launcher, which is not there";
+            let message =
+                "the engine 'local' needs its launcher, which a bundler has left out: keep \
+                           scientist-pool out of the bundle (docs/bundlers.md)";
             return Err(Error::new(Code::EngineUnavailable, message));
         };
         // Nothing done under this lock can leave the map half-changed.
@@ -88,7 +100,7 @@ impl Launchers {
         if let Some(launcher) = known.get(&limit).and_then(Weak::upgrade) {
             return Ok(launcher);
         }
-        let launcher = Arc::new(Launcher::new(program.clone(), limit));
+        let launcher = Arc::new(Launcher::new(program.clone(), limit, self.machine.clone()));
         known.insert(limit, Arc::downgrade(&launcher));
         Ok(launcher)
     }
@@ -199,6 +211,7 @@ impl Engine for Local {
             cpus: cpus as u64,
             warnings: Vec::new(),
             isolation: isolation(&report),
+            fences: fences(&report),
             unhonoured: unhonoured(&report, &self.kind),
         })
     }
@@ -363,6 +376,31 @@ fn isolation(report: &Report) -> Isolation {
             CgroupVersion::V2 => "2".to_owned(),
         }),
         ..Isolation::default()
+    }
+}
+
+fn fences(report: &Report) -> Vec<Provision> {
+    let told = |(fence, there): &(Fence, std::result::Result<(), Absence>)| Provision {
+        name: name_of(*fence),
+        missing: there.as_ref().err().map(|absence| explained(&absence.step, absence.errno)),
+    };
+    report.fences.iter().map(told).collect()
+}
+
+fn name_of(fence: Fence) -> &'static str {
+    match fence {
+        Fence::UserNamespace => "user namespace",
+        Fence::MountNamespace => "mount namespace",
+        Fence::PidNamespace => "pid namespace",
+        Fence::IpcNamespace => "ipc namespace",
+        Fence::UtsNamespace => "uts namespace",
+        Fence::CgroupNamespace => "cgroup namespace",
+        Fence::NetworkNamespace => "network namespace",
+        Fence::Proc => "own /proc",
+        Fence::Overlay => "overlay",
+        Fence::MountAttributes => "mount attributes",
+        Fence::IdMappedMounts => "id-mapped mounts",
+        Fence::Seccomp => "system call filter",
     }
 }
 
