@@ -1,7 +1,7 @@
 'use strict';
 
 const { ContainerPoolManager } = require('..');
-const { showPull } = require('./pull');
+const { showPull } = require('./pull-progress');
 
 /** The options of every command that contacts an engine. */
 const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };

@@ -7,18 +7,22 @@ const { PoolError } = require('../lib/errors');
 const bench = require('./bench');
 const { FAULT, USAGE } = require('./codes');
 const doctor = require('./doctor');
+const images = require('./images');
 const { printable, printableJson } = require('./printable');
 const prune = require('./prune');
+const pull = require('./pull');
 const run = require('./run');
 const top = require('./top');
 
-const COMMANDS = { doctor, run, bench, prune, top };
+const COMMANDS = { doctor, run, bench, pull, images, prune, top };
 
 const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened, one-shot containers
 
   npx scientist-pool doctor               looks whether everything is as it should be
   npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
   npx scientist-pool bench                measures what a call costs on this engine
+  npx scientist-pool pull IMAGE           gets an image, so that no pool has to wait for it
+  npx scientist-pool images               shows the images that the engine local has, and which are in use
   npx scientist-pool prune                shows what dead processes have left on the engine, and removes it
   npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
 
@@ -26,8 +30,10 @@ Every command takes:
   --json             prints one JSON value
   --help
 
-doctor, run, bench and prune also take:
+doctor, run, bench, pull and prune also take:
   --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
+
+doctor, run, bench and prune also take:
   --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
 
 run also takes:
@@ -50,6 +56,7 @@ bench also takes:
   --n ROUNDS         how often each step is measured; default: 20
 
 prune also takes:
+  --images           the images of the engine local that no process uses, in place of containers
   --yes, -y          removes without asking. Where there is no terminal to ask on, nothing is removed without it
   --dry-run          removes nothing, and does not ask
 

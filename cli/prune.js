@@ -5,19 +5,24 @@ const readline = require('node:readline/promises');
 
 const { ContainerPoolManager } = require('..');
 const { findOrphans } = require('../lib/pool/manager');
+const { age } = require('./age');
 const { engineOptions, withEngine } = require('./engine');
+const { size, table: imagesTable } = require('./images');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');
+const { ask } = require('./store');
 const { layOut } = require('./table');
 
 const options = {
   ...engineOptions,
+  images: { type: 'boolean', default: false },
   yes: { type: 'boolean', short: 'y', default: false },
   'dry-run': { type: 'boolean', default: false },
 };
 
-function fault([extra], { yes, 'dry-run': dry }) {
+function fault([extra], { engine, image, images, yes, 'dry-run': dry }) {
   if (yes && dry) return '--yes and --dry-run exclude each other';
+  if (images && (engine ?? image) !== undefined) return '--images takes no --engine and no --image';
   return extra === undefined ? undefined : `prune takes no ${extra}`;
 }
 
@@ -36,23 +41,9 @@ async function look(given) {
   }
 }
 
-const UNITS = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['min', 60],
-  ['s', 1],
-];
-
-/** How long ago, in the largest unit that is not 0. */
-function age(created) {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(created)) / 1000));
-  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
-  return `${Math.floor(seconds / length)} ${unit}`;
-}
-
 function table(orphans, colour) {
   const rows = orphans.map(({ id, image, created, pid, host }) => [
-    ...[id.slice(0, 12), image, age(created), `${pid}`, host],
+    ...[id.slice(0, 12), image, age(Date.parse(created)), `${pid}`, host],
   ]);
   const [head, ...body] = layOut([['container', 'image', 'age', 'process', 'host'], ...rows]);
   return `${[colour('bold', head), ...body].join('\n')}\n`;
@@ -61,25 +52,45 @@ function table(orphans, colour) {
 const count = (containers) =>
   containers.length === 1 ? '1 container' : `${containers.length} containers`;
 
-/** Whether they are to be removed. Without a terminal nobody can be asked, and only `--yes` is a yes. */
-async function confirm(orphans, values, io) {
+/** Whether that is to be removed. Without a terminal nobody can be asked, and only `--yes` is a yes. */
+async function confirm(what, values, io) {
   if (values['dry-run']) return false;
   if (values.yes) return true;
   if (values.json || !io.stdin.isTTY || !io.stdout.isTTY) return false;
   const terminal = readline.createInterface({ input: io.stdin, output: io.stdout });
   try {
-    return /^y(es)?$/i.test((await terminal.question(`Remove ${count(orphans)}? [y/N] `)).trim());
+    return /^y(es)?$/i.test((await terminal.question(`Remove ${what}? [y/N] `)).trim());
   } finally {
     terminal.close();
   }
 }
 
+/** Removes what the store of images has, but for what processes use. */
+async function pruneImages(values, io) {
+  const say = (words) => io.stderr.write(`${printable(words)}\n`);
+  const told = (images) => {
+    const bytes = images.reduce((sum, image) => sum + image.size, 0);
+    return `${images.length === 1 ? '1 image' : `${images.length} images`}, ${size(bytes)}`;
+  };
+  const { store, images } = await ask('list', io.env);
+  const unused = images.filter(({ inUse }) => !inUse);
+  if (!values.json && images.length > 0) io.stdout.write(imagesTable(images, paint(io)));
+  const wanted = unused.length > 0 && (await confirm(told(unused), values, io));
+  const removed = wanted ? (await ask('prune', io.env)).images : [];
+  if (values.json) io.stdout.write(`${printableJson({ store, images, removed })}\n`);
+  else if (unused.length === 0) say(`no images in ${store} that no process uses`);
+  else if (wanted) say(`removed ${told(removed)} from ${store}`);
+  else say('removed nothing; prune --images --yes removes those that no process uses');
+  return 0;
+}
+
 async function perform({ values, pool, io }) {
+  if (values.images) return pruneImages(values, io);
   const given = { ...pool, pull: 'never' };
   const say = (words) => io.stderr.write(`${printable(words)}\n`);
   const { engine, orphans } = await look(given);
   if (!values.json && orphans.length > 0) io.stdout.write(table(orphans, paint(io)));
-  const wanted = orphans.length > 0 && (await confirm(orphans, values, io));
+  const wanted = orphans.length > 0 && (await confirm(count(orphans), values, io));
   // What every pool does when it first contacts its engine, and nothing else.
   const removed = wanted ? await withEngine(given, io, ({ swept }) => swept) : [];
   const left = orphans.filter(({ id }) => !removed.includes(id));

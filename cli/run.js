@@ -11,7 +11,7 @@ const { FAULT } = require('./codes');
 const { engineOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
 const { printable, printableJson } = require('./printable');
-const { showPull } = require('./pull');
+const { showPull } = require('./pull-progress');
 
 const options = {
   ...engineOptions,

@@ -47,7 +47,8 @@ async function perform(args, terminal) {
     },
     ...more,
   });
-  const code = await main([...args, '--engine', bench.engine.address, '--image', image], {
+  const named = args[0] === 'pull' ? [] : ['--image', image];
+  const code = await main([...args, '--engine', bench.engine.address, ...named], {
     stdout: stream('stdout'),
     stderr: stream('stderr', terminal),
     env: {},
@@ -90,4 +91,28 @@ test('the line is wiped where the pull fails, before the error is told', async (
 test('nothing is said of an image that is there', async () => {
   bench.engine.images.add(image);
   expect((await perform(['run', script], { isTTY: true })).stderr).toBe('');
+});
+
+test('pull gets an image that is there already, and says where it is', async () => {
+  bench.engine.images.add(image);
+  const { code, stderr } = await perform(['pull', image], {});
+  expect(stderr.split('\n')).toEqual([
+    `scientist-pool: pulling ${image}`,
+    `${image} is there, on ${bench.engine.address}`,
+    '',
+  ]);
+  expect(code).toBe(0);
+});
+
+test('pull fails where the image could not be had', async () => {
+  bench.engine.off(CALLS.PULL).on(CALLS.PULL, pull({ error: 'the disk is full' }));
+  const { code, stderr } = await perform(['pull', image], {});
+  expect(stderr).toContain('the disk is full');
+  expect(code).toBe(125);
+});
+
+test('pull wants one image', async () => {
+  for (const args of [['pull'], ['pull', 'one', 'two']]) {
+    expect((await perform(args, {})).code).toBe(2);
+  }
 });
