@@ -357,11 +357,7 @@ async fn another_launcher_takes_the_place_of_one_that_was_killed() {
     let engine = local();
     let first = engine.create(run(&["sleep", "1000"])).await.unwrap();
     let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(keeper).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    kill(keeper);
     timeout(PATIENCE, first.vitals.dead()).await.expect("its end is told");
     let second = engine.create(run(&["echo", "again"])).await;
     let mut second = second.unwrap_or_else(|error| panic!("{:?}", why(error)));
@@ -407,6 +403,52 @@ async fn an_image_that_docker_has_saved_is_run() {
 #[ignore = "needs SCIENTIST_POOL_TEST_PULL, an image with python3 in a registry"]
 async fn an_image_of_a_registry_is_run() {
     has_python(std::env::var("SCIENTIST_POOL_TEST_PULL").unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_container_whose_first_process_is_killed_from_outside_is_told_dead_with_its_execs() {
+    let engine = local();
+    if !engine.connect().await.unwrap().unhonoured.is_empty() {
+        return;
+    }
+    let (attached, other) = (idle(&engine).await, idle(&engine).await);
+    let mut exec = engine.exec(&attached.id, command(&["sleep", "1000"])).await.unwrap();
+    kill(first_process(&attached.id));
+    timeout(PATIENCE, attached.vitals.dead()).await.expect("its end is told");
+    assert_eq!(read_all(&mut *exec.output).await, (String::new(), String::new()));
+    assert_eq!(exit_code(&engine, &exec.exec_id).await, 137);
+    assert_eq!(run_beside(&engine, &other.id, command(&["true"])).await.2, 0);
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Of a container, by its control group, which is named as CONTRIBUTING.md says.
+fn first_process(id: &str) -> i32 {
+    let (launcher, number) = id.split_once('-').unwrap();
+    let keeper = u32::from_str_radix(&launcher[..8], 16).unwrap();
+    let groups = folders(Path::new("/sys/fs/cgroup"));
+    let group = groups.iter().find(|folder| {
+        let name = |folder: &Path| folder.file_name().unwrap().to_string_lossy().into_owned();
+        let whose = name(folder.parent().unwrap());
+        name(folder) == number && whose.starts_with(&format!("scientist-pool-launcher-{keeper}-"))
+    });
+    let processes = std::fs::read_to_string(group.unwrap().join("cgroup.procs")).unwrap();
+    let first = processes.lines().find(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        pids.is_some_and(|pids| pids.split_whitespace().last() == Some("1"))
+    });
+    first.unwrap().parse().unwrap()
+}
+
+/// All folders in a folder.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let inner = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    inner.flat_map(|entry| [vec![entry.path()], folders(&entry.path())].concat()).collect()
 }
 
 /// Of this test's thread, as each test has a launcher of its own.

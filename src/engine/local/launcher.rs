@@ -165,6 +165,8 @@ impl Link {
         let ear = ear.map_err(|error| unavailable("can't be spoken to", &error))?;
         let socket = watched(near, Interest::WRITABLE)
             .map_err(|error| unavailable("can't be spoken to", &error))?;
+        // With its process, so that who looks from outside knows whose a container is.
+        let name = format!("{:08x}{:08x}", child.id(), rand::random::<u32>());
         let state = Arc::new(Mutex::new(State::default()));
         let (hello, greeted) = oneshot::channel();
         task::spawn(listen(ear, state.clone(), hello, child));
@@ -179,7 +181,6 @@ impl Link {
                 Err(unavailable("can make no containers here", &why))
             }
             Ok(Ok(Ok(_))) => {
-                let name = format!("{:016x}", rand::random::<u64>());
                 let (calls, ids) = (AtomicU64::new(0), AtomicU64::new(0));
                 Ok(Arc::new(Self { name, socket, state, calls, ids }))
             }
