@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{getrlimit, kill_process, setrlimit, Pid, Resource, Rlimit, Signal};
 use scientist_pool::{
     config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
     engine::{
@@ -73,6 +74,13 @@ fn local() -> Local {
 
 fn of(container: &ContainerConfig) -> Result<Local, Error> {
     Local::new(&Launchers::new(Some(&programs()), Arc::default()), &engine(), container)
+}
+
+/// One whose launcher is to answer within so long.
+fn within(limit: Duration) -> Local {
+    let engine = EngineConfig { timeout: limit, ..engine() };
+    let launchers = Launchers::new(Some(&programs()), Arc::default());
+    Local::new(&launchers, &engine, &hardened()).unwrap()
 }
 
 fn run(argv: &[&str]) -> Init {
@@ -421,8 +429,11 @@ async fn a_container_whose_first_process_is_killed_from_outside_is_told_dead_wit
 }
 
 fn kill(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    signal(pid, Signal::KILL);
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 /// Of a container, by its control group, which is named as CONTRIBUTING.md says.
@@ -449,6 +460,73 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let inner = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     inner.flat_map(|entry| [vec![entry.path()], folders(&entry.path())].concat()).collect()
+}
+
+/// The launcher's keeper, and the launcher proper.
+fn stop_launcher() {
+    let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
+    let proper = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children"));
+    for pid in [keeper, proper.unwrap().trim().parse().unwrap()] {
+        signal(pid, Signal::STOP);
+    }
+}
+
+#[tokio::test]
+async fn calls_keep_their_deadlines_while_the_launcher_is_stopped_and_another_takes_its_place() {
+    let engine = within(Duration::from_secs(1));
+    let first = idle(&engine).await;
+    stop_launcher();
+    let (create, exec, cpu_time, remove) = tokio::join!(
+        engine.create(run(&["true"])),
+        engine.exec(&first.id, command(&["true"])),
+        engine.cpu_time(&first.id),
+        engine.remove(&first.id),
+    );
+    for error in
+        [create.err().map(why), exec.err(), cpu_time.err(), remove.err()].map(Option::unwrap)
+    {
+        assert_eq!(error.code, Code::EngineUnavailable);
+        assert!(error.message.contains("did not answer within 1s"), "{}", error.message);
+    }
+    timeout(PATIENCE, first.vitals.dead()).await.expect("it is ended");
+    let second = idle(&engine).await;
+    assert_eq!(run_beside(&engine, &second.id, command(&["true"])).await.2, 0);
+    engine.remove(&first.id).await.unwrap();
+}
+
+/// Set for a process that runs one test alone.
+const ALONE: &str = "SCIENTIST_POOL_TEST_ALONE";
+
+#[test]
+fn a_process_without_descriptors_is_told_so_and_goes_on_with_what_it_has() {
+    // Descriptors are all of a process's: the other tests have theirs.
+    if std::env::var_os(ALONE).is_none() {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = "a_process_without_descriptors_is_told_so_and_goes_on_with_what_it_has";
+        let alone = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let engine = local();
+        let attached = idle(&engine).await;
+        let before = getrlimit(Resource::Nofile);
+        // As many as there are: each new one is the lowest number that is free.
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64 - 1;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(open), ..before }).unwrap();
+        let create = engine.create(run(&["true"])).await.err().map(why);
+        let exec = engine.exec(&attached.id, command(&["true"])).await.err();
+        setrlimit(Resource::Nofile, before).unwrap();
+        for error in [create, exec].map(Option::unwrap) {
+            assert_eq!(error.code, Code::EngineError);
+            assert!(error.message.contains("no descriptor left"), "{}", error.message);
+        }
+        assert_eq!(run_beside(&engine, &attached.id, command(&["true"])).await.2, 0);
+        let other = idle(&engine).await;
+        assert_eq!(run_beside(&engine, &other.id, command(&["true"])).await.2, 0);
+        engine.settle().await;
+    });
 }
 
 /// Of this test's thread, as each test has a launcher of its own.

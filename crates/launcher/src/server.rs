@@ -107,6 +107,8 @@ impl Server {
             Ok(Some((Call { number, request }, _))) => self.carry_out(number, request),
             Ok(None) => self.ended = true,
             Err(error) if error.would_block() => {}
+            // Its call keeps its own time.
+            Err(ChannelError::Lost) => {}
             Err(ChannelError::Malformed(why)) => {
                 // The pool and we are not of one release; nothing sensible can follow.
                 eprintln!("scientist-pool-launcher: {why}");
@@ -311,6 +313,10 @@ impl Server {
                     self.outbox.pop_front();
                 }
                 Err(error) if error.would_block() || too_many_in_flight(&error) => return,
+                Err(ChannelError::Ended) => {
+                    self.ended = true;
+                    return;
+                }
                 Err(error) => {
                     eprintln!("scientist-pool-launcher: {error}");
                     self.ended = true;

@@ -15,8 +15,8 @@ use std::{
 use rustix::process::{kill_process, Pid, Signal};
 use scientist_pool_protocol::{Answer, Exit, Request};
 use support::{
-    cgroups_with, descendants, eventually, everybody, is_alive, spec, Launcher, Running, SpecExt,
-    Who, NOBODY,
+    cgroups_with, descendants, eventually, everybody, is_alive, proper, spec, Launcher, Running,
+    SpecExt, Who, NOBODY,
 };
 
 /// How long anything may be there that has no owner.
@@ -80,12 +80,6 @@ impl Remains {
 
 fn kill(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
-}
-
-/// The launcher proper: the keeper's only child.
-fn proper(keeper: u32) -> u32 {
-    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
-    children.trim().parse().unwrap()
 }
 
 #[test]

@@ -3,12 +3,15 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
+use std::{cell::Cell, os::unix::fs::PermissionsExt};
 
+use rustix::process::{getrlimit, prlimit, Pid, Resource, Rlimit};
 use scientist_pool_protocol::{
     Answer, Bind, Exit, Failure, FailureKind, Limits, Program, Request, Spec, Tmpfs, User,
 };
-use support::{everybody, open_folder, rlimit, skeleton, spec, Launcher, SpecExt, Who};
+use support::{
+    cgroups_with, everybody, open_folder, proper, rlimit, skeleton, spec, Launcher, SpecExt, Who,
+};
 
 /// The failure is of a kind, names a word, and the launcher goes on as if nothing had been.
 fn fails(spec: &Spec, kind: FailureKind, word: &str) {
@@ -144,6 +147,58 @@ fn too_little_memory_to_begin_with() {
         failure.kind
     );
     assert_eq!(launcher.python(&spec(), "print('well')"), "well");
+}
+
+/// While there is too little, containers and commands are refused in words; afterwards all is well.
+fn recovers(launcher: &mut Launcher, take: impl FnOnce(), give_back: impl FnOnce()) {
+    let running = launcher.create(&spec().argv(&["cat"])).unwrap();
+    take();
+    let (first, beside) =
+        (launcher.create(&spec()).err(), launcher.exec(running.id, &["true"]).err());
+    give_back();
+    for failure in [first.unwrap(), beside.unwrap()] {
+        assert_eq!(failure.kind, FailureKind::Exhausted, "{failure}");
+    }
+    let end = launcher.run_beside(running.id, &["true"]).end;
+    assert_eq!(end.exit, Exit::Code(0));
+    assert_eq!(launcher.python(&spec(), "print('well')"), "well");
+    assert_eq!(launcher.call(Request::List), Answer::Containers(vec![running.id]));
+}
+
+#[test]
+fn out_of_descriptors() {
+    // Its own user's: another's limits take a capability that root may lack.
+    let mut launcher = Launcher::start(everybody()[0]);
+    let pid = Pid::from_raw(proper(launcher.child.id()) as i32);
+    let set = |limit| prlimit(pid, Resource::Nofile, limit).unwrap();
+    let before = Cell::new(None);
+    recovers(
+        &mut launcher,
+        || {
+            // It has more than that: there is no new one, then.
+            let few = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
+            before.set(Some(set(few)));
+        },
+        || {
+            set(before.take().unwrap());
+        },
+    );
+}
+
+#[test]
+fn out_of_processes() {
+    for who in everybody() {
+        let mut launcher = Launcher::start(who);
+        let group = format!("scientist-pool-launcher-{}-", launcher.child.id());
+        let all = cgroups_with(&group).into_iter().map(|group| group.join("pids.max"));
+        // That of the launcher with all its containers: the outermost.
+        let Some(file) = all.filter(|file| file.exists()).min_by_key(|file| file.as_os_str().len())
+        else {
+            continue;
+        };
+        let set = |limit: &str| std::fs::write(&file, limit).unwrap();
+        recovers(&mut launcher, || set("1"), || set("max"));
+    }
 }
 
 #[test]

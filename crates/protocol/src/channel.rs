@@ -12,6 +12,7 @@ use std::{
 
 use rustix::{
     fs::{memfd_create, MemfdFlags},
+    io::Errno,
     net::{
         recvmsg, sendmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage,
         RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
@@ -45,8 +46,13 @@ pub struct Channel<S, R> {
 /// Why a message was not sent or not received.
 #[derive(Debug)]
 pub enum ChannelError {
-    /// [`io::ErrorKind::WouldBlock`] among them, on a socket that does not block.
+    /// [`io::ErrorKind::WouldBlock`] among them, on a socket that does not block; and what there is too
+    /// little of here.
     Io(io::Error),
+    /// The other end is gone.
+    Ended,
+    /// This process has no descriptor left for a message that came as one. The next one may arrive.
+    Lost,
     /// Longer than [`MAX_MESSAGE`]; its length.
     TooLong(usize),
     /// Not a message of this protocol.
@@ -73,7 +79,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// Sends one message. It is sent whole or not at all.
     ///
     /// # Errors
-    /// See [`ChannelError`]; `EPIPE` when the other end is gone.
+    /// See [`ChannelError`].
     pub fn send(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         let bytes = postcard::to_allocvec(message)
             .map_err(|error| ChannelError::Malformed(error.to_string()))?;
@@ -94,12 +100,15 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         }
         let (kind, bytes) = if apart.is_some() { (APART, &[][..]) } else { (WHOLE, &*bytes) };
         let packet = [IoSlice::new(std::slice::from_ref(&kind)), IoSlice::new(bytes)];
-        sendmsg(&self.socket, &packet, &mut ancillary, SendFlags::NOSIGNAL)
-            .map_err(|errno| ChannelError::Io(errno.into()))?;
-        Ok(())
+        match sendmsg(&self.socket, &packet, &mut ancillary, SendFlags::NOSIGNAL) {
+            Ok(_) => Ok(()),
+            Err(Errno::PIPE | Errno::CONNRESET) => Err(ChannelError::Ended),
+            Err(errno) => Err(ChannelError::Io(errno.into())),
+        }
     }
 
-    /// Receives one message; `None`: the other end is gone.
+    /// Receives one message; `None`: the other end is gone. Descriptors that this process has no room for
+    /// are missing at their end.
     ///
     /// # Errors
     /// See [`ChannelError`].
@@ -120,16 +129,15 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         if got.bytes == 0 {
             return Ok(None);
         }
-        if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        if got.flags.contains(ReturnFlags::TRUNC) {
             return Err(ChannelError::Malformed("a message was cut off".to_owned()));
         }
         let apart;
         let bytes = match (&self.buffer[..got.bytes], self.buffer[0]) {
             ([_, bytes @ ..], WHOLE) => bytes,
             ([_], APART) => {
-                let file = descriptors.pop();
-                let file = file.ok_or_else(|| ChannelError::Malformed("no message".to_owned()))?;
-                apart = bytes_of(file).map_err(ChannelError::Io)?;
+                let file = descriptors.pop().filter(|_| !got.flags.contains(ReturnFlags::CTRUNC));
+                apart = bytes_of(file.ok_or(ChannelError::Lost)?).map_err(ChannelError::Io)?;
                 &apart
             }
             _ => return Err(ChannelError::Malformed("neither whole nor apart".to_owned())),
@@ -178,6 +186,8 @@ impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Ended => f.write_str("the other end is gone"),
+            Self::Lost => f.write_str("a message was lost: this process has no descriptor left"),
             Self::TooLong(length) => {
                 write!(f, "a message of {length} bytes: {MAX_MESSAGE} is the most")
             }
@@ -247,7 +257,7 @@ mod tests {
     fn bytes_of_another_protocol_are_an_error() {
         let (near, far) = End::pair().unwrap();
         let mut near: End = near;
-        for bytes in [&b"\xff\xff\xff"[..], &[WHOLE, 0xff, 0xff], &[APART], &[WHOLE]] {
+        for bytes in [&b"\xff\xff\xff"[..], &[WHOLE, 0xff, 0xff], &[WHOLE], &[APART, 0]] {
             rustix::net::send(&far, bytes, SendFlags::empty()).unwrap();
             assert!(matches!(near.receive().unwrap_err(), ChannelError::Malformed(_)));
         }

@@ -1,7 +1,7 @@
 //! What the pool and its launcher say to each other.
 //!
-//! The launcher's stdin is one end of a `SOCK_SEQPACKET` socket pair: a packet is one message, with the
-//! descriptors that belong to it (`SCM_RIGHTS`). The pool sends a [`Call`]; the launcher answers each with
+//! The launcher's stdin is one end of a `SOCK_SEQPACKET` socket pair: a packet is one message, or names a
+//! file that holds it, with the descriptors that belong to it (`SCM_RIGHTS`). The pool sends a [`Call`]; the launcher answers each with
 //! one [`Message::Answer`] of the same number, in whatever order they are done, and tells on its own of
 //! each container's end. Its first message is [`Message::Hello`]. When the socket ends, the launcher ends,
 //! and all containers with it.

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Pid;
 use scientist_pool_protocol::{
     Answer, Call, Channel, ChannelError, ContainerId, ExecId, Exit, Failure, Message, Request,
     VERSION,
@@ -33,6 +34,8 @@ use crate::{
 
 /// The longest that the launcher may take to come up. It makes a process and a few mounts.
 const START: Duration = Duration::from_secs(10);
+/// The longest that it may take to say something, when it has left a call unanswered.
+const PULSE: Duration = Duration::from_secs(2);
 
 type Socket = AsyncFd<Channel<Call, Message>>;
 type Reply = (Answer, Vec<OwnedFd>);
@@ -85,10 +88,12 @@ impl Launcher {
     }
 
     /// The answer to a request, within its time.
-    pub(super) async fn ask(&self, link: &Link, request: Request) -> Result<Reply> {
+    pub(super) async fn ask(&self, link: &Arc<Link>, request: Request) -> Result<Reply> {
         match timeout(self.limit, link.ask(request)).await {
             Ok(answered) => answered,
             Err(_) => {
+                let link = link.clone();
+                task::spawn(async move { link.end_if_silent().await });
                 let message = format!("the launcher did not answer within {:?}", self.limit);
                 Err(Error::new(Code::EngineUnavailable, message))
             }
@@ -111,6 +116,8 @@ impl std::fmt::Display for Launcher {
 pub(super) struct Link {
     /// Tells its containers from those of other launchers.
     name: String,
+    /// The launcher's keeper.
+    process: Pid,
     socket: Socket,
     state: Arc<Mutex<State>>,
     calls: AtomicU64,
@@ -152,6 +159,12 @@ impl Link {
         };
         let (near, far) =
             Channel::pair().map_err(|error| unavailable("can't be spoken to", &error))?;
+        // One to speak, one to listen, as each needs a buffer of its own.
+        let ear = near.as_fd().try_clone_to_owned().map(Channel::new);
+        let ear = ear.and_then(|ear| watched(ear, Interest::READABLE));
+        let ear = ear.map_err(|error| unavailable("can't be spoken to", &error))?;
+        let socket = watched(near, Interest::WRITABLE)
+            .map_err(|error| unavailable("can't be spoken to", &error))?;
         let child = Command::new(program)
             .env_clear()
             .stdin(far)
@@ -159,19 +172,21 @@ impl Link {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| unavailable("can't be started", &error))?;
-        // One to speak, one to listen, as each needs a buffer of its own.
-        let ear = near.as_fd().try_clone_to_owned().map(Channel::new);
-        let ear = ear.and_then(|ear| watched(ear, Interest::READABLE));
-        let ear = ear.map_err(|error| unavailable("can't be spoken to", &error))?;
-        let socket = watched(near, Interest::WRITABLE)
-            .map_err(|error| unavailable("can't be spoken to", &error))?;
-        // With its process, so that who looks from outside knows whose a container is.
-        let name = format!("{:08x}{:08x}", child.id(), rand::random::<u32>());
+        let process = Pid::from_child(&child);
         let state = Arc::new(Mutex::new(State::default()));
         let (hello, greeted) = oneshot::channel();
+        // Ends with this link, which is dropped where the launcher is of no use.
         task::spawn(listen(ear, state.clone(), hello, child));
-        let greeting = timeout(START, greeted).await;
-        match greeting {
+        let link = Arc::new(Self {
+            // With its process, so that who looks from outside knows whose a container is.
+            name: format!("{:08x}{:08x}", process.as_raw_pid(), rand::random::<u32>()),
+            process,
+            socket,
+            state,
+            calls: AtomicU64::new(0),
+            ids: AtomicU64::new(0),
+        });
+        match timeout(START, greeted).await {
             Ok(Ok(Ok(Hello { version, .. }))) if version != VERSION => {
                 let why = format!("it speaks version {version}, not {VERSION}");
                 Err(unavailable("is of another release", &why))
@@ -180,13 +195,13 @@ impl Link {
                 let why = explained(&fault.message, fault.errno.unwrap_or(0));
                 Err(unavailable("can make no containers here", &why))
             }
-            Ok(Ok(Ok(_))) => {
-                let (calls, ids) = (AtomicU64::new(0), AtomicU64::new(0));
-                Ok(Arc::new(Self { name, socket, state, calls, ids }))
-            }
+            Ok(Ok(Ok(_))) => Ok(link),
             Ok(Ok(Err(said))) => Err(unavailable("ended", &said)),
             Ok(Err(_)) => Err(unavailable("ended", &"without a word")),
-            Err(_) => Err(unavailable("did not come up", &"it is silent")),
+            Err(_) => {
+                link.kill();
+                Err(unavailable("did not come up", &"it is silent"))
+            }
         }
     }
 
@@ -235,6 +250,23 @@ impl Link {
         lock(&self.state).known.remove(&id);
     }
 
+    /// Ends a launcher that says nothing any more, as one that was stopped: another takes its place. One that
+    /// can be spoken to has its reasons: what a container's own processes do to a command holds up that alone.
+    async fn end_if_silent(&self) {
+        if timeout(PULSE, self.ask(Request::List)).await.is_err() {
+            self.kill();
+        }
+    }
+
+    /// Kills the launcher, and so all of its containers.
+    fn kill(&self) {
+        let state = lock(&self.state);
+        // Until then nobody has waited for it: its number is no other process's.
+        if !state.over {
+            let _ = rustix::process::kill_process(self.process, rustix::process::Signal::KILL);
+        }
+    }
+
     async fn ask(&self, request: Request) -> Result<Reply> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let (give, reply) = oneshot::channel();
@@ -252,10 +284,12 @@ impl Link {
             match self.socket.get_ref().send(&call, &[]) {
                 Ok(()) => break,
                 Err(error) if error.would_block() => ready.clear_ready(),
-                Err(ChannelError::Io(_)) => return Err(ended()),
                 Err(error) => {
                     lock(&self.state).waiting.remove(&number);
-                    return Err(Error::new(Code::EngineError, error.to_string()));
+                    return Err(match error {
+                        ChannelError::Ended => ended(),
+                        error => Error::new(Code::EngineError, error.to_string()),
+                    });
                 }
             }
         }
@@ -290,6 +324,8 @@ async fn listen(
                 ready.clear_ready();
                 continue;
             }
+            // What waits for it waits in vain, for as long as it may.
+            Err(ChannelError::Lost) => continue,
             Ok(None) | Err(_) => break,
         };
         match message {

@@ -124,7 +124,7 @@ impl Local {
         Ok(Self { launcher, image, kind, background: Background::new() })
     }
 
-    async fn report(&self, link: &Link) -> Result<Report> {
+    async fn report(&self, link: &Arc<Link>) -> Result<Report> {
         match self.launcher.ask(link, Request::Probe).await? {
             (Answer::Report(report), _) => Ok(report),
             (other, _) => Err(unexpected(&other)),
@@ -332,7 +332,9 @@ fn streams(descriptors: Vec<OwnedFd>) -> io::Result<(Stdin, Pipes)> {
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (descriptors.next(), descriptors.next(), descriptors.next())
     else {
-        return Err(io::Error::other("they did not come"));
+        return Err(io::Error::other(
+            "they did not come, as this process has no descriptor left for them",
+        ));
     };
     Ok((Stdin::new(stdin)?, Pipes::new(stdout, stderr)?))
 }

@@ -379,6 +379,13 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     children.flat_map(|pid| std::iter::once(pid).chain(descendants(pid))).collect()
 }
 
+/// The launcher proper: the keeper's only child.
+pub fn proper(keeper: u32) -> u32 {
+    let children =
+        std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
+    children.trim().parse().unwrap()
+}
+
 pub fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
