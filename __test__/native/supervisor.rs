@@ -329,6 +329,23 @@ async fn what_comes_to_where_an_interpreter_looks_at_its_start_is_found() {
 }
 
 #[tokio::test]
+async fn a_script_has_the_containers_own_pythonpath_whatever_it_is() {
+    for path in ["", "/nowhere", "/nowhere::/nor/here:"] {
+        let (_supervisor, session) = boot(&[], &[("PYTHONPATH", path)]).await;
+        let session = session.expect("the supervisor comes up");
+        let source = "import os, sys\nprint(os.environ['PYTHONPATH'], sys.path)";
+        let (end, stdout, _) = run(&session, script(source, &[], &[])).await;
+        let plain = Command::new("python3")
+            .args(["-c", source])
+            .env("PYTHONPATH", path)
+            .output()
+            .await
+            .unwrap();
+        assert_eq!((end, stdout), (End::Exit(0), String::from_utf8(plain.stdout).unwrap()));
+    }
+}
+
+#[tokio::test]
 async fn arguments_beyond_what_a_program_can_be_started_with_come_even_then() {
     let folder = tempfile::tempdir().unwrap();
     let env = [("PYTHONPATH", folder.path().to_str().unwrap())];

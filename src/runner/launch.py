@@ -179,11 +179,13 @@ class Spare(Child):
             opened.append(memory)
             self.line, line = posix.pipe()
             opened += self.line, line
-            settings = b"ARCHIVE, LINE, AHEAD = %d, %d, %a\n" % (memory, line, ahead)
+            paths = environment.get(b"PYTHONPATH")
+            settings = memory, line, ahead, paths
+            settings = b"ARCHIVE, LINE, AHEAD, PYTHONPATH = %d, %d, %a, %a\n" % settings
             write(memory, archive(b"sitecustomize.py", settings + source))
-            paths = [b"/proc/self/fd/%d" % memory]
-            paths += [path for path in [environment.get(b"PYTHONPATH")] if path]
-            env = {**environment, b"PYTHONPATH": b":".join(paths)}
+            # An empty one has no meaning, where an empty place in it is the current folder.
+            paths = b"/proc/self/fd/%d" % memory + (b":" + paths if paths else b"")
+            env = {**environment, b"PYTHONPATH": paths}
             super().__init__([b"python3", b"-"], env, b"", (memory, line), interpret)
             opened.remove(self.line)
         finally:

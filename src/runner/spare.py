@@ -8,8 +8,9 @@ the interpreter's own main. So nothing about running it is imitated. Where somet
 place that an interpreter looks into as it starts, it is started again instead.
 
 The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
-its line to the supervisor), AHEAD (whether no job waits for it yet), PRELOAD (imported before the
-interpreter counts as ready) and IDLE (imported while it waits; no harm if one is missing).
+its line to the supervisor), AHEAD (whether no job waits for it yet), PYTHONPATH (the container's own;
+None: it has none), PRELOAD (imported before the interpreter counts as ready) and IDLE (imported while it
+waits; no harm if one is missing).
 """
 
 import _signal
@@ -68,12 +69,10 @@ def vanish():
     zipimport = sys.modules.get("zipimport")
     if zipimport is not None:
         zipimport._zip_directory_cache.pop(path, None)
-    rest = os.environ["PYTHONPATH"].partition(":")[2]
-    if rest:
-        os.environ["PYTHONPATH"] = rest
-        ENVIRONMENT[b"PYTHONPATH"] = os.fsencode(rest)
-    else:
+    if PYTHONPATH is None:
         del os.environ["PYTHONPATH"], ENVIRONMENT[b"PYTHONPATH"]
+    else:
+        os.environb[b"PYTHONPATH"] = ENVIRONMENT[b"PYTHONPATH"] = PYTHONPATH
     os.close(ARCHIVE)
 
 
