@@ -36,10 +36,6 @@ pub struct Process {
     /// `NAME=value`
     #[serde(default, deserialize_with = "or_default")]
     pub env: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub working_dir: String,
-    #[serde(default, deserialize_with = "or_default")]
-    pub user: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -160,7 +156,7 @@ mod tests {
     #[test]
     fn nulls_are_what_is_not_there() {
         let mut image = here(&[digest('a')]);
-        image["config"] = json!({ "Env": null, "WorkingDir": null });
+        image["config"] = json!({ "Env": null });
         assert!(config(image.clone(), 1).unwrap().config.env.is_empty());
         image["config"] = Value::Null;
         assert!(config(image, 1).unwrap().config.env.is_empty());

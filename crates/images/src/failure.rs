@@ -20,6 +20,11 @@ impl Failure {
         Self { fault, message: message.into(), errno: None }
     }
 
+    /// Whether there is no room left where the images are kept.
+    pub fn is_full(&self) -> bool {
+        matches!(self.errno, Some(Errno::NOSPC | Errno::DQUOT))
+    }
+
     /// What the failure is about, in front of it.
     pub fn about(self, what: impl fmt::Display) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
@@ -55,13 +60,13 @@ impl<T, E: Into<io::Error>> During<T> for std::result::Result<T, E> {
             }
             let errno = Errno::from_io_error(&error);
             let fault = if errno.is_some() { Fault::System } else { Fault::Refused };
-            let advice = match errno {
-                Some(Errno::NOSPC | Errno::DQUOT) => {
-                    ": make room for the images, or remove some with `npx scientist-pool prune`"
-                }
-                _ => "",
-            };
-            Failure { fault, message: format!("{step}: {error}{advice}"), errno }
+            let failure = Failure { fault, message: format!("{step}: {error}"), errno };
+            if !failure.is_full() {
+                return failure;
+            }
+            let advice =
+                "make room for the images, or remove some with `npx scientist-pool prune --images`";
+            Failure { message: format!("{}: {advice}", failure.message), ..failure }
         })
     }
 

@@ -21,7 +21,6 @@ use oci_client::{
     secrets::RegistryAuth,
     Client, Reference, RegistryOperation,
 };
-use rustix::io::Errno;
 use scientist_pool_protocol::images::{Credentials, Fault};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -286,8 +285,7 @@ impl Blob {
                 Err(failure) => failure,
             };
             tries += 1;
-            let is_full = matches!(failure.errno, Some(Errno::NOSPC | Errno::DQUOT));
-            if is_full || failure.fault == Fault::Refused {
+            if failure.is_full() || failure.fault == Fault::Refused {
                 // What is here of it is of no use, or in the way.
                 let _ = fs::remove_file(self.store.part_path(&self.digest));
             }
@@ -422,9 +420,14 @@ fn unpack(
         (Some(tree), _) | (None, Form::Unpacked(tree)) => tree,
         (None, Form::Compressed(file)) => {
             say("Extracting");
-            let built = store.build(below.as_ref(), id, diff_id, file)?;
+            let built = store.build(below.as_ref(), id, diff_id, file);
+            if built.as_ref().is_err_and(Failure::is_full) {
+                // It can be fetched again where there is room again.
+                let _ = fs::remove_file(store.part_path(&fetched.digest));
+            }
+            let tree = built?;
             say("Pull complete");
-            built
+            tree
         }
     };
     // What was fetched is not needed any more.
@@ -501,10 +504,14 @@ fn failure(error: OciDistributionError) -> Failure {
     Failure::new(fault, words(&error))
 }
 
-/// An error with all that lies beneath it, which says why.
-fn words(error: &dyn std::error::Error) -> String {
+/// What it says, with all that lies beneath it, which says why.
+fn words(error: &OciDistributionError) -> String {
+    if let OciDistributionError::RegistryError { envelope, url } = error {
+        let said: Vec<_> = envelope.errors.iter().map(|error| error.message.as_str()).collect();
+        return format!("{} ({url})", said.join("; "));
+    }
     let mut words = error.to_string();
-    let mut beneath = error.source();
+    let mut beneath = std::error::Error::source(error);
     while let Some(error) = beneath {
         let more = error.to_string();
         if !words.contains(&more) {

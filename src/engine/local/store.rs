@@ -281,6 +281,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_that_nobody_waits_for_any_more_ends() {
+        let step = r#"{"progress":{"layer":null,"status":"on its way"}}"#;
+        let mut program = Command::new("sh");
+        program.args(["-c", &format!("echo '{step}'; exec cat")]);
+        let (say, mut heard) = unbounded_channel();
+        let report: OnPull = Arc::new(move |step| say.send(step).unwrap());
+        let wanted = Wanted {
+            program: "sh".into(),
+            name: "a:1".to_owned(),
+            policy: "missing",
+            credentials_key: None,
+        };
+        let getting = tokio::spawn(attend(program, wanted, report));
+        heard.recv().await.unwrap();
+        getting.abort();
+        assert_eq!(heard.recv().await, None, "who listens to it does so to its end");
+    }
+
+    #[tokio::test]
     async fn a_tree_that_was_taken_away_is_a_failure() {
         let (tree, _) = got(&format!("rmdir tree; {IMAGE}"), "missing").await;
         let error = tree.unwrap_err();
