@@ -162,6 +162,13 @@ async function main() {
     }),
   );
   await real.done;
+  const local = steps.start('cargo test, on the local engine', [], () =>
+    cargoTest(['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'], {
+      ...base,
+      SCIENTIST_POOL_TEST_ENGINE: 'local',
+    }),
+  );
+  await local.done;
 
   say();
   const tests = steps.start('jest', [addon, engine, registries], () =>

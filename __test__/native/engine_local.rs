@@ -1,10 +1,10 @@
-//! The contract of `engine::Engine`, as `engine::local` keeps it on this machine's kernel, with this
-//! machine's own programs.
+//! What only the local engine has: its launcher, and what it refuses.
 
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,60 +12,23 @@ use std::{
 
 use rustix::process::{getrlimit, kill_process, setrlimit, Pid, Resource, Rlimit, Signal};
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
+    config::{ContainerConfig, EngineConfig, PullPolicy},
     engine::{
         local::{Launchers, Local},
-        Attached, CreateError, Engine, EngineKind, ExecSpec, ExecStatus, ExecStream, Init, OnPull,
-        Output, Stream,
+        Engine, EngineKind, ExecSpec,
     },
     error::{Code, Error},
 };
-use tokio::{io::AsyncWriteExt, time::timeout};
+use support::{
+    command, engine_config, exit_code, idle, programs, read_all, run, run_beside, unheard, why,
+    PATIENCE,
+};
+use tokio::time::timeout;
 
 const LAUNCHER: &str = "scientist-pool-launcher";
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Above the tests, where Cargo puts the programs of the workspace.
-fn programs() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().to_owned()
-}
-
-fn engine() -> EngineConfig {
-    EngineConfig {
-        kind: EngineKind::Local,
-        host: None,
-        cert_path: None,
-        tls_verify: None,
-        timeout: Duration::from_secs(30),
-    }
-}
 
 fn hardened() -> ContainerConfig {
-    ContainerConfig {
-        image: "host".into(),
-        pull: PullPolicy::Never,
-        pull_timeout: Duration::from_secs(60),
-        memory: 64 << 20,
-        swap: Some(0),
-        pids_limit: 20,
-        cpu_quota: 50_000,
-        cpu_period: 100_000,
-        network: "none".into(),
-        user: Some("65534:65534".into()),
-        readonly_rootfs: true,
-        no_new_privileges: true,
-        cap_add: Some(Vec::new()),
-        tmpfs: BTreeMap::from([("/tmp".into(), "rw,exec,size=8m,mode=1777".into())]),
-        shm_size: Some(16 << 20),
-        ulimits: BTreeMap::from([("nofile".into(), (64, 64))]),
-        seccomp: Seccomp::Strict,
-        runtime: None,
-        home: Some("/tmp".into()),
-        log: false,
-        labels: BTreeMap::new(),
-        preload: Vec::new(),
-    }
+    support::hardened("host")
 }
 
 fn local() -> Local {
@@ -73,63 +36,15 @@ fn local() -> Local {
 }
 
 fn of(container: &ContainerConfig) -> Result<Local, Error> {
-    Local::new(&Launchers::new(Some(&programs()), Arc::default()), &engine(), container)
+    let launchers = Launchers::new(Some(&programs()), Arc::default());
+    Local::new(&launchers, &engine_config(EngineKind::Local, None), container)
 }
 
 /// One whose launcher is to answer within so long.
 fn within(limit: Duration) -> Local {
-    let engine = EngineConfig { timeout: limit, ..engine() };
+    let engine = EngineConfig { timeout: limit, ..engine_config(EngineKind::Local, None) };
     let launchers = Launchers::new(Some(&programs()), Arc::default());
     Local::new(&launchers, &engine, &hardened()).unwrap()
-}
-
-fn run(argv: &[&str]) -> Init {
-    Init { argv: argv.iter().map(|word| word.to_string()).collect() }
-}
-
-/// Stdout and stderr, to the end.
-async fn read_all(output: &mut dyn Output) -> (String, String) {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut take = |stream, bytes: &[u8]| match stream {
-        Stream::Stdout => out.extend_from_slice(bytes),
-        Stream::Stderr => err.extend_from_slice(bytes),
-    };
-    let reading = async { while output.read(&mut take).await.unwrap() > 0 {} };
-    timeout(PATIENCE, reading).await.expect("the output ends");
-    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
-}
-
-fn why(error: CreateError) -> Error {
-    match error {
-        CreateError::NoSuchProgram(error) | CreateError::Other(error) => error,
-    }
-}
-
-#[tokio::test]
-async fn connect_tells_what_the_engine_is() {
-    let info = local().connect().await.unwrap();
-    assert_eq!((info.kind, info.address.as_str()), (EngineKind::Local, "this machine"));
-    assert!(info.memory > 0 && info.cpus > 0, "{info:?}");
-    assert!(info.isolation.user_namespace, "{info:?}");
-}
-
-#[tokio::test]
-async fn pid_1_is_reached_over_its_streams_both_ways() {
-    let engine = local();
-    let Attached { id, mut stdin, mut output, .. } =
-        engine.create(run(&["sh", "-c", "echo $$; wc -c >&2"])).await.unwrap();
-    stdin.write_all(&vec![b'x'; 300_000]).await.unwrap();
-    drop(stdin);
-    assert_eq!(read_all(&mut *output).await, ("1\n".to_owned(), "300000\n".to_owned()));
-    engine.remove(&id).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_container_ends_when_its_stdin_does_and_that_is_told() {
-    let engine = local();
-    let Attached { stdin, output, vitals, .. } = engine.create(run(&["cat"])).await.unwrap();
-    drop((stdin, output));
-    timeout(PATIENCE, vitals.dead()).await.expect("its end is told");
 }
 
 #[tokio::test]
@@ -146,108 +61,6 @@ async fn the_launcher_ends_with_the_last_who_has_a_container_of_it() {
         }
     };
     timeout(PATIENCE, gone).await.expect("it ends");
-}
-
-#[tokio::test]
-async fn the_hardening_holds_inside() {
-    let engine = local();
-    let source = "id -u; pwd; echo $HOME; ulimit -n; \
-                  grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; \
-                  touch /usr/x; ls /proc/1/fd | wc -l; ls /sys /home 2>&1 | wc -l";
-    let mut attached = engine.create(run(&["sh", "-c", source])).await.unwrap();
-    let (out, err) = read_all(&mut *attached.output).await;
-    let lines: Vec<_> = out.lines().collect();
-    assert_eq!(lines[..4], ["65534", "/tmp", "/tmp", "64"], "{out}");
-    let status = ["CapBnd:0000000000000000", "NoNewPrivs:1", "Seccomp:2"];
-    for line in ["CapEff:0000000000000000"].iter().chain(&status) {
-        assert!(lines.contains(line), "{line}: {out}");
-    }
-    assert!(err.contains("Read-only file system"), "{err}");
-}
-
-#[tokio::test]
-async fn a_program_that_is_not_there_is_told_apart() {
-    match local().create(run(&["no-such-program"])).await {
-        Err(CreateError::NoSuchProgram(error)) => assert_eq!(error.code, Code::EngineError),
-        other => panic!("{:?}", other.map(|attached| attached.id)),
-    }
-}
-
-/// A container in which nothing happens.
-async fn idle(engine: &Local) -> Attached {
-    let attached = engine.create(run(&["cat"])).await;
-    attached.unwrap_or_else(|error| panic!("{:?}", why(error)))
-}
-
-fn command(argv: &[&str]) -> ExecSpec {
-    ExecSpec { argv: run(argv).argv, ..ExecSpec::default() }
-}
-
-/// Runs a command to its end with nothing on its stdin: what it wrote, and its exit code.
-async fn run_beside(engine: &Local, id: &str, spec: ExecSpec) -> (String, String, i64) {
-    let mut exec = engine.exec(id, spec).await.unwrap();
-    exec.stdin.shutdown().await.unwrap();
-    let (out, err) = read_all(&mut *exec.output).await;
-    (out, err, exit_code(engine, &exec.exec_id).await)
-}
-
-async fn exit_code(engine: &Local, exec_id: &str) -> i64 {
-    let ended = async {
-        loop {
-            if let ExecStatus::Exited(code) = engine.exec_status(exec_id).await.unwrap() {
-                return code;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, ended).await.expect("it ends")
-}
-
-#[tokio::test]
-async fn an_exec_gets_its_environment_folder_and_stdin_and_ends_with_its_code() {
-    let engine = local();
-    let attached = idle(&engine).await;
-    let spec = ExecSpec {
-        env: vec!["A=a b".into(), "HOME=/usr".into()],
-        cwd: Some("/usr".into()),
-        ..command(&["sh", "-c", r#"echo "$A $PWD $HOME $PATH" >&2; wc -c; exit 7"#])
-    };
-    let ExecStream { exec_id, mut stdin, mut output } =
-        engine.exec(&attached.id, spec).await.unwrap();
-    assert_eq!(engine.exec_status(&exec_id).await.unwrap(), ExecStatus::Running);
-    let input = vec![b'x'; 300_000];
-    let (_, (out, err)) = tokio::join!(
-        async {
-            stdin.write_all(&input).await.unwrap();
-            stdin.shutdown().await.unwrap();
-        },
-        read_all(&mut *output)
-    );
-    assert_eq!(out, "300000\n");
-    assert!(err.starts_with("a b /usr /usr /usr/local/sbin:"), "{err}");
-    assert_eq!(exit_code(&engine, &exec_id).await, 7);
-}
-
-#[tokio::test]
-async fn an_exec_begins_where_process_1_does_unless_it_says_otherwise() {
-    let engine = local();
-    let attached = idle(&engine).await;
-    let said = run_beside(&engine, &attached.id, command(&["sh", "-c", "pwd; echo $HOME"])).await;
-    assert_eq!(said, ("/tmp\n/tmp\n".to_owned(), String::new(), 0));
-}
-
-#[tokio::test]
-async fn the_signal_that_ends_an_exec_is_in_its_code_and_one_for_memory_is_told() {
-    let engine = local();
-    let attached = idle(&engine).await;
-    let killed = command(&["sh", "-c", "kill -9 $$"]);
-    assert_eq!(run_beside(&engine, &attached.id, killed).await.2, 137);
-    assert_eq!(attached.vitals.oom_kills(), 0);
-    if engine.connect().await.unwrap().unhonoured.is_empty() {
-        let hungry = command(&["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"]);
-        assert_eq!(run_beside(&engine, &attached.id, hungry).await.2, 137);
-        assert_eq!(attached.vitals.oom_kills(), 1);
-    }
 }
 
 #[tokio::test]
@@ -285,26 +98,6 @@ async fn an_exec_that_can_not_be_begun_leaves_its_container_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_exec_in_a_container_that_is_gone_says_so() {
-    let engine = local();
-    let attached = idle(&engine).await;
-    engine.remove(&attached.id).await.unwrap();
-    let error = engine.exec(&attached.id, command(&["true"])).await.err().unwrap();
-    assert_eq!(error.code, Code::ContainerLost);
-    assert_eq!(error.container_id.as_deref(), Some(attached.id.as_str()));
-}
-
-#[tokio::test]
-async fn remove_ends_a_running_container_and_again_is_fine() {
-    let engine = local();
-    let attached = engine.create(run(&["sleep", "1000"])).await.unwrap();
-    engine.remove(&attached.id).await.unwrap();
-    timeout(PATIENCE, attached.vitals.dead()).await.expect("its end is told");
-    engine.remove(&attached.id).await.unwrap();
-    engine.remove("0123456789abcdef-7").await.unwrap();
-}
-
-#[tokio::test]
 async fn a_create_that_nobody_waits_for_leaves_nothing() {
     let engine = Arc::new(local());
     engine.connect().await.unwrap();
@@ -316,33 +109,24 @@ async fn a_create_that_nobody_waits_for_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_not_there_is_named() {
-    let mut container = hardened();
-    container.image = "dir:/no/such/folder".into();
-    let engine = of(&container).unwrap();
-    let on_pull: OnPull = Arc::new(|_| {});
-    let error = engine.prepare(on_pull).await.unwrap_err();
-    assert_eq!(error.code, Code::ImageNotFound);
-    assert!(error.message.contains("dir:/no/such/folder"), "{}", error.message);
-    let error = why(engine.create(run(&["true"])).await.err().unwrap());
-    assert_eq!(error.code, Code::ImageNotFound, "{}", error.message);
-}
-
-#[tokio::test]
 async fn a_launcher_that_is_none_is_an_unavailable_engine_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/bin/false", folder.path().join(LAUNCHER)).unwrap();
     for (programs, said) in [(Path::new("/no/such"), "can't be started"), (folder.path(), "ended")]
     {
         let launchers = Launchers::new(Some(programs), Arc::default());
-        let engine = Local::new(&launchers, &engine(), &hardened()).unwrap();
+        let engine =
+            Local::new(&launchers, &engine_config(EngineKind::Local, None), &hardened()).unwrap();
         let error = engine.connect().await.unwrap_err();
         assert_eq!(error.code, Code::EngineUnavailable);
         let program = programs.join(LAUNCHER);
         assert!(error.message.contains(program.to_str().unwrap()), "{}", error.message);
         assert!(error.message.contains(said), "{}", error.message);
     }
-    let error = Local::new(&Launchers::default(), &engine(), &hardened()).err().unwrap();
+    let error =
+        Local::new(&Launchers::default(), &engine_config(EngineKind::Local, None), &hardened())
+            .err()
+            .unwrap();
     assert_eq!(error.code, Code::EngineUnavailable);
 }
 
@@ -383,8 +167,7 @@ async fn has_python(image: String) {
     let engine = of(&container).unwrap();
     let error = why(engine.create(run(&["true"])).await.err().unwrap());
     assert_eq!(error.code, Code::ImageNotFound, "it was not prepared");
-    let on_pull: OnPull = Arc::new(|_| {});
-    engine.prepare(on_pull).await.unwrap();
+    engine.prepare(unheard()).await.unwrap();
     let source =
         "import os, sys; print(sys.version_info[:2], os.environ['LANG'], os.stat('/etc').st_uid)";
     let created = engine.create(run(&["python3", "-c", source])).await;
