@@ -1,6 +1,11 @@
 //! A container as seen from the launcher.
 
-use std::{fs::File, io::Write, os::fd::AsFd, time::Instant};
+use std::{
+    fs::File,
+    io::Write,
+    os::fd::{AsFd, OwnedFd},
+    time::Instant,
+};
 
 use scientist_pool_protocol::{ContainerId, End, Limit, Spec, Usage};
 
@@ -23,12 +28,23 @@ pub struct Container {
     pub spec: Box<Spec>,
     pub mapping: Mapping,
     group: Group,
+    pub memory: Memory,
     pub unkept: Vec<Limit>,
     pub end: Option<End>,
     /// The calls that wait until nothing of it is left.
     pub removers: Vec<u64>,
     /// To be removed whether anybody waits or not, since then.
     pub doomed: Option<Instant>,
+}
+
+/// What is known of the kills for a container's memory limit.
+pub struct Memory {
+    /// Tells of them; `None`: nothing counts them.
+    pub notice: Option<OwnedFd>,
+    /// When it last did so. Version 1 of control groups counts a kill only after that.
+    pub noticed: Option<Instant>,
+    /// How many have been told of.
+    pub told: u64,
 }
 
 impl Container {
@@ -53,15 +69,16 @@ impl Container {
         };
         let cloned = Pipes::new(mapping, spec.user).and_then(|pipes| {
             let ticket = group.ticket()?;
+            let memory = Memory { notice: group.oom_notice()?, noticed: None, told: 0 };
             let cloned = sys::clone3(sys::new::USER | sys::new::PID, ticket.group());
-            Ok((cloned.during("make a process")?, pipes, ticket))
+            Ok((cloned.during("make a process")?, pipes, ticket, memory))
         });
         match cloned {
-            Ok((Cloned::Parent { pid, pidfd }, pipes, _)) => {
+            Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory)) => {
                 let process = Process::new(pidfd, pipes.near(call));
                 let (end, removers, doomed) = (None, Vec::new(), None);
                 let container =
-                    Self { process, spec, mapping, group, unkept, end, removers, doomed };
+                    Self { process, spec, mapping, group, memory, unkept, end, removers, doomed };
                 let ready = mapping.map(pid).and_then(|()| {
                     if let Some(namespace) = mapping.namespace(pid)? {
                         for view in views.all() {
@@ -79,7 +96,7 @@ impl Container {
                     }
                 }
             }
-            Ok((Cloned::Child, pipes, ticket)) => {
+            Ok((Cloned::Child, pipes, ticket, _)) => {
                 drop(go.1);
                 let (stdio, report) = pipes.far();
                 let way = Way::First { views, go: go.0.into() };

@@ -25,12 +25,18 @@ use crate::{
     workshop::Workshop,
 };
 
-/// What an event is about: the socket, or a process or its report.
+/// What an event is about: the socket, or by the lowest bits a process, its report, or its memory.
 const SOCKET: u64 = u64::MAX;
-/// Ids have room for one bit beside them.
-const HIGHEST_ID: ContainerId = (u64::MAX >> 1) - 1;
+const PROCESS: u64 = 0;
+const REPORT: u64 = 1;
+const MEMORY: u64 = 2;
+/// How many bits that are, which ids leave free.
+const KIND_BITS: u32 = 2;
+const HIGHEST_ID: ContainerId = (u64::MAX >> KIND_BITS) - 1;
 /// How often something is tried again that the kernel is not ready for yet.
 const AGAIN: Duration = Duration::from_millis(2);
+/// How long after a notice of a kill for memory the kernel may take to count it.
+const COUNTED: Duration = Duration::from_millis(50);
 /// How long a cgroup may stay busy after its last process has ended.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -86,10 +92,14 @@ impl Server {
             for event in &events {
                 match event.data.u64() {
                     SOCKET => self.listen(),
-                    about if about & 1 == 0 => self.process_ended(about >> 1),
-                    about => self.hear(about >> 1),
+                    about => match (about >> KIND_BITS, about & ((1 << KIND_BITS) - 1)) {
+                        (id, PROCESS) => self.process_ended(id),
+                        (id, REPORT) => self.hear(id),
+                        (id, _) => self.notice_kill(id),
+                    },
                 }
             }
+            self.tell_of_kills();
             self.clear_doomed();
             self.flush();
         }
@@ -98,7 +108,8 @@ impl Server {
 
     /// Whether something is to be tried again that no event will tell of.
     fn is_impatient(&self) -> bool {
-        !self.outbox.is_empty() || self.containers.values().any(|c| c.doomed.is_some())
+        !self.outbox.is_empty()
+            || self.containers.values().any(|c| c.doomed.is_some() || c.memory.noticed.is_some())
     }
 
     /// Takes one call; the next one comes with the next event, after those of others.
@@ -165,7 +176,10 @@ impl Server {
         }
         self.check_new(id)?;
         let container = Container::begin(&mut self.workshop, id, number, spec)?;
-        if let Err(failure) = self.watch(id, &container.process) {
+        let watched = self
+            .watch(id, &container.process)
+            .and_then(|()| self.watch_memory(id, container.memory.notice.as_ref()));
+        if let Err(failure) = watched {
             container.abort(&mut self.workshop);
             return Err(failure);
         }
@@ -208,9 +222,20 @@ impl Server {
             let data = epoll::EventData::new_u64(about);
             epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::IN)
         };
-        add(process.pidfd.as_fd(), id << 1)
-            .and_then(|()| process.report().map_or(Ok(()), |report| add(report, id << 1 | 1)))
+        add(process.pidfd.as_fd(), id << KIND_BITS | PROCESS)
+            .and_then(|()| {
+                let about = id << KIND_BITS | REPORT;
+                process.report().map_or(Ok(()), |report| add(report, about))
+            })
             .during("watch the new process")
+    }
+
+    fn watch_memory(&self, id: ContainerId, notice: Option<&OwnedFd>) -> Result<()> {
+        let Some(notice) = notice else { return Ok(()) };
+        // Once for each notice, as nobody reads from it.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::PRI | epoll::EventFlags::ET;
+        let about = epoll::EventData::new_u64(id << KIND_BITS | MEMORY);
+        epoll::add(&self.epoll, notice, about, flags).during("watch the cgroup's memory")
     }
 
     /// A new process tells something, or executes its program.
@@ -262,6 +287,31 @@ impl Server {
                     self.say(message, Vec::new());
                 }
             }
+        }
+    }
+
+    fn notice_kill(&mut self, id: u64) {
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.memory.noticed = Some(Instant::now());
+        }
+    }
+
+    /// Tells of the kills for memory that the kernel has counted since it gave notice.
+    fn tell_of_kills(&mut self) {
+        let mut told = Vec::new();
+        for (id, container) in &mut self.containers {
+            let Some(noticed) = container.memory.noticed else { continue };
+            let oom_kills = container.usage().oom_kills.unwrap_or(0);
+            if oom_kills > container.memory.told {
+                container.memory.told = oom_kills;
+                told.push(Message::OomKilled { id: *id, oom_kills });
+            }
+            if noticed.elapsed() > COUNTED {
+                container.memory.noticed = None;
+            }
+        }
+        for message in told {
+            self.say(message, Vec::new());
         }
     }
 

@@ -58,6 +58,12 @@ pub enum Message {
         id: ContainerId,
         end: End,
     },
+    /// The kernel has killed a process of a container for its memory limit.
+    OomKilled {
+        id: ContainerId,
+        /// How many by now.
+        oom_kills: u64,
+    },
     /// A command beside process 1 has ended. Told before the end of its container.
     ExecEnded {
         id: ContainerId,

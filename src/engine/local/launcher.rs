@@ -346,6 +346,11 @@ async fn listen(
                     known.tell(true, end.oom_kills);
                 }
             }
+            Message::OomKilled { id, oom_kills } => {
+                if let Some(known) = lock(&state).known.get(&id) {
+                    known.tell(false, oom_kills);
+                }
+            }
             Message::ExecEnded { id, exec, end } => {
                 if let Some(known) = lock(&state).known.get_mut(&id) {
                     known.tell(false, end.oom_kills);

@@ -126,6 +126,17 @@ impl Group {
         }
     }
 
+    /// Tells by an event when the kernel kills for the memory limit, or is about to; `None`: there is no
+    /// such limit.
+    pub fn oom_notice(&self) -> Result<Option<OwnedFd>> {
+        match self {
+            Self::V1(group) => group.oom_notice(),
+            Self::V2(group) => group.oom_notice(),
+            Self::None => Ok(None),
+        }
+        .during("watch the cgroup's memory")
+    }
+
     /// Removes it; `EBUSY` while the kernel has not quite put away its last process. One that is gone is
     /// a success.
     pub fn remove(&self) -> rustix::io::Result<()> {

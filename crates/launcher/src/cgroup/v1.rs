@@ -2,11 +2,13 @@
 
 use std::{
     fs,
-    io::ErrorKind,
+    io::{self, ErrorKind},
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use rustix::event::{eventfd, EventfdFlags};
 use scientist_pool_protocol::{ContainerId, Limit, Limits, Usage};
 
 use super::{
@@ -181,6 +183,16 @@ impl Group {
             cpu: cpu.and_then(|nanos| nanos.trim().parse().ok()).map(Duration::from_nanos),
             oom_kills: oom.and_then(|text| value(&text, "oom_kill")),
         }
+    }
+
+    /// Becomes readable when the kernel is about to kill for the memory limit.
+    pub fn oom_notice(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(folder) = &self.memory else { return Ok(None) };
+        let notice = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let control = fs::File::open(folder.join("memory.oom_control"))?;
+        let pair = format!("{} {}", notice.as_raw_fd(), control.as_raw_fd());
+        fs::write(folder.join("cgroup.event_control"), pair)?;
+        Ok(Some(notice))
     }
 
     pub fn remove(&self) -> rustix::io::Result<()> {

@@ -148,6 +148,18 @@ impl Group {
         }
     }
 
+    /// Is marked urgent when the kernel has killed for the memory limit.
+    pub fn oom_notice(&self) -> io::Result<Option<OwnedFd>> {
+        let path = self.folder.join("memory.events");
+        if !path.exists() {
+            return Ok(None);
+        }
+        // The kernel marks it once for all that its reader has not seen.
+        let mut file = fs::File::open(path)?;
+        io::copy(&mut file, &mut io::sink())?;
+        Ok(Some(file.into()))
+    }
+
     pub fn remove(&self) -> rustix::io::Result<()> {
         remove_folder(&self.folder)
     }
