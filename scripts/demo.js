@@ -1,11 +1,16 @@
 'use strict';
 
 // `npm run demo`: sets up what is missing, then runs tool calls as an agent backend makes them, on
-// this package and on a plain dockerode pool. Only built-in modules until the dependencies are
-// installed.
+// this package and, where there is Docker, on a plain dockerode pool. Only built-in modules until the
+// dependencies are installed.
+//
+//     npm run demo -- --engine docker     installs Docker where it is missing
+//     npm run demo -- --engine local      on this machine's own kernel, even where there is Docker
 
 const { randomUUID } = require('node:crypto');
+const fs = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { parseArgs } = require('node:util');
 
 const { buildAddon } = require('../harness/addon');
 const { canInstall } = require('../harness/apt');
@@ -26,17 +31,61 @@ async function step(name, work) {
   return value;
 }
 
-/** An engine that answers, else one of our own where we may install and start it. */
-async function getEngine() {
+/** The engine that was asked for. When none was: Docker where it answers, else the local one. */
+async function getEngine(wanted) {
+  if (wanted === 'local') return getLocal();
   const { findEngine, installHint } = require('../harness/engine');
   const found = await findEngine();
   if (found) {
     say(`engine: ${found.host}`);
     return found;
   }
+  if (wanted !== 'docker') return getLocal();
   if (!canInstall()) throw new SetupError('No container engine answers here.', installHint());
   const { OwnEngine } = require('../harness/own-engine');
   return OwnEngine.start();
+}
+
+/** This machine's own kernel, tried out. */
+async function getLocal() {
+  const { ContainerPoolManager } = require(root);
+  const pool = new ContainerPoolManager({ engine: 'local', image: 'host', poolSize: 0 });
+  try {
+    await pool.initialize();
+  } catch (error) {
+    throw new SetupError(error.message, 'With Docker: npm run demo -- --engine docker');
+  } finally {
+    await pool.shutdown({ grace: 0 });
+  }
+  say("engine: this machine's own kernel, without Docker; nothing is installed for it");
+  return new LocalEngine();
+}
+
+/** Whether the first `python3` that a container of `host` looks up is one that it sees. */
+function hasPython() {
+  const found = ['/usr/local/bin/python3', '/usr/bin/python3'].find((file) => fs.existsSync(file));
+  return found !== undefined && fs.realpathSync(found).startsWith('/usr/');
+}
+
+/** Shows itself as an engine of Docker's does, as far as the demo looks. */
+class LocalEngine {
+  env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
+  /** The Python of this machine, where it is in what containers see of it. */
+  image = hasPython() ? 'host' : IMAGE;
+
+  /** What of it has outlived its pools. */
+  strangers() {
+    const { processes } = require('../harness/processes');
+    return processes().filter(
+      ({ parent, command }) => parent === process.pid && command.includes('scientist-pool-'),
+    );
+  }
+}
+
+/** What is left when what is on its way out has gone. */
+async function settled(left) {
+  await until(() => left().length === 0, 5000).catch(() => {});
+  return left();
 }
 
 /** Both kinds of pool show their ready containers as `pool`, and how many there should be as `poolSize`. */
@@ -91,75 +140,99 @@ const ms = (value) => value.toFixed(1);
 
 function printTable(rows) {
   const Table = require('cli-table3');
+  const theirHead = rows[0].theirs ? ['dockerode\nms', 'times\nfaster'] : [];
   const table = new Table({
-    head: ['tool', 'exit', 'reason', 'answer', 'execute\nms', 'dockerode\nms', 'times\nfaster'],
+    head: ['tool', 'exit', 'reason', 'answer', 'execute\nms', ...theirHead],
     style: isTTY ? {} : { head: [], border: [] },
     // No line between the rows.
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
     colAligns: ['left', 'right', 'left', 'left', 'right', 'right', 'right'],
   });
   for (const { call, ours, theirs } of rows) {
-    const ended = theirs.reason !== 'given up';
     table.push([
       ...[call.tool, ours.exitCode, ours.reason, answerOf(ours), ms(ours.executeMs)],
-      ...[ended ? ms(theirs.executeMs) : 'given up'],
-      ...[ended ? ms(theirs.executeMs / ours.executeMs) : ''],
+      ...(theirs ? compared(ours, theirs) : []),
     ]);
   }
   say(table.toString());
 }
 
+function compared(ours, theirs) {
+  if (theirs.reason === 'given up') return ['given up', ''];
+  return [ms(theirs.executeMs), ms(theirs.executeMs / ours.executeMs)];
+}
+
+/** What the calls took that end by themselves, at the median. */
+function printMedians(rows) {
+  const { median } = require('simple-statistics');
+  const ordinary = rows.filter(({ call }) => call.reason === 'exit');
+  const of = (side) => median(ordinary.map((row) => row[side].executeMs));
+  const against = rows[0].theirs
+    ? ` against ${ms(of('theirs'))} ms, ${ms(of('theirs') / of('ours'))} times faster`
+    : '';
+  say(
+    `execute, median of the ${ordinary.length} calls that end by themselves: ` +
+      `${ms(of('ours'))} ms${against}`,
+  );
+}
+
+/** A dockerode pool to compare with, and what the engine lists of both. */
+function beside(engine, options) {
+  if (engine instanceof LocalEngine) return { baseline: null, listed: async () => [] };
+  const { DockerodePool } = require('../harness/dockerode-pool');
+  const docker = require('../harness/engine').connect(engine);
+  const label = Object.entries(options.labels)[0].join('=');
+  return {
+    baseline: new DockerodePool({ ...options, docker }),
+    listed: () => docker.listContainers({ all: true, filters: { label: [label] } }),
+  };
+}
+
 async function main() {
+  const { values } = parseArgs({ options: { engine: { type: 'string' } } });
+  if (![undefined, 'docker', 'local'].includes(values.engine)) {
+    throw new SetupError(`There is no engine '${values.engine}'.`, '--engine docker, or local');
+  }
   await step('dependencies', installDependencies);
   await step('addon (the first build takes minutes)', () => buildAddon({ show: isTTY }));
-  const engine = await step('engine', getEngine);
-  const { ensureImages } = require('../harness/images');
-  await step(`image ${IMAGE}`, () => ensureImages(engine, [IMAGE]));
+  const engine = await step('engine', () => getEngine(values.engine));
+  const image = engine.image ?? IMAGE;
+  if (!(engine instanceof LocalEngine)) {
+    const { ensureImages } = require('../harness/images');
+    await step(`image ${image}`, () => ensureImages(engine, [image]));
+  }
 
   // Both clients find the engine as any program would.
   Object.assign(process.env, engine.env);
-  const { median } = require('simple-statistics');
   const ContainerPoolManager = require(root);
-  const { DockerodePool } = require('../harness/dockerode-pool');
   const { calls } = require('./demo/calls');
 
-  const label = randomUUID();
-  const docker = require('../harness/engine').connect(engine);
-  const options = { poolSize: POOL_SIZE, image: IMAGE, labels: { [LABEL]: label } };
-  const listed = () =>
-    docker.listContainers({ all: true, filters: { label: [`${LABEL}=${label}`] } });
+  const options = { poolSize: POOL_SIZE, image, labels: { [LABEL]: randomUUID() } };
   const pool = new ContainerPoolManager(options);
-  const baseline = new DockerodePool({ ...options, docker });
+  const { baseline, listed } = beside(engine, options);
   const close = defer(async () => {
-    await until(() => baseline.refills === 0, 30_000);
-    await Promise.all([pool.shutdown(), baseline.shutdown()]);
+    if (baseline) await until(() => baseline.refills === 0, 30_000);
+    await Promise.all([pool.shutdown(), baseline?.shutdown()]);
   });
 
   await step(`pool of ${POOL_SIZE}`, () => warm('scientist-pool', pool));
-  await step(`dockerode pool of ${POOL_SIZE}`, () => warm('dockerode', baseline));
+  if (baseline) await step(`dockerode pool of ${POOL_SIZE}`, () => warm('dockerode', baseline));
 
   say(`\n${calls.length} tool calls, each in a container of its own, from full pools:\n`);
   const rows = [];
   for (const call of calls) {
-    await untilFull(baseline);
+    if (baseline) await untilFull(baseline);
     const ours = await measure(pool, call);
     await untilFull(pool);
-    rows.push({ call, ours, theirs: await measure(baseline, call) });
+    rows.push({ call, ours, theirs: baseline && (await measure(baseline, call)) });
   }
   printTable(rows);
 
-  const ordinary = rows.filter(({ call }) => call.reason === 'exit');
-  const [ours, theirs] = ['ours', 'theirs'].map((side) =>
-    median(ordinary.map((row) => row[side].executeMs)),
-  );
-  say(
-    `execute, median of the ${ordinary.length} calls that end by themselves: ` +
-      `${ms(ours)} ms against ${ms(theirs)} ms, ${ms(theirs / ours)} times faster`,
-  );
+  printMedians(rows);
 
   await close();
   const left = await listed();
-  const strangers = engine.strangers?.() ?? [];
+  const strangers = await settled(() => engine.strangers?.() ?? []);
   say(`left behind: ${left.length} containers, ${strangers.length} processes beside the engine`);
   await engine.stop?.();
 
