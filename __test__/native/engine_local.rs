@@ -55,6 +55,27 @@ async fn the_launcher_ends_with_the_last_who_has_a_container_of_it() {
     drop(engine);
     assert!(is_launcher(keeper), "the container is there");
     drop(attached);
+    ended(keeper).await;
+}
+
+#[tokio::test]
+async fn the_launcher_ends_when_its_engine_settles_with_no_container_that_runs() {
+    let engine = local();
+    let one = engine.create(run(&["sleep", "1000"])).await.unwrap();
+    let other = engine.create(run(&["sleep", "1000"])).await.unwrap();
+    let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
+    engine.remove(&one.id).await.unwrap();
+    engine.settle().await;
+    assert_eq!(engine.oom_kills(&other.id).await, Some(0), "it is there");
+    engine.remove(&other.id).await.unwrap();
+    other.vitals.dead().await;
+    engine.settle().await;
+    ended(keeper).await;
+    // Another one takes its place.
+    engine.create(run(&["true"])).await.unwrap();
+}
+
+async fn ended(keeper: i32) {
     let gone = async {
         while is_launcher(keeper) {
             tokio::task::yield_now().await;

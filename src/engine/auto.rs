@@ -166,6 +166,10 @@ impl Engine for Auto {
         self.engine().await?.exec_status(exec_id).await
     }
 
+    async fn oom_kills(&self, id: &str) -> Option<u32> {
+        self.engine().await.ok()?.oom_kills(id).await
+    }
+
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
         self.engine().await?.cpu_time(id).await
     }
@@ -269,6 +273,10 @@ mod tests {
 
         async fn exec_status(&self, _: &str) -> Result<ExecStatus> {
             Err(Error::new(Code::EngineError, "a fake"))
+        }
+
+        async fn oom_kills(&self, _: &str) -> Option<u32> {
+            None
         }
 
         async fn cpu_time(&self, _: &str) -> Result<CpuTime> {

@@ -176,6 +176,10 @@ pub trait Engine: Send + Sync + 'static {
 
     async fn exec_status(&self, exec_id: &str) -> Result<ExecStatus>;
 
+    /// How many processes of a container the kernel has killed for its memory so far, where that can be
+    /// asked for; `None`: the container itself and its vitals are all that tells.
+    async fn oom_kills(&self, id: &str) -> Option<u32>;
+
     /// How much CPU time a container has used.
     async fn cpu_time(&self, id: &str) -> Result<CpuTime>;
 

@@ -267,9 +267,19 @@ impl Container {
                     _ => (Path::Warm, job),
                 };
                 let work = async move {
+                    let oom_kills = self.vitals.oom_kills();
                     let end = session.run(job, output, written).await;
                     drop(turn);
-                    end.map_err(|error| self.session_error(error))
+                    let end = end.map_err(|error| self.session_error(error))?;
+                    Ok(match end {
+                        // Where scripts see no control groups, the supervisor sees none either.
+                        End::Signal(SIGKILL)
+                            if self.more_oom_kills(oom_kills).await == Some(true) =>
+                        {
+                            End::Oom(SIGKILL)
+                        }
+                        end => end,
+                    })
                 };
                 return (path, Either::Left(work));
             }
@@ -295,7 +305,15 @@ impl Container {
     /// Whether the engine tells of a kill for memory beyond those there had been. An exec's status does
     /// not say (`OOMKilled` is about PID 1), and the event may come after it.
     async fn killed_for_memory(&self, before: u32) -> bool {
-        timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok()
+        match self.more_oom_kills(before).await {
+            Some(more) => more,
+            None => timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok(),
+        }
+    }
+
+    /// Whether there have been kills for memory beyond those; `None`: the engine can't be asked.
+    async fn more_oom_kills(&self, before: u32) -> Option<bool> {
+        self.engine.oom_kills(&self.id).await.map(|kills| kills > before)
     }
 
     async fn died_for_memory(&self, before: u32) -> bool {

@@ -182,6 +182,10 @@ impl Engine for Docker {
         exec::status(&self.client, exec_id).await
     }
 
+    async fn oom_kills(&self, _: &str) -> Option<u32> {
+        None
+    }
+
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
         if !self.honours().await?.counts_cpu_time {
             return Err(usage::not_counted(self.client.address()).container(id));

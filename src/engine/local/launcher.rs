@@ -100,6 +100,16 @@ impl Launcher {
         }
     }
 
+    /// Has the launcher end if no container of it runs, and none is on its way. The next create starts
+    /// another one.
+    pub(super) async fn rest(&self) {
+        let mut running = self.running.lock().await;
+        // Who begins to use it takes it under this lock.
+        if let Some(link) = running.take_if(|link| Link::is_idle(link)) {
+            link.end();
+        }
+    }
+
     /// The link, if a launcher runs.
     pub(super) async fn running(&self) -> Option<Arc<Link>> {
         self.running.lock().await.clone().filter(|link| !link.is_over())
@@ -205,6 +215,19 @@ impl Link {
         }
     }
 
+    /// Whether nobody holds it but its launcher's owner, and those who hear of containers that have ended.
+    fn is_idle(link: &Arc<Self>) -> bool {
+        let state = lock(&link.state);
+        let has_ended = |known: &Known| known.told.borrow().dead;
+        Arc::strong_count(link) == 1 + state.known.len() && state.known.values().all(has_ended)
+    }
+
+    /// Has the launcher end.
+    fn end(&self) {
+        // The other half of the socket is with the task that listens: this ends both.
+        let _ = rustix::net::shutdown(self.socket.get_ref().as_fd(), rustix::net::Shutdown::Both);
+    }
+
     pub(super) fn is_over(&self) -> bool {
         lock(&self.state).over
     }
@@ -243,6 +266,13 @@ impl Link {
     pub(super) fn own(&self, full: &str) -> Option<ContainerId> {
         let (name, id) = full.split_once('-')?;
         id.parse().ok().filter(|_| name == self.name)
+    }
+
+    /// How many processes of a container the kernel has killed for memory so far.
+    pub(super) fn tell_oom_kills(&self, id: ContainerId, kills: u64) {
+        if let Some(known) = lock(&self.state).known.get(&id) {
+            known.tell(false, kills);
+        }
     }
 
     /// Nobody wants to hear of the container any more.
@@ -390,7 +420,6 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // The other half of the socket is with the task that listens: this ends both.
-        let _ = rustix::net::shutdown(self.socket.get_ref().as_fd(), rustix::net::Shutdown::Both);
+        self.end();
     }
 }

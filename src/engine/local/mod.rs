@@ -25,6 +25,7 @@ use std::{
 use async_trait::async_trait;
 use scientist_pool_protocol::{
     Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Report, Request,
+    Usage,
 };
 use tokio::sync::watch;
 
@@ -122,6 +123,21 @@ impl Local {
         let kind = Kind::new(container, &image)?;
         let launcher = launchers.get(engine.timeout)?;
         Ok(Self { launcher, image, kind, background: Background::new() })
+    }
+
+    /// What a container has used. Its vitals tell it then, too.
+    async fn usage(&self, id: &str) -> Result<Usage> {
+        let lost = || lost().container(id);
+        let link = self.launcher.running().await.ok_or_else(lost)?;
+        let own = link.own(id).ok_or_else(lost)?;
+        match self.launcher.ask(&link, Request::Usage { id: own }).await? {
+            (Answer::Usage(usage), _) => {
+                link.tell_oom_kills(own, usage.oom_kills.unwrap_or(0));
+                Ok(usage)
+            }
+            (Answer::Failed(failure), _) => Err(error_of("ask what was used", failure)),
+            (other, _) => Err(unexpected(&other)),
+        }
     }
 
     async fn report(&self, link: &Arc<Link>) -> Result<Report> {
@@ -285,16 +301,13 @@ impl Engine for Local {
         })
     }
 
+    async fn oom_kills(&self, id: &str) -> Option<u32> {
+        let kills = self.usage(id).await.ok()?.oom_kills?;
+        u32::try_from(kills).ok()
+    }
+
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
-        let lost = || lost().container(id);
-        let link = self.launcher.running().await.ok_or_else(lost)?;
-        let own = link.own(id).ok_or_else(lost)?;
-        let usage = match self.launcher.ask(&link, Request::Usage { id: own }).await? {
-            (Answer::Usage(usage), _) => usage,
-            (Answer::Failed(failure), _) => return Err(error_of("ask for CPU time", failure)),
-            (other, _) => return Err(unexpected(&other)),
-        };
-        let Some(used) = usage.cpu else {
+        let Some(used) = self.usage(id).await?.cpu else {
             let message = "cpuTime: no control group counts the CPU time of containers here";
             return Err(Error::new(Code::EngineError, message).container(id));
         };
@@ -323,6 +336,7 @@ impl Engine for Local {
     async fn settle(&self) {
         // What is given up on ends with the launcher.
         let _ = tokio::time::timeout(SETTLE, self.background.settle()).await;
+        self.launcher.rest().await;
     }
 }
 

@@ -53,7 +53,9 @@ impl Kind {
             soft: limit(*soft),
             hard: limit(*hard),
         });
+        // 0 is no limit either.
         let cpu = limit(config.cpu_quota)
+            .filter(|quota| *quota > 0)
             .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
         let home = config.home.as_ref().map(|home| format!("HOME={home}"));
         Ok(Self {
