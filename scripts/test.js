@@ -19,6 +19,12 @@ const { Steps } = require('./steps');
 const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'];
 const MARK = 'SCIENTIST_POOL_TEST_RUN';
 
+/** What runs on the local engine as well: all that needs no registry, nor an image by its name. */
+const ON_LOCAL = [
+  ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
+  ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
+];
+
 /** Adds up what every test binary of a `cargo test` reports. */
 function countCargo(output) {
   const counts = { passed: 0, failed: 0 };
@@ -70,6 +76,9 @@ async function startEngine() {
   const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
   const engine = chosen ? { host: chosen, env: { DOCKER_HOST: chosen } } : await OwnEngine.start();
   await ensureImages(engine, IMAGES);
+  if (process.platform === 'linux') {
+    await require('../harness/archives').ensureArchives(engine, IMAGES);
+  }
   return { value: engine, note: engine.host };
 }
 
@@ -175,6 +184,13 @@ async function main() {
     jest(process.argv.slice(2), { ...environment(), ...registries.value }, `${reports}/jest.json`),
   );
   await tests.done;
+  if (process.platform === 'linux') {
+    const local = { ...base, SCIENTIST_POOL_TEST_ENGINE: 'local', DOCKER_HOST: '' };
+    const again = steps.start('jest, on the local engine', [tests], () =>
+      jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
+    );
+    await again.done;
+  }
   await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
 
   const { passed, failed, skipped } = steps.totals;

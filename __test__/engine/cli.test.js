@@ -7,7 +7,7 @@ const path = require('node:path');
 const { IMAGE, NO_PYTHON, outside } = require('../support/engine');
 const { cli } = require('../support/cli');
 
-const env = { ...outside().env, CONTAINER_POOL_IMAGE: IMAGE };
+const env = { ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) };
 
 test('doctor finds the limits and the hardening of a real container in force', async () => {
   const { stdout, code } = await cli(['doctor', '--json'], { env });
@@ -20,7 +20,9 @@ test('doctor finds the limits and the hardening of a real container in force', a
 });
 
 test('doctor says that an image has no Python', async () => {
-  const { stdout, code } = await cli(['doctor', '--json', '--image', NO_PYTHON], { env });
+  const { stdout, code } = await cli(['doctor', '--json', '--image', outside().image(NO_PYTHON)], {
+    env,
+  });
   const { findings } = JSON.parse(stdout);
   expect(findings.filter(({ state }) => state === 'failure')).toMatchObject([{ name: 'call' }]);
   expect(code).toBe(1);

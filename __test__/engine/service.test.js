@@ -16,7 +16,9 @@ describe('initialize', () => {
     expect((await idsOf(pool)).sort()).toEqual(pool.pool.map(({ id }) => id).sort());
   });
 
-  it('should pull image if not present', async () => {
+  const itKeeps = outside().keepsImages ? it : it.skip;
+
+  itKeeps('should pull image if not present', async () => {
     const image = `${process.env.SCIENTIST_POOL_TEST_REGISTRY}/busybox:stable`;
     await outside().removeImage(image);
     const pool = pools.make({ image, poolSize: 1 });

@@ -266,10 +266,11 @@ it('several run beside each other in one container', async () => {
 
 it('keeps Node alive until it has ended', async () => {
   const { runNode } = require('../support/node');
-  const { address } = require('../support/engine');
+  const { IMAGE, address } = require('../support/engine');
+  const options = { engine: address(), image: outside().image(IMAGE), poolSize: 0 };
   const source = `
     const Pool = require('scientist-pool');
-    const pool = new Pool({ engine: ${JSON.stringify(address())}, poolSize: 0 });
+    const pool = new Pool(${JSON.stringify(options)});
     pool.acquire().then((container) => {
       const child = container.spawn('import time; time.sleep(0.5); print("done")');
       child.stdout.pipe(process.stdout);

@@ -24,7 +24,10 @@ function address() {
  * - `image(name)`: what the option `image` is for the image that the tests call so;
  * - `kill(id)`: ends a container from outside, at once;
  * - `memory()`: bytes of memory that it has for containers;
- * - `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of its images.
+ * - `showsLimits`: whether scripts see the control groups that they are in;
+ * - `hasFilter`: whether it has a system call filter of its own;
+ * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
+ *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
  */
 function outside() {
   const engine = address();

@@ -6,6 +6,9 @@ const Dockerode = require('dockerode');
 class DockerOutside {
   /** What a process finds the engine by. */
   env;
+  keepsImages = true;
+  showsLimits = true;
+  hasFilter = true;
 
   constructor(address) {
     const url = new URL(address);

@@ -4,76 +4,69 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { rootOf } = require('../../../harness/roots');
-
-const GROUP = /^scientist-pool-launcher-(\d+)-/;
-
-/** The parent of a process, as /proc tells it; `null` if it is gone. */
-function parentOf(pid) {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2]);
-  } catch {
-    return null;
-  }
-}
+const { archiveOf, localImage } = require('../../../harness/archives');
 
 /** Where the kernel counts processes: a hierarchy of version 1, or the one of version 2. */
-const HIERARCHIES = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].filter((folder) =>
+const HIERARCHY = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].find((folder) =>
   fs.existsSync(path.join(folder, 'cgroup.procs')),
 );
 
-function* groupsBelow(folder) {
+/** All control groups of launchers. */
+function* launchersBelow(folder) {
   for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
     if (!entry.isDirectory()) continue;
     const group = path.join(folder, entry.name);
-    yield group;
-    if (!GROUP.test(entry.name)) yield* groupsBelow(group);
+    if (entry.name.startsWith('scientist-pool-launcher-')) yield group;
+    else yield* launchersBelow(group);
   }
 }
 
+/** The control group of a container, by its id; `undefined` if it is gone. CONTRIBUTING.md has the form of both. */
+function groupOf(id) {
+  const [, keeper, number] = /^([0-9a-f]{8})[0-9a-f]+-(\d+)$/.exec(id);
+  const launcher = `scientist-pool-launcher-${parseInt(keeper, 16)}-`;
+  for (const group of launchersBelow(HIERARCHY)) {
+    const own = path.join(group, number);
+    if (path.basename(group).startsWith(launcher) && fs.existsSync(own)) return own;
+  }
+}
+
+/** Whether a process is the first one of its container. */
+const isFirst = (pid) => /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+
 /**
  * This machine's own kernel, as the tests see it from outside: see `../engine.js`. Containers are known by
- * their control groups, which are those of launchers that this process has started: that takes root.
+ * their control groups, which takes root.
  */
 class LocalOutside {
   env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
+  /** Images are files of this machine: none is tagged or removed. */
+  keepsImages = false;
+  /** Whether scripts see the control groups they are in. */
+  showsLimits = false;
+  /** Whether it has a system call filter of its own, beside the package's. */
+  hasFilter = false;
 
   image(name) {
-    return name.includes('/') || name === 'host' ? name : `dir:${rootOf(name)}`;
-  }
-
-  /** The groups of all containers of this process, by the end of their ids. */
-  #groups() {
-    const groups = new Map();
-    const [hierarchy] = HIERARCHIES;
-    for (const launcher of groupsBelow(hierarchy)) {
-      const [, keeper] = GROUP.exec(path.basename(launcher)) ?? [];
-      if (keeper === undefined || parentOf(keeper) !== process.pid) continue;
-      for (const id of fs.readdirSync(launcher)) {
-        if (/^\d+$/.test(id)) groups.set(id, path.join(launcher, id));
-      }
-    }
-    return groups;
+    return fs.existsSync(archiveOf(name)) ? localImage(name) : name;
   }
 
   async idsOf(pool) {
-    const groups = this.#groups();
-    return [...pool.seen].filter((id) => groups.has(id.split('-')[1]));
+    // The event of a container that is ready already may be on its way.
+    const known = new Set([...pool.seen, ...pool.pool.map(({ id }) => id)]);
+    return [...known].filter((id) => groupOf(id) !== undefined);
   }
 
   async kill(id) {
-    const group = this.#groups().get(id.split('-')[1]);
-    const processes = fs.readFileSync(path.join(group, 'cgroup.procs'), 'utf8');
-    for (const pid of processes.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    const pids = fs
+      .readFileSync(path.join(groupOf(id), 'cgroup.procs'), 'utf8')
+      .trim()
+      .split('\n');
+    process.kill(Number(pids.find(isFirst)), 'SIGKILL');
   }
 
   async memory() {
     return os.totalmem();
-  }
-
-  async hasImage(name) {
-    return fs.existsSync(rootOf(name));
   }
 }
 
