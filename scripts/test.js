@@ -155,7 +155,9 @@ async function main() {
     const { ensureCargoDeny } = require('./cargo-deny');
     const program = await ensureCargoDeny();
     if (!program) return { note: 'left out: cargo-deny is not installed', skipped: 1 };
-    await run(program, ['check', 'bans', 'licenses', 'sources'], { cwd: paths.root });
+    await run(program, ['--workspace', 'check', 'bans', 'licenses', 'sources'], {
+      cwd: paths.root,
+    });
     return {};
   });
   await steps.settle();

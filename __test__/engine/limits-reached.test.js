@@ -121,6 +121,41 @@ finally:
   expect(await errorOf(script, { pidsLimit: 20 })).toBe('EAGAIN');
 });
 
+test('processes left behind that take every place there is leave a result that was reached', async () => {
+  const pool = pools.make({ poolSize: 0, pidsLimit: 20 });
+  const script = `
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        for fd in (0, 1, 2):
+            os.close(fd)
+        while True:
+            try:
+                if os.fork() == 0:
+                    time.sleep(60)
+                    os._exit(0)
+            except BlockingIOError:
+                pass
+full = False
+while not full:
+    try:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    except BlockingIOError:
+        full = True
+open('done.txt', 'w').write('result')
+print('ok')`;
+  const result = await pool.run(script, { collect: 'done.txt' });
+  expect(result).toMatchObject({ stdout: 'ok', exitCode: 0, reason: 'exit' });
+  // Reading it takes a process, too.
+  expect([...Object.keys(result.files), ...result.fileErrors.map(({ code }) => code)]).toEqual([
+    expect.stringMatching(/^(done\.txt|ENGINE_ERROR)$/),
+  ]);
+});
+
 test('memory that no process but the first answers for ends the script with its container, as oom', async () => {
   const pool = pools.make({ poolSize: 1, memory: 64 << 20 });
   const container = await pool.acquire();
