@@ -7,6 +7,7 @@ const { PassThrough } = require('node:stream');
 const { text } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('../..');
+const { localImage } = require('../../harness/archives');
 
 /** A container made by the engine's API alone. */
 class PlainContainer {
@@ -105,6 +106,8 @@ function containers({ docker, engine, image, labels, folder, environment }) {
       },
     }),
     ours: new PooledContainer({ engine, image, labels }),
+    /** The same on the local engine. */
+    local: new PooledContainer({ engine: 'local', image: localImage(image) }),
     /** With every protection taken away: a probe that is stopped here shows nothing elsewhere. */
     weakened: new PlainContainer(docker, {
       Image: image,

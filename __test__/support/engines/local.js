@@ -13,7 +13,14 @@ const HIERARCHY = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].find((folder) =>
 
 /** All control groups of launchers. */
 function* launchersBelow(folder) {
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+  let entries;
+  try {
+    entries = fs.readdirSync(folder, { withFileTypes: true });
+  } catch {
+    // It has gone meanwhile.
+    return;
+  }
+  for (const entry of entries) {
     if (!entry.isDirectory()) continue;
     const group = path.join(folder, entry.name);
     if (entry.name.startsWith('scientist-pool-launcher-')) yield group;
