@@ -26,15 +26,15 @@ const callback = {
   },
 };
 
-/** What a command reads is sent as it reads: only this process holds it whole. */
-const MAX_STDIN = 1024 * MiB;
+/** What a script or a command reads is sent as it reads: only this process holds it whole. */
+const MAX_INPUT = 1024 * MiB;
 
 const input = {
   read(value, path) {
     if (!isContent(value)) {
       throw invalid(`${path} must be a string, a Buffer or a Uint8Array; got ${typeOf(value)}`);
     }
-    checkSize(sizeOf(value), MAX_STDIN, path);
+    checkSize(sizeOf(value), MAX_INPUT, path);
     return asBytes(value, path);
   },
 };
@@ -52,7 +52,7 @@ const folder = {
 
 /** A script can't have more bytes than the memory it runs in, whatever its interpreter makes of it. */
 function checkScriptSize(script, { memory }) {
-  checkSize(sizeOf(script), Math.min(memory, MAX_STDIN), 'script');
+  checkSize(sizeOf(script), Math.min(memory, MAX_INPUT), 'script');
 }
 
 /**

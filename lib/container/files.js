@@ -66,7 +66,7 @@ function pathFault(path) {
   if (path.startsWith('/')) return 'it is absolute';
   if (Buffer.byteLength(path) > MAX_PATH) return `it has more than ${MAX_PATH} bytes`;
   // Half of a surrogate pair would be written as another character.
-  if (!path.isWellFormed()) return 'it is no well-formed text';
+  if (!path.isWellFormed()) return 'it has half of a surrogate pair in it';
   for (const name of path.split('/')) {
     if (name === '') return 'a name in it is empty';
     if (name === '.' || name === '..') return `'${name}' may not be in it`;

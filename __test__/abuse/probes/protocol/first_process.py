@@ -1,4 +1,4 @@
-"""Reads the memory and the input of the first process, which knows how results are marked."""
+"""Opens the memory and the streams of the first process, which tells how scripts have ended."""
 
 import os
 
