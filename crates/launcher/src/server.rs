@@ -326,11 +326,11 @@ impl Server {
                 Err(Errno::BUSY) if since.elapsed() < BUSY => continue,
                 cleared => cleared.during("remove the cgroup"),
             };
-            let Some(container) = self.containers.remove(&id) else { continue };
-            let Container { process: Process { pidfd, failed, .. }, mapping, removers, .. } =
-                container;
+            let Some(mut container) = self.containers.remove(&id) else { continue };
+            let (mapping, failed) = (container.mapping, container.process.failed.take());
+            let removers = std::mem::take(&mut container.removers);
             // Nothing of it is left when that is said.
-            drop(pidfd);
+            drop(container);
             self.workshop.give_ids_back(mapping);
             if let Some((number, failure)) = failed {
                 self.answer(number, Answer::Failed(failure));
