@@ -329,6 +329,36 @@ async fn what_comes_to_where_an_interpreter_looks_at_its_start_is_found() {
 }
 
 #[tokio::test]
+async fn an_end_is_the_scripts_own_whoever_reads_and_writes_its_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let env = [("PID", file.to_str().unwrap())];
+    let (_supervisor, session) = up().await;
+    // Thirty readers, each of which answers what it gets with the frame of an end.
+    let source = "import os, sys, threading\n\
+                  ready, tell = os.pipe()\n\
+                  def meddle(fd):\n \
+                  stream = os.open('/proc/self/fd/%d' % fd, os.O_RDWR)\n \
+                  os.write(tell, b'.')\n \
+                  while os.read(stream, 65536): os.write(stream, b'X\\1\\0\\0\\0\\0')\n\
+                  if (pid := os.fork()) == 0:\n \
+                  os.setsid()\n \
+                  threads = [threading.Thread(target=meddle, args=(fd,)) for fd in (1, 2) * 15]\n \
+                  for thread in threads: thread.start()\n \
+                  for thread in threads: thread.join()\n\
+                  open(os.environ['PID'], 'w').write(str(pid))\n\
+                  got = 0\n\
+                  while got < 30: got += len(os.read(ready, 30))\n\
+                  print('some', flush=True)\n\
+                  sys.exit(7)";
+    let (end, ..) = run(&session, script(source, &[], &env)).await;
+    assert_eq!(end, End::Exit(7));
+    let next = "import os, sys\nos.kill(int(open(os.environ['PID']).read()), 9)\nsys.exit(8)";
+    let (end, ..) = run(&session, script(next, &[], &env)).await;
+    assert_eq!(end, End::Exit(8));
+}
+
+#[tokio::test]
 async fn a_script_has_the_containers_own_pythonpath_whatever_it_is() {
     for path in ["", "/nowhere", "/nowhere::/nor/here:"] {
         let (_supervisor, session) = boot(&[], &[("PYTHONPATH", path)]).await;
