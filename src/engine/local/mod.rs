@@ -51,6 +51,8 @@ use crate::{
 
 /// The launcher's file.
 const PROGRAM: &str = "scientist-pool-launcher";
+/// What not every container needs.
+const OPTIONAL: [Fence; 3] = [Fence::Overlay, Fence::MountAttributes, Fence::IdMappedMounts];
 /// How long [`Engine::settle`] waits at most.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -217,6 +219,9 @@ impl Engine for Local {
     async fn connect(&self) -> Result<EngineInfo> {
         let link = self.launcher.link().await?;
         let report = self.report(&link).await?;
+        if let Some(refusal) = refusal(&report) {
+            return Err(refusal);
+        }
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(EngineInfo {
             kind: self.kind(),
@@ -395,6 +400,18 @@ fn isolation(report: &Report) -> Isolation {
     }
 }
 
+/// Why no container can be made here; `None`: all is there that one needs.
+fn refusal(report: &Report) -> Option<Error> {
+    let needed = report.fences.iter().filter(|(fence, _)| !OPTIONAL.contains(fence));
+    let missing: Vec<_> =
+        needed.filter_map(|(fence, there)| Some((*fence, there.as_ref().err()?))).collect();
+    let (_, first) = missing.first()?;
+    let names: Vec<_> = missing.iter().map(|(fence, _)| name_of(*fence)).collect();
+    let why = explained(&first.step, first.errno);
+    let message = format!("no container can be made here without {}: {why}", names.join(", "));
+    Some(Error::new(Code::EngineUnavailable, message))
+}
+
 fn fences(report: &Report) -> Vec<Provision> {
     let told = |(fence, there): &(Fence, std::result::Result<(), Absence>)| Provision {
         name: name_of(*fence),
@@ -452,4 +469,38 @@ fn memory() -> u64 {
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = total.and_then(|total| total.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or(0) << 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(missing: &[Fence]) -> Report {
+        let absence = Absence { errno: 0, step: "tried it".to_owned() };
+        let tried = [Fence::UserNamespace, Fence::PidNamespace, Fence::IdMappedMounts];
+        let there = |fence| if missing.contains(&fence) { Err(absence.clone()) } else { Ok(()) };
+        Report {
+            fences: tried.into_iter().map(|fence| (fence, there(fence))).collect(),
+            cgroup: None,
+            limits: Vec::new(),
+            root: false,
+            landlock: 0,
+        }
+    }
+
+    #[test]
+    fn without_what_every_container_needs_the_engine_is_not_to_be_had() {
+        let error = refusal(&report(&[Fence::UserNamespace, Fence::PidNamespace])).unwrap();
+        assert_eq!(error.code, Code::EngineUnavailable);
+        let said = "no container can be made here without user namespace, pid namespace: tried it";
+        assert_eq!(error.message, said);
+        assert!(refusal(&report(&[])).is_none());
+    }
+
+    #[test]
+    fn without_what_some_containers_need_it_is() {
+        let report = report(&[Fence::IdMappedMounts]);
+        assert!(refusal(&report).is_none());
+        assert_eq!(fences(&report)[2].missing.as_deref(), Some("tried it"));
+    }
 }
