@@ -25,6 +25,7 @@ function address() {
  * - `kill(id)`: ends a container from outside, at once;
  * - `memory()`: bytes of memory that it has for containers;
  * - `showsLimits`: whether scripts see the control groups that they are in;
+ * - `hasTerminals`: whether scripts can have terminals;
  * - `hasFilter`: whether it has a system call filter of its own;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.

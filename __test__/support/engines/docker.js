@@ -9,6 +9,7 @@ class DockerOutside {
   keepsImages = true;
   showsLimits = true;
   hasFilter = true;
+  hasTerminals = true;
 
   constructor(address) {
     const url = new URL(address);

@@ -51,6 +51,8 @@ class LocalOutside {
   keepsImages = false;
   /** Whether scripts see the control groups they are in. */
   showsLimits = false;
+  /** Whether scripts can have terminals. */
+  hasTerminals = false;
   /** Whether it has a system call filter of its own, beside the package's. */
   hasFilter = false;
 
