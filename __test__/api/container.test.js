@@ -143,17 +143,14 @@ describe('execute(script)', () => {
     expect(lastJob()).toMatchObject({ timeoutMs: 0, maxOutputBytes: -1 });
   });
 
-  test('with a cwd has an interpreter started for it there', async () => {
-    double.program = async () => outcome({ stdout: ' x\n' });
-    const { stdout, path } = await container.execute('1', { A: 1 }, ['a', 2], { cwd: '/work' });
-    expect({ stdout, path }).toEqual({ stdout: 'x', path: 'cold' });
+  test('goes with its working directory', async () => {
+    await container.execute('1', { A: 1 }, ['a', 2], { cwd: '/work' });
     expect(lastJob()).toMatchObject({
-      argv: ['python3', '-', 'a', '2'],
+      script: Buffer.from('1'),
+      args: ['a', '2'],
       env: ['A', '1'],
       cwd: '/work',
-      stdin: Buffer.from('1'),
     });
-    expect(lastJob().script).toBeUndefined();
   });
 
   test('collect: false bounds the output only if told to', async () => {

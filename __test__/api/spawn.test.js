@@ -76,9 +76,9 @@ describe('what is begun', () => {
     });
   });
 
-  test('is a script with a directory of its own as a command that reads it', () => {
+  test('is a script with a directory of its own', () => {
     const child = container.spawn('1', {}, [], { cwd: '/work' });
-    expect(lastJob()).toMatchObject({ argv: ['python3', '-'], stdin: Buffer.from('1') });
+    expect(lastJob()).toMatchObject({ script: Buffer.from('1'), cwd: '/work' });
     expect(child.stdin).toBeNull();
   });
 

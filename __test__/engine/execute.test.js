@@ -226,7 +226,10 @@ describe('ways', () => {
   it('both are counted', async () => {
     await pool.run('pass');
     await pool.run('pass', { env: { PYTHONDEVMODE: '1' } });
-    await pool.run('pass', { cwd: '/' });
+    expect(await pool.run('import os; print(os.getcwd())', { cwd: '/' })).toMatchObject({
+      stdout: '/',
+      path: 'cold',
+    });
     expect(pool.stats()).toMatchObject({ callsWarm: 1, callsCold: 2 });
   });
 
