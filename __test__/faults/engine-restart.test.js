@@ -47,7 +47,8 @@ describe.each([false, true])('with live-restore %s', (liveRestore) => {
         await until(() => pool.stats().warm === 2, 30_000);
         expect(await pool.run('print("again")')).toMatchObject({ stdout: 'again' });
         expect(pool.stats().state).toBe('healthy');
-        await leased.destroy();
+        // Its removal may have failed while the engine was away. It is tried again by itself.
+        await leased.destroy().catch(({ code }) => expect(code).toBe('ENGINE_UNAVAILABLE'));
         await until(async () => {
           const listed = (await bench.containersOf(pool)).map(({ Id }) => Id);
           return listed.every((id) => !before.includes(id) && id !== leased.id);

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::tls;
-use crate::engine::registry::small_file;
+use crate::engine::registry::{credentials, small_file};
 use crate::{
     config::EngineConfig,
     error::{Code, Error, Result},
@@ -98,9 +98,9 @@ impl Surroundings<'_> {
         self.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
     }
 
-    /// The docker CLI's folder: `DOCKER_CONFIG`, or `.docker` in the home folder.
+    /// The docker CLI's folder.
     pub fn docker_config(&self) -> Option<PathBuf> {
-        self.path("DOCKER_CONFIG").or_else(|| Some(self.home()?.join(".docker")))
+        credentials::folder(self.env)
     }
 }
 

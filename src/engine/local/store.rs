@@ -13,7 +13,7 @@ use scientist_pool_protocol::images::{Answer, Credentials, Fault};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 
 use crate::{
-    engine::{docker::address::Surroundings, registry::credentials, OnPull, PullProgress},
+    engine::{registry::credentials, OnPull, PullProgress},
     error::{excerpt, Code, Error, Result},
 };
 
@@ -146,7 +146,7 @@ fn hold(folder: &Path) -> Option<OwnedFd> {
 async fn log_in(key: Option<&str>, to: Option<&mut ChildStdin>) -> std::io::Result<Option<String>> {
     let found = match key {
         Some(key) => {
-            let folder = Surroundings::of_process().docker_config();
+            let folder = credentials::folder(&|name| std::env::var_os(name));
             credentials::find(folder, key.to_owned()).await
         }
         None => credentials::Credentials::default(),

@@ -1,7 +1,12 @@
 //! Credentials for a registry, from where the docker CLI keeps them: `config.json` in `DOCKER_CONFIG`
 //! or `~/.docker`, itself or through the helper programs it names.
 
-use std::{io::ErrorKind, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{engine::general_purpose::URL_SAFE, Engine as _};
 use docker_credential::{get_credential_from_reader, CredentialRetrievalError, DockerCredential};
@@ -32,6 +37,13 @@ impl Credentials {
             format!("the credentials for {key} in Docker's config.json could not be used: {why}");
         Self { found: None, warning: Some(warning) }
     }
+}
+
+/// The docker CLI's folder, by the variables of a process: `DOCKER_CONFIG`, or `.docker` in the home folder.
+pub fn folder(env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    path("DOCKER_CONFIG").or_else(|| Some(path(home)?.join(".docker")))
 }
 
 /// Looks up the credentials filed under `key` in the CLI's folder. Helpers are programs, so this
