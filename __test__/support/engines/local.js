@@ -49,11 +49,8 @@ class LocalOutside {
   env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
   /** Images are files of this machine: none is tagged or removed. */
   keepsImages = false;
-  /** Whether scripts see the control groups they are in. */
   showsLimits = false;
-  /** Whether scripts can have terminals. */
   hasTerminals = false;
-  /** Whether it has a system call filter of its own, beside the package's. */
   hasFilter = false;
 
   image(name) {

@@ -51,13 +51,12 @@ use crate::{
 
 /// The launcher's file.
 const PROGRAM: &str = "scientist-pool-launcher";
+/// The program of the images, beside it.
+const IMAGES: &str = "scientist-pool-images";
 /// What not every container needs.
 const OPTIONAL: [Fence; 3] = [Fence::Overlay, Fence::MountAttributes, Fence::IdMappedMounts];
 /// How long [`Engine::settle`] waits at most.
 const SETTLE: Duration = Duration::from_secs(60);
-
-/// The program of the images, beside the launcher.
-const IMAGES: &str = "scientist-pool-images";
 
 /// The kernel, and the kind of container made of it.
 pub struct Local {
