@@ -23,10 +23,13 @@ const BODY = `
   async function main() {
     const engine = (await FakeEngine.start()).install();
     engine.reply('', { stdout: 'it works' });
-    console.log((await run('1')).stdout);
-    console.log((await inMyCode()).stack.split('\\n')[1].trim().split(' ')[1]);
-    await shutdown();
-    await engine.close();
+    try {
+      console.log((await run('1')).stdout);
+      console.log((await inMyCode()).stack.split('\\n')[1].trim().split(' ')[1]);
+      await shutdown();
+    } finally {
+      await engine.close();
+    }
   }
   main();`;
 const SOURCES = {

@@ -11,7 +11,8 @@ async function detect(source) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-jest-'));
   try {
     fs.writeFileSync(path.join(folder, 'some.test.js'), source);
-    const config = JSON.stringify({ rootDir: folder });
+    // With `--no-cache` it makes its folder all the same.
+    const config = JSON.stringify({ rootDir: folder, cacheDirectory: path.join(folder, 'cache') });
     const argv = ['node', 'jest', '--config', config, '--detectOpenHandles', '--no-cache'];
     return await runNode(`process.argv = ${JSON.stringify(argv)}; require('jest').run();`);
   } finally {
