@@ -4,7 +4,7 @@
 //! from the next step on. Nothing of the container's own runs in it before the last step.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -14,13 +14,14 @@ use rustix::{
     process::{chdir, setsid, umask},
     system::sethostname,
 };
-use scientist_pool_protocol::{FailureKind, Process, Rlimit, Spec};
+use scientist_pool_protocol::{FailureKind, Process, Program, Rlimit, Spec};
 
 use crate::{
     cgroup::Ticket,
     credentials,
     failure::{invalid, During, Result},
     ids::{self, Mapping},
+    init::{self, Household},
     network,
     program::Command,
     rlimits,
@@ -36,8 +37,6 @@ pub struct Birth<'a> {
     pub way: Way<'a>,
     pub spec: &'a Spec,
     pub process: &'a Process,
-    /// A program of this machine's, if it is to be one.
-    pub outside: Option<OwnedFd>,
     pub mapping: Mapping,
     pub ticket: Ticket,
     /// The ends of the pipes that become 0, 1 and 2.
@@ -67,7 +66,12 @@ impl Birth<'_> {
         // If the launcher is gone, there is nobody left to tell.
         let mut tell = |what: &[u8]| drop(report.write_all(what));
         let failure = match self.prepare() {
-            Ok(command) => {
+            Ok(Prepared::Init(household)) => {
+                tell(&[EXECUTES]);
+                drop(report);
+                init::run(household)
+            }
+            Ok(Prepared::Command(command)) => {
                 tell(&[EXECUTES]);
                 let failure = command.execute();
                 let code = match failure.kind {
@@ -86,11 +90,14 @@ impl Birth<'_> {
         sys::exit(1)
     }
 
-    fn prepare(self) -> Result<Command> {
-        let Self { way, spec, process, outside, mapping, ticket, stdio, descriptors } = self;
+    fn prepare(self) -> Result<Prepared> {
+        let Self { way, spec, process, mapping, ticket, stdio, descriptors } = self;
+        let beside = matches!(way, Way::Beside { .. });
         sys::default_signals();
         ids::open_memory(true)?;
-        fs::write("/proc/self/oom_score_adj", spec.oom_score_adj.to_string())
+        let oom_score = File::options().write(true).open("/proc/self/oom_score_adj");
+        let mut oom_score = oom_score.during("open oom_score_adj")?;
+        write!(oom_score, "{}", spec.oom_score_adj)
             .during(format!("set oom_score_adj to {}", spec.oom_score_adj))?;
         if let Way::First { .. } = way {
             mapping.map_self(spec.user)?;
@@ -118,7 +125,20 @@ impl Birth<'_> {
         }
         setsid().during("make a session")?;
 
-        let command = Command::new(process, outside)?;
+        let prepared = match process.program {
+            Program::Inside => Prepared::Command(Command::new(process)?),
+            Program::Init if beside => {
+                return Err(invalid("the launcher's own program is for process 1 alone"))
+            }
+            Program::Init => Prepared::Init(Household {
+                env: process.env.clone(),
+                mapping,
+                user: spec.user,
+                privileges: spec.privileges.clone(),
+                filters: spec.privileges.no_new_privileges,
+                oom_score: Some((oom_score.into(), spec.oom_score_adj)),
+            }),
+        };
         umask(Mode::from(0o022));
         stay_apart(&stdio)?;
         rlimits::set(std::slice::from_ref(descriptors))?;
@@ -129,17 +149,28 @@ impl Birth<'_> {
         if !spec.privileges.no_new_privileges {
             credentials::filter(filters)?;
         }
-        credentials::settle(mapping, spec.user, &spec.privileges)?;
+        match prepared {
+            Prepared::Command(_) => credentials::settle(mapping, spec.user, &spec.privileges)?,
+            Prepared::Init(_) => credentials::settle_first(mapping, spec.user, &spec.privileges)?,
+        }
         // As the user that it is: what that may not enter is not its working directory.
         if !process.cwd.starts_with('/') {
             return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
         }
         chdir(&process.cwd).during(format!("change to {}", process.cwd))?;
-        if spec.privileges.no_new_privileges {
+        if let (true, Prepared::Command(_)) = (spec.privileges.no_new_privileges, &prepared) {
             credentials::filter(filters)?;
         }
-        Ok(command)
+        Ok(prepared)
     }
+}
+
+/// What is left to do.
+enum Prepared {
+    /// To execute it.
+    Command(Command),
+    /// To run it. Each child sets the filters that come last, for they need not allow what making one takes.
+    Init(Household),
 }
 
 /// All but those of users and of pids.

@@ -15,7 +15,6 @@ use crate::{
     failure::{During, Result},
     ids::Mapping,
     process::{pipe, Pipes, Process},
-    program,
     root::Views,
     sys::{self, Cloned},
     workshop::Workshop,
@@ -56,7 +55,6 @@ impl Container {
         spec: Box<Spec>,
     ) -> Result<Self> {
         let views = Views::open(&spec)?;
-        let outside = program::open_outside(&spec.process.program)?;
         let unkept = workshop.cgroups.unkept(&spec.limits);
         let go = pipe()?;
         let mapping = workshop.take_ids()?;
@@ -67,7 +65,7 @@ impl Container {
                 return Err(failure);
             }
         };
-        let cloned = Pipes::new(mapping, spec.user).and_then(|pipes| {
+        let cloned = Pipes::new(mapping, spec.user, &spec.process.program).and_then(|pipes| {
             let ticket = group.ticket()?;
             let memory = Memory { notice: group.oom_notice()?, noticed: None, told: 0 };
             let cloned = sys::clone3(sys::new::USER | sys::new::PID, ticket.group());
@@ -102,8 +100,7 @@ impl Container {
                 let way = Way::First { views, go: go.0.into() };
                 let (spec, descriptors) = (&*spec, &workshop.descriptors);
                 let process = &spec.process;
-                Birth { way, spec, process, outside, mapping, ticket, stdio, descriptors }
-                    .run(report)
+                Birth { way, spec, process, mapping, ticket, stdio, descriptors }.run(report)
             }
             Err(failure) => {
                 let _ = group.remove();

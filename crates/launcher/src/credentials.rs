@@ -4,18 +4,21 @@ use rustix::{
     process::{Gid, Uid},
     thread::{
         clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-        set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid, CapabilitySet,
-        CapabilitySets,
+        set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+        set_thread_res_uid, CapabilitySet, CapabilitySets,
     },
 };
 use scientist_pool_protocol::{Privileges, User};
 
 use crate::{
     failure::{invalid, During, Result},
-    ids::{Mapping, RANGE},
+    ids::{self, Mapping, RANGE},
     sys,
 };
 
+/// Whom process 1 is: the first that scripts are not.
+const FIRST_USERS: [User; 2] =
+    [User { uid: 65_533, gid: 65_533 }, User { uid: 65_532, gid: 65_532 }];
 /// The highest number of a capability there can be.
 const LAST: u8 = 63;
 
@@ -29,22 +32,64 @@ pub fn become_root(mapping: Mapping) -> Result<()> {
 
 /// Becomes the user that the process is to be, and gives everything else up.
 pub fn settle(mapping: Mapping, user: User, privileges: &Privileges) -> Result<()> {
+    bind(user, privileges)?;
+    become_member(mapping, user, privileges)
+}
+
+/// Becomes process 1, whose children are to be that user: it keeps what making them so takes. Where there
+/// is one, it is another user than they are.
+pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Result<()> {
+    bind(user, privileges)?;
+    if let Mapping::Range(_) = mapping {
+        set_keep_capabilities(true).during("keep capabilities")?;
+        become_user(FIRST_USERS.into_iter().find(|first| first.uid != user.uid).unwrap_or(user))?;
+        let takes = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        have(takes | kept_by(user, privileges)?)?;
+    } else {
+        have(kept_by(user, privileges)?)?;
+    }
+    // What it makes for its children is theirs, such as the pipes that they find as /dev/stdout.
+    sys::set_file_ids(user.uid, user.gid);
+    // Another user than before has memory that is open, where the machine is set up so.
+    ids::open_memory(false)
+}
+
+/// Gives up for good what no process of the container is to have.
+fn bind(user: User, privileges: &Privileges) -> Result<()> {
     if user.uid >= RANGE || user.gid >= RANGE {
         return Err(invalid(format!("{}:{}: ids end before {RANGE}", user.uid, user.gid)));
     }
-    let kept = kept(&privileges.capabilities)?;
-    drop_bounding(kept)?;
+    drop_bounding(kept(&privileges.capabilities)?)?;
     clear_ambient_capability_set().during("drop ambient capabilities")?;
     if privileges.no_new_privileges {
         set_no_new_privs(true).during("set no-new-privileges")?;
     }
+    Ok(())
+}
+
+/// Becomes the user that the process is to be, within what it is bound to.
+pub fn become_member(mapping: Mapping, user: User, privileges: &Privileges) -> Result<()> {
     if let Mapping::Range(_) = mapping {
         become_user(user)?;
     }
-    // What root has is reckoned anew from the bounding set when the program is executed.
-    let have = if user.uid == 0 { kept } else { CapabilitySet::empty() };
-    let sets =
-        CapabilitySets { effective: have, permitted: have, inheritable: CapabilitySet::empty() };
+    have(kept_by(user, privileges)?)
+}
+
+/// What root has is reckoned anew from the bounding set when the program is executed.
+fn kept_by(user: User, privileges: &Privileges) -> Result<CapabilitySet> {
+    if user.uid == 0 {
+        kept(&privileges.capabilities)
+    } else {
+        Ok(CapabilitySet::empty())
+    }
+}
+
+fn have(capabilities: CapabilitySet) -> Result<()> {
+    let sets = CapabilitySets {
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: CapabilitySet::empty(),
+    };
     set_capabilities(None, sets).during("drop capabilities")
 }
 

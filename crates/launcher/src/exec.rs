@@ -9,7 +9,6 @@ use crate::{
     container::Container,
     failure::{During, Result},
     process::{Pipes, Process},
-    program,
     sys::{self, Cloned},
     workshop::Workshop,
 };
@@ -30,8 +29,7 @@ impl Exec {
     ) -> Result<Self> {
         let Container { mapping, spec, .. } = container;
         let first = container.process.pidfd.as_fd();
-        let outside = program::open_outside(&process.program)?;
-        let pipes = Pipes::new(*mapping, spec.user)?;
+        let pipes = Pipes::new(*mapping, spec.user, &process.program)?;
         let ticket = container.ticket()?;
         match sys::clone_beside(first, ticket.group()).during("make a process")? {
             Cloned::Parent { pidfd, .. } => {
@@ -42,8 +40,7 @@ impl Exec {
                 let descriptors = &workshop.descriptors;
                 let way = Way::Beside { first };
                 let mapping = *mapping;
-                Birth { way, spec, process, outside, mapping, ticket, stdio, descriptors }
-                    .run(report)
+                Birth { way, spec, process, mapping, ticket, stdio, descriptors }.run(report)
             }
         }
     }

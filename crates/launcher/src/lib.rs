@@ -15,6 +15,7 @@
 //! | `process` | what both of these are: a process, from its clone to its end |
 //! | `birth` | the way of the new process from its clone to its program, step by step |
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
+//! | `init` | the process 1 that runs in any image, as a child of which everything else runs |
 //! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
 //! | `ids` | which users the container's users are outside |
 //! | `cgroup` | limits, of version 1 and 2 |
@@ -31,6 +32,7 @@ mod devices;
 mod exec;
 mod failure;
 mod ids;
+mod init;
 mod keeper;
 mod mounts;
 mod network;
@@ -44,4 +46,5 @@ mod server;
 mod sys;
 mod workshop;
 
+pub use init::run_here as run_init_here;
 pub use keeper::run;

@@ -12,7 +12,7 @@ use rustix::{
     pipe::{pipe_with, PipeFlags},
     process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions},
 };
-use scientist_pool_protocol::{Exit, Failure, FailureKind, User};
+use scientist_pool_protocol::{Exit, Failure, FailureKind, Program, User};
 
 use crate::{
     birth::EXECUTES,
@@ -30,12 +30,14 @@ pub struct Pipes {
 }
 
 impl Pipes {
-    /// The ends that become the process's own are given to its user, so that `/dev/stdout` can be opened,
-    /// as it can be outside of a container.
-    pub fn new(mapping: Mapping, user: User) -> Result<Self> {
+    /// The ends that become the own ones of a program of the container's are given to its user, so that
+    /// `/dev/stdout` can be opened, as it can be outside of a container.
+    pub fn new(mapping: Mapping, user: User, program: &Program) -> Result<Self> {
         let stdio = [pipe()?, pipe()?, pipe()?];
-        for end in [&stdio[0].0, &stdio[1].1, &stdio[2].1] {
-            mapping.give(end, user)?;
+        if let Program::Inside = program {
+            for end in [&stdio[0].0, &stdio[1].1, &stdio[2].1] {
+                mapping.give(end, user)?;
+            }
         }
         let report = pipe()?;
         fcntl_setfl(&report.0, OFlags::NONBLOCK).during("make a pipe")?;

@@ -1,15 +1,12 @@
 //! The program of a process.
 
-use std::{
-    ffi::{CStr, CString},
-    os::fd::{AsFd, OwnedFd},
-};
+use std::ffi::{CStr, CString};
 
 use rustix::{
-    fs::{access, open, Access, Mode, OFlags},
+    fs::{access, Access},
     io::Errno,
 };
-use scientist_pool_protocol::{Failure, FailureKind, Process, Program};
+use scientist_pool_protocol::{Failure, FailureKind, Process};
 
 use crate::{
     failure::{invalid, of_kind, During, Result},
@@ -17,12 +14,18 @@ use crate::{
 };
 
 /// Where a program is looked up whose environment has no `PATH` (`_PATH_STDPATH` of the C library).
-const DEFAULT_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+const DEFAULT_PATH: &[u8] = b"/usr/bin:/bin:/usr/sbin:/sbin";
 
-/// A program of this machine's, opened before its file system is out of sight.
-pub fn open_outside(program: &Program) -> Result<Option<OwnedFd>> {
-    let Program::Outside(path) = program else { return Ok(None) };
-    open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at("open", path).map(Some)
+/// What to try for a program of that name, in this order.
+pub fn candidates(name: &[u8], path: Option<&[u8]>) -> Vec<Vec<u8>> {
+    if name.contains(&b'/') {
+        return vec![name.to_vec()];
+    }
+    let folders = path.unwrap_or(DEFAULT_PATH).split(|byte| *byte == b':');
+    folders
+        .map(|folder| if folder.is_empty() { b"." } else { folder })
+        .map(|folder| [folder, b"/", name].concat())
+        .collect()
 }
 
 /// A command line as the kernel takes it.
@@ -31,11 +34,10 @@ pub struct Command {
     env: Vec<CString>,
     /// What to try, in this order.
     candidates: Vec<CString>,
-    outside: Option<OwnedFd>,
 }
 
 impl Command {
-    pub fn new(process: &Process, outside: Option<OwnedFd>) -> Result<Self> {
+    pub fn new(process: &Process) -> Result<Self> {
         let texts = |what: &str, texts: &[String]| {
             let texts = texts.iter().map(|text| {
                 CString::new(text.as_str())
@@ -48,29 +50,16 @@ impl Command {
         let Some(name) = process.argv.first() else {
             return Err(invalid("the command line is empty"));
         };
-        let candidates = if name.contains('/') {
-            vec![name.clone()]
-        } else {
-            let path = process.env.iter().find_map(|variable| variable.strip_prefix("PATH="));
-            let folders = path.unwrap_or(DEFAULT_PATH).split(':');
-            folders
-                .map(|folder| if folder.is_empty() { "." } else { folder })
-                .map(|folder| format!("{folder}/{name}"))
-                .collect()
-        };
-        let candidates = texts("the program's name", &candidates)?;
-        Ok(Self { argv, env, candidates, outside })
+        let path = process.env.iter().find_map(|variable| variable.strip_prefix("PATH="));
+        let candidates = candidates(name.as_bytes(), path.map(str::as_bytes)).into_iter();
+        let candidates = candidates.map(|candidate| {
+            CString::new(candidate).map_err(|_| invalid(format!("PATH has a NUL: {path:?}")))
+        });
+        Ok(Self { argv, env, candidates: candidates.collect::<Result<_>>()? })
     }
 
     /// Executes it; returns only to say why not.
     pub fn execute(&self) -> Failure {
-        if let Some(program) = &self.outside {
-            return self.not_executable(sys::execute_opened(
-                program.as_fd(),
-                &self.argv,
-                &self.env,
-            ));
-        }
         let mut refused = None;
         for candidate in &self.candidates {
             match sys::execute(candidate, &self.argv, &self.env) {

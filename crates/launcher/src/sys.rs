@@ -59,6 +59,13 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned>
     }
 }
 
+/// Forks. `None`: this is the child.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: as for `clone3`.
+    let pid = check(unsafe { libc::fork() }.into())?;
+    Ok(i32::try_from(pid).ok().and_then(Pid::from_raw))
+}
+
 /// Forks into the pid namespace of another process and, on version 2, into a cgroup.
 pub fn clone_beside(process: BorrowedFd<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let own = pidfd_open(getpid(), PidfdFlags::empty())?;
@@ -134,6 +141,57 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
     Ok(())
 }
 
+/// Closes all descriptors from `first` on.
+pub fn close_from(first: u32) -> Result<()> {
+    // SAFETY: none of those is used any more.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    match check(closed) {
+        // An old kernel (before 5.9).
+        Err(Errno::NOSYS) => {
+            let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+            let most = most.and_then(|most| i32::try_from(most).ok()).unwrap_or(i32::MAX);
+            for descriptor in i32::try_from(first).unwrap_or(0)..most {
+                // SAFETY: as above; that of one that is not open is refused.
+                unsafe { libc::close(descriptor) };
+            }
+            Ok(())
+        }
+        closed => closed.map(drop),
+    }
+}
+
+/// A descriptor that can be read when a child has ended.
+pub fn ends_of_children() -> Result<OwnedFd> {
+    // SAFETY: the set is made empty before it is used, and the descriptor is new.
+    unsafe {
+        let mut children: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut children);
+        libc::sigaddset(&mut children, libc::SIGCHLD);
+        check(libc::sigprocmask(libc::SIG_BLOCK, &children, ptr::null_mut()).into())?;
+        let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+        let descriptor = libc::signalfd(-1, &children, flags);
+        check(descriptor.into())?;
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+/// Has writing where nobody reads, and beyond the largest file, be errors instead of signals.
+pub fn ignore_signals_of_writing() {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: no handler of ours is replaced.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Has this process look at files, and make them, as that user and group.
+pub fn set_file_ids(uid: u32, gid: u32) {
+    // SAFETY: they take no memory. Neither tells whether it was refused.
+    unsafe {
+        libc::setfsgid(gid);
+        libc::setfsuid(uid);
+    }
+}
+
 /// Undoes what Rust and whoever started us did to signals: none is blocked, none ignored.
 pub fn default_signals() {
     // SAFETY: no handler of ours is replaced, as there is none; an empty set is a valid one.
@@ -153,23 +211,6 @@ pub fn execute(program: &CStr, argv: &[CString], env: &[CString]) -> Errno {
     // SAFETY: both lists end with a null pointer, and outlive the call.
     let failed = unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
     check(failed.into()).err().unwrap_or(Errno::IO)
-}
-
-/// Executes an opened program; returns only to say why not.
-pub fn execute_opened(program: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> Errno {
-    let (argv, env) = (pointers(argv), pointers(env));
-    // SAFETY: as for `execute`.
-    let failed = unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            program.as_raw_fd(),
-            c"".as_ptr(),
-            argv.as_ptr(),
-            env.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    check(failed).err().unwrap_or(Errno::IO)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {
@@ -251,9 +292,21 @@ pub fn interface_up(socket: BorrowedFd<'_>, name: &CStr) -> Result<()> {
 
 /// Makes `descriptor` a copy of `from` that outlives the execution of a program.
 pub fn duplicate_onto(from: BorrowedFd<'_>, descriptor: i32) -> Result<()> {
-    // SAFETY: `descriptor` is one of 0 to 2, which nothing here owns.
+    // SAFETY: nothing here owns `descriptor`.
     check(unsafe { libc::dup2(from.as_raw_fd(), descriptor) }.into())?;
     Ok(())
+}
+
+/// Has a descriptor have that number. What had it is closed.
+pub fn duplicate_as(from: OwnedFd, descriptor: i32) -> Result<OwnedFd> {
+    if from.as_raw_fd() == descriptor {
+        return Ok(from);
+    }
+    // SAFETY: whoever has had that number is not asked for it again; from here on it is the caller's.
+    unsafe {
+        check(libc::dup3(from.as_raw_fd(), descriptor, libc::O_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
 }
 
 fn check(result: c_long) -> Result<c_long> {

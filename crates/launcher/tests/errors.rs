@@ -7,7 +7,7 @@ use std::{cell::Cell, os::unix::fs::PermissionsExt};
 
 use rustix::process::{getrlimit, prlimit, Pid, Resource, Rlimit};
 use scientist_pool_protocol::{
-    Answer, Bind, Exit, Failure, FailureKind, Limits, Program, Request, Spec, Tmpfs, User,
+    Answer, Bind, Exit, Failure, FailureKind, Limits, Request, Spec, Tmpfs, User,
 };
 use support::{
     cgroups_with, everybody, open_folder, proper, rlimit, skeleton, spec, Launcher, SpecExt, Who,
@@ -67,13 +67,6 @@ fn a_program_that_can_not_be_executed() {
     let mut spec = spec();
     spec.binds.push(Bind { source: "/etc/passwd".into(), target: "/passwd".to_owned() });
     fails(&spec.argv(&["/passwd"]), FailureKind::NotExecutable, "/passwd");
-}
-
-#[test]
-fn a_program_outside_that_is_not_there() {
-    let mut spec = spec();
-    spec.process.program = Program::Outside("/no/such/init".into());
-    fails(&spec, FailureKind::NoSuchPath, "/no/such/init");
 }
 
 #[test]

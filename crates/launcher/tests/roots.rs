@@ -5,8 +5,8 @@ mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use scientist_pool_protocol::{Answer, Exit, Fence, Layers, Program, Request, Spec, Tmpfs, User};
-use support::{everybody, open_folder, skeleton, spec, Launcher, SpecExt, Who, NOBODY};
+use scientist_pool_protocol::{Answer, Fence, Layers, Request, Spec, Tmpfs, User};
+use support::{everybody, open_folder, skeleton, spec, Launcher, Who, NOBODY};
 
 const PLACES: [&str; 6] = ["usr", "proc", "dev", "tmp", "etc", "run"];
 
@@ -134,26 +134,5 @@ except OSError as error:
             let spec = Spec { user: User { uid: 0, gid: 0 }, ..spec };
             assert_eq!(launcher.python(&spec, script), "0 1234 for root");
         }
-    }
-}
-
-#[test]
-fn a_program_of_this_machine_runs_in_any_root() {
-    // Linked statically, as that of the launcher's own will be.
-    let program = Path::new("/bin/busybox");
-    if !program.exists() {
-        return;
-    }
-    let root = open_folder();
-    for place in ["proc", "dev", "tmp"] {
-        fs::create_dir(root.path().join(place)).unwrap();
-    }
-    for who in everybody() {
-        let mut launcher = Launcher::start(who);
-        let mut spec = of(&[root.path()], true).argv(&["busybox", "echo", "hello"]);
-        spec.binds.clear();
-        spec.process.program = Program::Outside(program.to_owned());
-        let said = launcher.run(&spec);
-        assert_eq!((said.stdout.as_str(), said.end.exit), ("hello\n", Exit::Code(0)), "{who:?}");
     }
 }

@@ -68,8 +68,10 @@ pub struct Process {
 pub enum Program {
     /// In the container: `argv[0]`, looked up in the container's `PATH` unless it has a slash.
     Inside,
-    /// On this machine, whatever the root file system holds. It must be statically linked.
-    Outside(PathBuf),
+    /// The launcher's own, whatever the root file system holds, as process 1 alone: it runs what it is told to
+    /// on its stdin (the launcher's `init`), as children with this environment and in this folder, and ends
+    /// with that. Its `argv` says nothing.
+    Init,
 }
 
 /// As the container sees them; below 65536.
