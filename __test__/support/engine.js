@@ -27,6 +27,7 @@ function address() {
  * - `showsLimits`: whether scripts see the control groups that they are in;
  * - `hasTerminals`: whether scripts can have terminals;
  * - `hasFilter`: whether it has a system call filter of its own;
+ * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
  */

@@ -158,6 +158,13 @@ impl Engine for Auto {
         self.engine().await.map_err(CreateError::Other)?.create(init).await
     }
 
+    async fn create_supervised(&self) -> Option<Result<Attached, CreateError>> {
+        match self.engine().await {
+            Ok(engine) => engine.create_supervised().await,
+            Err(error) => Some(Err(CreateError::Other(error))),
+        }
+    }
+
     async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream> {
         self.engine().await?.exec(id, spec).await
     }

@@ -171,6 +171,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.
     async fn create(&self, init: Init) -> Result<Attached, CreateError>;
 
+    /// As [`Engine::create`], with a process 1 of the engine's own, which is there in any image and speaks as
+    /// `supervisor.py` does; `None`: it has none.
+    async fn create_supervised(&self) -> Option<Result<Attached, CreateError>> {
+        None
+    }
+
     /// Starts a command in a running container, attached.
     async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream>;
 

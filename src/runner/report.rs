@@ -1,4 +1,4 @@
-//! What the supervisor tells on its stdout (`supervisor.py` defines the frames): what a job writes, and
+//! What the supervisor tells on its stdout (`supervisor.py` and the launcher's `init` define the frames): what a job writes, and
 //! what comes of it.
 
 use crate::engine::Stream;
@@ -16,6 +16,8 @@ const SIGNALS: u8 = 64;
 pub enum Report {
     /// The supervisor is up, and an interpreter is parked.
     Ready,
+    /// The supervisor is up; the image has no interpreter.
+    Commands,
     /// The interpreter did not come up, or a module to preload did not import.
     Failed(String),
     /// Scripts could reach into the supervisor.
@@ -138,6 +140,7 @@ impl Reports {
         let kind = self.head[0];
         Ok(match (kind, payload) {
             (b'R', []) => Report::Ready,
+            (b'C', []) => Report::Commands,
             (b'F', _) => Report::Failed(words()),
             (b'U', []) => Report::Unshielded,
             (b'N', _) => Report::NotStarted(words()),
@@ -185,6 +188,7 @@ mod tests {
     fn each_kind_is_told_as_what_it_is() {
         for (kind, payload, report) in [
             (b'R', &b""[..], Report::Ready),
+            (b'C', b"", Report::Commands),
             (b'F', b"no such module\n", Report::Failed("no such module".to_owned())),
             (b'U', b"", Report::Unshielded),
             (b'N', b"", Report::NotStarted(String::new())),

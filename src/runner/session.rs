@@ -31,11 +31,22 @@ const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
 /// Between two reads of what a job writes on that has gone beyond its limit.
 const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 
-/// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
-///
-/// `-I -S`: neither the image's variables nor its site packages touch the supervisor.
-pub fn init() -> Vec<String> {
-    ["python3", "-I", "-S", "-c", include_str!("boot.py")].map(String::from).to_vec()
+/// What speaks to us as PID 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supervisor {
+    /// `supervisor.py`, run by the image's `python3` with [`Supervisor::command`].
+    Python,
+    /// The engine's own program, which is there already and needs no Python for itself.
+    Own,
+}
+
+impl Supervisor {
+    /// The command that starts a container's PID 1: it reads the supervisor's source from its stdin.
+    ///
+    /// `-I -S`: neither the image's variables nor its site packages touch the supervisor.
+    pub fn command() -> Vec<String> {
+        ["python3", "-I", "-S", "-c", include_str!("boot.py")].map(String::from).to_vec()
+    }
 }
 
 /// How a job ended.
@@ -85,27 +96,40 @@ pub struct Session {
     /// last handle is gone, which is when JavaScript's garbage collector has come by.
     requests: mpsc::Sender<Box<Request>>,
     lifeline: Lifeline,
+    has_python: bool,
 }
 
 impl Session {
-    /// Sends the supervisor its source and waits until it says that an interpreter is parked.
+    /// Sends the supervisor what it needs, and waits until it says that an interpreter is parked, or that
+    /// there is none.
     pub async fn boot(
+        supervisor: Supervisor,
         stdin: Box<dyn AsyncWrite + Send + Unpin>,
         said: Box<dyn engine::Output>,
         preload: &[String],
     ) -> Result<Self, BootError> {
         let mut connection = Connection { stdin, said };
-        let boot = encode_boot(&PROGRAM, SPARE, preload, &IDLE_IMPORTS);
+        let program: &[&str] = match supervisor {
+            Supervisor::Python => &PROGRAM,
+            Supervisor::Own => &[],
+        };
+        let boot = encode_boot(program, SPARE, preload, &IDLE_IMPORTS);
         let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
-        match connection.converse((boot, None), &output, None).await {
-            Ok(Conversation::Ended(Report::Ready)) => {}
+        let has_python = match connection.converse((boot, None), &output, None).await {
+            Ok(Conversation::Ended(Report::Ready)) => true,
+            Ok(Conversation::Ended(Report::Commands)) => false,
             Ok(Conversation::Ended(Report::Failed(why))) => return Err(BootError::Failed(why)),
             Ok(Conversation::Ended(Report::Unshielded)) => return Err(BootError::Unshielded),
             Err(SessionError::Protocol(what)) => return Err(BootError::Failed(what)),
             Ok(_) | Err(_) => return Err(BootError::Lost),
-        }
+        };
         let (requests, queue) = mpsc::channel(1);
-        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)) })
+        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)), has_python })
+    }
+
+    /// Whether the image has an interpreter; else there is no [`Work::Script`](super::job::Work) to be run.
+    pub fn has_python(&self) -> bool {
+        self.has_python
     }
 
     /// Runs a job; jobs run one after another. `written` is told when it has been handed over.

@@ -174,7 +174,7 @@ impl Container {
             return Err(self.ending_error());
         }
         let is_files = matches!(job.work, Work::Files(_));
-        if is_files && matches!(self.init, Init::Idle { python: false, .. }) {
+        if is_files && !self.has_python() {
             let message =
                 "Files can't be written or read: the image has no python3 that could do it, or \
                            memory, pidsLimit or ulimits are too small for one.";
@@ -226,6 +226,13 @@ impl Container {
         Ok(Outcome::new(ended?, &output, path, called, on_written.try_recv().ok()))
     }
 
+    fn has_python(&self) -> bool {
+        match &self.init {
+            Init::Supervisor(session) => session.has_python(),
+            Init::Idle { python, .. } => *python,
+        }
+    }
+
     /// Returns when the container has used that much more CPU time; `None`: never.
     ///
     /// The engine counts it, so what a script does to its processes does not matter. It is asked when
@@ -260,6 +267,7 @@ impl Container {
                 let (path, job) = match &job.work {
                     Work::Script { cwd, .. }
                         if cwd.is_some()
+                            || !session.has_python()
                             || job.env.iter().any(|(name, _)| counts_only_at_start(name)) =>
                     {
                         (Path::Cold, Job { work: Work::Command(job.work.into_command()), ..job })

@@ -20,7 +20,7 @@ use crate::{
     pool::{Pooled, Prepared, Provider},
     runner::{
         lifeline::Lifeline,
-        session::{self, BootError, Session},
+        session::{BootError, Session, Supervisor},
     },
 };
 
@@ -90,13 +90,15 @@ impl Sandboxes {
     /// `None`: the image can't, and the lane is still there. It is dropped early where it is known that
     /// the image can: what an interpreter does as it comes up is its own work, not the engine's.
     async fn warm(&self, lane: &mut Option<Lane>) -> Result<Option<Container>> {
-        let attached = match self.start(session::init()).await {
+        let (supervisor, started) = match self.engine.create_supervised().await {
+            Some(started) => (Supervisor::Own, started),
+            None => (Supervisor::Python, self.start(Supervisor::command()).await),
+        };
+        let attached = match started {
             Ok(attached) => attached,
             Err(CreateError::NoSuchProgram(error)) => {
                 if !self.preload.is_empty() {
-                    let message = "preload: the image has no python3 to import modules into.";
-                    let error = Error::new(Code::EngineError, message).cause(error);
-                    return Err(error.image(&self.image));
+                    return Err(self.nothing_to_preload_into().cause(error));
                 }
                 self.no_python.store(true, Ordering::Relaxed);
                 return Ok(None);
@@ -108,10 +110,13 @@ impl Sandboxes {
         }
         let Attached { id, stdin, output, vitals } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
-        let error = match Session::boot(stdin, output, &self.preload).await {
+        let error = match Session::boot(supervisor, stdin, output, &self.preload).await {
+            Ok(session) if !session.has_python() && !self.preload.is_empty() => {
+                return Err(self.nothing_to_preload_into());
+            }
             Ok(session) => {
                 std::mem::forget(given_up);
-                self.has_python.store(true, Ordering::Relaxed);
+                self.has_python.fetch_or(session.has_python(), Ordering::Relaxed);
                 return Ok(Some(self.container(id, Init::Supervisor(session), vitals)));
             }
             Err(error) => error,
@@ -144,6 +149,11 @@ impl Sandboxes {
             // A python3 that can't run the supervisor.
             _ => Ok(None),
         }
+    }
+
+    fn nothing_to_preload_into(&self) -> Error {
+        let message = "preload: the image has no python3 to import modules into.";
+        Error::new(Code::EngineError, message).image(&self.image)
     }
 
     /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.

@@ -17,7 +17,7 @@ use scientist_pool::runner::{
 use tempfile::TempDir;
 use tokio::{process::Child, sync::oneshot, time::timeout};
 
-use super::{boot_in, run, script, PATIENCE};
+use super::support::{boot_in, run, script, PATIENCE};
 
 /// A supervisor whose working directory is a folder of its own, beside one with a secret.
 struct Place {

@@ -9,6 +9,7 @@ class DockerOutside {
   keepsImages = true;
   showsLimits = true;
   hasFilter = true;
+  hasInit = false;
   hasTerminals = true;
 
   constructor(address) {

@@ -52,6 +52,7 @@ class LocalOutside {
   showsLimits = false;
   hasTerminals = false;
   hasFilter = false;
+  hasInit = true;
 
   image(name) {
     return fs.existsSync(archiveOf(name)) ? localImage(name) : name;

@@ -24,8 +24,8 @@ use std::{
 
 use async_trait::async_trait;
 use scientist_pool_protocol::{
-    Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Report, Request,
-    Usage,
+    Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Program, Report,
+    Request, Usage,
 };
 use tokio::sync::watch;
 
@@ -141,6 +141,34 @@ impl Local {
         }
     }
 
+    /// Makes a container with that process 1.
+    async fn start(&self, program: Program, argv: Vec<String>) -> Result<Attached, CreateError> {
+        let contents = self.image.contents().map_err(CreateError::Other)?;
+        let link = self.launcher.link().await.map_err(CreateError::Other)?;
+        let (id, told) = link.next();
+        let full = link.full(id);
+        let entered = Entered {
+            id: full.clone(),
+            launcher: self.launcher.clone(),
+            background: self.background.clone(),
+            link: link.clone(),
+            kept: false,
+        };
+        let spec = self.kind.with(program, argv, contents);
+        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
+        let descriptors = match reply.map_err(CreateError::Other)? {
+            (Answer::Created(_), descriptors) => descriptors,
+            (Answer::Failed(failure), _) => return Err(create_error(failure)),
+            (other, _) => return Err(CreateError::Other(unexpected(&other))),
+        };
+        let (stdin, output) = streams(descriptors).map_err(|why| {
+            let message = format!("create container: its streams can't be used: {why}");
+            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
+        })?;
+        let vitals = Vitals::new(told, entered.keep());
+        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
+    }
+
     async fn report(&self, link: &Arc<Link>) -> Result<Report> {
         match self.launcher.ask(link, Request::Probe).await? {
             (Answer::Report(report), _) => Ok(report),
@@ -241,30 +269,11 @@ impl Engine for Local {
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
-        let contents = self.image.contents().map_err(CreateError::Other)?;
-        let link = self.launcher.link().await.map_err(CreateError::Other)?;
-        let (id, told) = link.next();
-        let full = link.full(id);
-        let entered = Entered {
-            id: full.clone(),
-            launcher: self.launcher.clone(),
-            background: self.background.clone(),
-            link: link.clone(),
-            kept: false,
-        };
-        let spec = self.kind.with(init, contents);
-        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
-        let descriptors = match reply.map_err(CreateError::Other)? {
-            (Answer::Created(_), descriptors) => descriptors,
-            (Answer::Failed(failure), _) => return Err(create_error(failure)),
-            (other, _) => return Err(CreateError::Other(unexpected(&other))),
-        };
-        let (stdin, output) = streams(descriptors).map_err(|why| {
-            let message = format!("create container: its streams can't be used: {why}");
-            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
-        })?;
-        let vitals = Vitals::new(told, entered.keep());
-        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
+        self.start(Program::Inside, init.argv).await
+    }
+
+    async fn create_supervised(&self) -> Option<Result<Attached, CreateError>> {
+        Some(self.start(Program::Init, Vec::new()).await)
     }
 
     async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream> {

@@ -8,7 +8,7 @@ use scientist_pool_seccomp::{compile, Filter};
 use super::image::{Contents, Image};
 use crate::{
     config::{ContainerConfig, Seccomp},
-    engine::{seccomp, ExecSpec, Init},
+    engine::{seccomp, ExecSpec},
     error::{Code, Error, Result},
 };
 
@@ -91,11 +91,16 @@ impl Kind {
     }
 
     /// One container of an image, and what it is to run.
-    pub(super) fn with(&self, init: Init, contents: Contents) -> Box<Spec> {
+    pub(super) fn with(
+        &self,
+        program: Program,
+        argv: Vec<String>,
+        contents: Contents,
+    ) -> Box<Spec> {
         let mut spec = Box::new(self.spec.clone());
         spec.root.folders = contents.folders;
         spec.process.env = merged(contents.env, &spec.process.env);
-        spec.process.argv = init.argv;
+        (spec.process.program, spec.process.argv) = (program, argv);
         spec
     }
 
