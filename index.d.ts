@@ -377,8 +377,9 @@ declare namespace ContainerPoolManager {
      * @param files Path → content. Paths are relative, names with `/` between them, without `.` and `..`.
      * @throws {PoolError} `INVALID_ARGUMENT`; `FILE_ERROR` with `path` and `errno`: it could not be
      *   written, for want of space (`ENOSPC`, `EDQUOT`), beyond `ulimits.fsize` (`EFBIG`), or because the
-     *   image has no `python3`; `CONTAINER_TERMINATED`, also past `timeout`; `CONTAINER_LOST`;
-     *   `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`. With `signal`: the signal's reason. What a stream failed with.
+     *   image has no `python3` (on the local engine only beside another call); `CONTAINER_TERMINATED`, also
+     *   past `timeout`; `CONTAINER_LOST`; `ENGINE_UNAVAILABLE`, `ENGINE_ERROR`. With `signal`: the signal's
+     *   reason. What a stream failed with.
      */
     writeFiles(files: Files, options?: FileOptions): Promise<void>;
 

@@ -58,8 +58,9 @@ pub struct Job {
 }
 
 impl Job {
-    /// The frames of this job: all of them, or those before what its pipe is going to bring.
-    pub(super) fn encode(self) -> (Vec<u8>, Option<Pipe>) {
+    /// The frames of this job: all of them, or those before what its pipe is going to bring. `helper`: what
+    /// handles files, where the supervisor has nothing of its own for that.
+    pub(super) fn encode(self, helper: &str) -> (Vec<u8>, Option<Pipe>) {
         let (mode, meta, stdin) = match self.work {
             Work::Script { source, args, .. } => {
                 let meta = Fields::default().list(flat(&self.env)).list(args);
@@ -71,7 +72,7 @@ impl Job {
                 (mode, meta.string(cwd.as_deref().unwrap_or_default()), stdin)
             }
             Work::Files(request) => {
-                (b'F', Fields::default().raw(HELPER.as_bytes()), Stdin::Whole(request))
+                (b'F', Fields::default().raw(helper.as_bytes()), Stdin::Whole(request))
             }
         };
         let size = if let Stdin::Whole(bytes) = &stdin { bytes.len() } else { 0 };
@@ -156,7 +157,7 @@ mod tests {
             work: Work::Script { source, args: vec!["x".into()], cwd: None },
             env: vec![("A".into(), "1".into())],
         };
-        let (bytes, pipe) = job.encode();
+        let (bytes, pipe) = job.encode("");
         assert!(pipe.is_none());
         let frames = frames(&bytes);
         let kinds: Vec<u8> = frames.iter().map(|frame| frame.0).collect();
@@ -170,7 +171,7 @@ mod tests {
         let stdin = Stdin::Piped(crate::runner::stdin::pipe().1);
         let command = Command { argv: vec!["cat".into()], cwd: None, stdin };
         let job = Job { work: Work::Command(command), env: Vec::new() };
-        let (bytes, pipe) = job.encode();
+        let (bytes, pipe) = job.encode("");
         assert!(pipe.is_some());
         let frames = frames(&bytes);
         assert_eq!((frames.len(), frames[0].0, frames[0].1[0]), (1, b'J', b'P'));

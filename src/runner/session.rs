@@ -14,6 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    files::HELPER,
     job::{data_frames, encode_boot, end_frame, Job},
     lifeline::Lifeline,
     output::{Output, Pieces, Room, Wanted},
@@ -108,7 +109,7 @@ impl Session {
         said: Box<dyn engine::Output>,
         preload: &[String],
     ) -> Result<Self, BootError> {
-        let mut connection = Connection { stdin, said };
+        let mut connection = Connection { supervisor, stdin, said };
         let program: &[&str] = match supervisor {
             Supervisor::Python => &PROGRAM,
             Supervisor::Own => &[],
@@ -162,6 +163,7 @@ enum Conversation {
 
 /// Both directions of the connection to PID 1.
 struct Connection {
+    supervisor: Supervisor,
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
     /// What PID 1 reports; and what its interpreter says of itself.
     said: Box<dyn engine::Output>,
@@ -199,7 +201,11 @@ impl Connection {
     /// Runs one job; says whether the connection can run another.
     async fn answer(&mut self, request: Request) -> bool {
         let Request { job, output, written, ended } = request;
-        let end = match self.converse(job.encode(), &output, Some(written)).await {
+        let helper = match self.supervisor {
+            Supervisor::Python => HELPER,
+            Supervisor::Own => "",
+        };
+        let end = match self.converse(job.encode(helper), &output, Some(written)).await {
             Ok(Conversation::Ended(Report::Exit(code))) => Ok(End::Exit(code.into())),
             Ok(Conversation::Ended(Report::Signal(number))) => Ok(End::Signal(number.into())),
             Ok(Conversation::Ended(Report::Oom(number))) => Ok(End::Oom(number.into())),
@@ -243,7 +249,7 @@ impl Connection {
         output: &Output,
         written: Option<oneshot::Sender<Instant>>,
     ) -> Result<Conversation, SessionError> {
-        let Self { stdin, said } = self;
+        let Self { stdin, said, .. } = self;
         let ended = CancellationToken::new();
         let writing = async {
             stdin.write_all(&frames).await?;

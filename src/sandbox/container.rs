@@ -174,12 +174,6 @@ impl Container {
             return Err(self.ending_error());
         }
         let is_files = matches!(job.work, Work::Files(_));
-        if is_files && !self.has_python() {
-            let message =
-                "Files can't be written or read: the image has no python3 that could do it, or \
-                           memory, pidsLimit or ulimits are too small for one.";
-            return Err(Error::new(Code::FileError, message).container(&self.id));
-        }
 
         let output = Output::among(Crowd::process(), wanted, tap);
         let (written, mut on_written) = oneshot::channel();
@@ -293,6 +287,12 @@ impl Container {
             }
         }
         let work = async move {
+            if matches!(job.work, Work::Files(_)) && !self.has_python() {
+                let message =
+                    "Files can't be written or read: the image has no python3 that could do it, or \
+                               memory, pidsLimit or ulimits are too small for one.";
+                return Err(Error::new(Code::FileError, message).container(&self.id));
+            }
             let oom_kills = self.vitals.oom_kills();
             let end = tokio::select! {
                 end = exec::run(&*self.engine, &self.id, job, output, written) => {

@@ -270,13 +270,14 @@ async fn a_helper_that_is_killed_is_told_as_such_and_the_next_one_answers() {
 
 /// Kills the fork of a supervisor that handles files; the spare interpreter is its child, too.
 fn kill_helper(supervisor: u32) -> bool {
+    let own = fs::read_to_string(format!("/proc/{supervisor}/cmdline")).unwrap();
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
         // Behind the name, in parentheses: the state, and the parent.
         let parent = read("stat").rsplit(')').next().and_then(|rest| {
             rest.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok())
         });
-        if parent == Some(supervisor) && read("cmdline").contains("\0-I\0") {
+        if parent == Some(supervisor) && read("cmdline") == own {
             let pid = process.file_name().into_string().unwrap();
             let kill = std::process::Command::new("kill").args(["-9", &pid]).status();
             return kill.unwrap().success();

@@ -13,6 +13,7 @@ use rustix::{
 };
 
 use super::{
+    files,
     frames::Fields,
     output::{self, Output},
     words, Household,
@@ -21,6 +22,7 @@ use crate::{credentials, program, sys};
 
 /// What a child is to become.
 pub struct Task {
+    /// Without a word: what handles files.
     argv: Vec<CString>,
     /// What it has on top of the household's variables, or in place of them.
     env: Vec<CString>,
@@ -31,6 +33,9 @@ pub struct Task {
 impl Task {
     pub fn new(argv: &[&[u8]], names_and_values: &[&[u8]], cwd: &[u8]) -> Result<Self> {
         let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| Errno::INVAL);
+        if argv.is_empty() {
+            return Err(Errno::INVAL);
+        }
         let env = names_and_values.chunks_exact(2).map(|pair| [pair[0], b"=", pair[1]].concat());
         Ok(Self {
             argv: argv.iter().map(|word| text(word.to_vec())).collect::<Result<_>>()?,
@@ -44,9 +49,9 @@ impl Task {
         Self::new(&argv, &env, fields.string()?)
     }
 
-    /// An interpreter that runs the helper for files.
-    pub fn helper(source: &[u8]) -> Result<Self> {
-        Self::new(&[b"python3", b"-I", b"-S", b"-c", source], &[], b"")
+    /// What handles files: no program, but a part of this one.
+    pub fn files() -> Self {
+        Self { argv: Vec::new(), env: Vec::new(), cwd: CString::default() }
     }
 
     pub fn name(&self) -> String {
@@ -226,7 +231,20 @@ fn become_task(
             return Failed::Setup(errno(failure));
         }
     }
-    Failed::Program(execute(&task.argv, env))
+    match task.argv.first() {
+        Some(name) => Failed::Program(execute(name, &task.argv, env)),
+        None => handle_files(),
+    }
+}
+
+/// Holds no descriptor but its own three, and tells by its exit code alone that there is no answer.
+fn handle_files() -> ! {
+    sys::ignore_signals_of_writing();
+    let code = match sys::close_from(3) {
+        Ok(()) => files::serve(),
+        Err(_) => 1,
+    };
+    sys::exit(code)
 }
 
 fn errno(failure: scientist_pool_protocol::Failure) -> Errno {
@@ -234,8 +252,7 @@ fn errno(failure: scientist_pool_protocol::Failure) -> Errno {
 }
 
 /// Becomes the program, looked for in `env`'s `PATH`; returns only to say why not.
-fn execute(argv: &[CString], env: &[CString]) -> Errno {
-    let Some(name) = argv.first() else { return Errno::INVAL };
+fn execute(name: &CString, argv: &[CString], env: &[CString]) -> Errno {
     let path = env.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
     let mut refused = None;
     let mut last = Errno::NOENT;

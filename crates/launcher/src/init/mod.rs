@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `frames` | what comes on stdin, and what goes to stdout |
 //! | `child` | a process of a job: its pipes, and its way to its program |
+//! | `files` | a child that handles files, as `files.py` does |
 //! | `spare` | the parked interpreter |
 //! | `output` | what jobs write, and what comes when nobody wants to hear it |
 //! | `job` | a process under way |
@@ -23,6 +24,7 @@
 //! the kernel told.
 
 mod child;
+mod files;
 mod frames;
 mod job;
 mod output;
@@ -317,7 +319,7 @@ impl Init {
             mode => {
                 let task = match mode {
                     b'C' | b'P' => Task::read(fields)?,
-                    b'F' => Task::helper(fields.rest())?,
+                    b'F' => Task::files(),
                     _ => return Err(Errno::PROTO),
                 };
                 let begun = child::start(&self.household, &task, &[]);

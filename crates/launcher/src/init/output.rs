@@ -35,6 +35,18 @@ pub fn read<'a>(fd: BorrowedFd<'_>, buffer: &'a mut Vec<u8>) -> Result<Option<&'
     }
 }
 
+/// Writes all of it to what takes it in its time.
+pub fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(size) => bytes = &bytes[size..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Reads all that there is, for nobody.
 pub fn empty(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) {
     while let Ok(Some([_, ..])) = read(fd, buffer) {}

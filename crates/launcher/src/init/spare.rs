@@ -4,14 +4,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::{
     fs::{memfd_create, MemfdFlags},
-    io::{write, Errno, Result},
+    io::{Errno, Result},
     pipe::{pipe_with, PipeFlags},
 };
 
 use super::{
     child::{self, path_of, Child, Task},
     frames::Fields,
-    output::Output,
+    output::{write_all, Output},
     Household,
 };
 
@@ -68,7 +68,7 @@ impl Spare {
             own.map_or("None".to_owned(), |own| literal(own.as_bytes())),
         );
         let module = [settings.as_bytes(), &source.0].concat();
-        write_all(&memory, &archive(b"sitecustomize.py", &module)?)?;
+        write_all(memory.as_fd(), &archive(b"sitecustomize.py", &module)?)?;
         // An empty one has no meaning, where an empty place in it is the current folder.
         let more = own.filter(|own| !own.is_empty()).map(|own| format!(":{own}"));
         let paths = [&path_of(memory.as_fd())[..], more.unwrap_or_default().as_bytes()].concat();
@@ -77,13 +77,6 @@ impl Spare {
         let (child, outputs) = child::start(household, &task, &inherited)?;
         Ok((Self { child, task, line }, outputs))
     }
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        bytes = &bytes[write(file, bytes)?..];
-    }
-    Ok(())
 }
 
 /// A zip file with one stored member. `zipimport` reads no checksum and no time of a member.
