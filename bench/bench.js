@@ -8,6 +8,7 @@ const { buildAddon } = require('../harness/addon');
 const { defer } = require('../harness/cleanup');
 const { Bars, say, seconds } = require('../harness/console');
 const { connect, findEngine } = require('../harness/engine');
+const { ensureArchives } = require('../harness/archives');
 const { ensureImages } = require('../harness/images');
 const { OwnEngine } = require('../harness/own-engine');
 const { Floor } = require('./floor');
@@ -70,7 +71,6 @@ async function bench(options) {
       seconds: (performance.now() - started) / 1000,
       options: {
         n: options.n,
-        quick: options.quick,
         minutes: options.minutes,
         sides: options.sides,
       },
@@ -86,7 +86,7 @@ async function bench(options) {
 }
 
 /** The engine asked for, else one that is there, else one of our own; with the images in it. */
-async function prepareEngine({ engine, image, scenarios }) {
+async function prepareEngine({ engine, image, scenarios, sides }) {
   if (engine) {
     process.env.DOCKER_HOST = engine;
   }
@@ -94,7 +94,9 @@ async function prepareEngine({ engine, image, scenarios }) {
   // The package finds it there, as it does in real use.
   Object.assign(process.env, found.env);
   const images = scenarios.flatMap((scenario) => scenario.images ?? []);
-  await ensureImages(found, [...new Set([image, ...images])]);
+  const all = [...new Set([image, ...images])];
+  await ensureImages(found, all);
+  if (sides.includes('local')) await ensureArchives(found, all);
   return found;
 }
 

@@ -5,12 +5,14 @@ const SUMMARY = [
   ['execute', 'hello', '`execute(\'print("hello")\')`'],
   ['execute', 'toolCall', '`execute` of a tool call'],
   ['execute', 'command', "`executeCommand(['echo', 'hello'])`"],
-  ['call', 'run', '`acquire` to result (`run`)'],
+  ['execute', 'run', '`acquire` to result (`run`)'],
   ['execute', 'destroy', '`destroy`'],
   ['ready', 'ready', 'create to ready'],
-  ['sequential', 'warm', 'acquire to result, 100 calls one after another'],
+  ['sequential', 'warm', 'acquire to result, calls one after another'],
   ['staggered', 'warm', 'acquire to result, one call every 200 ms'],
-  ['burst100', 'warm', 'acquire to result, 100 calls at once, 20 of them warm'],
+  ['burst', 'warm', 'acquire to result, 100 calls at once on a pool of 2'],
+  ['burst', 'warmTotal', 'all results of 100 calls at once'],
+  ['sustained', 'rate', 'fresh containers a second, sustained'],
 ];
 
 /** All of a run as Markdown, for a terminal. */
@@ -55,16 +57,22 @@ function summaryText(report) {
     if (!metric) {
       return [];
     }
-    const { baseline, 'scientist-pool': ours } = metric.sides;
+    const { baseline, 'scientist-pool': ours, local } = metric.sides;
     const ratio = ratioIn(metric);
-    return [[title, time(baseline), time(ours), ratio ? figure(ratio.value) : '']];
+    const cells = [baseline, ours, local].map((side) => amount(side, metric.unit));
+    return [[title, ...cells, ratio ? figure(ratio.value) : '']];
   });
   const { floor } = metricIn(report, 'execute', 'hello')?.sides ?? {};
-  const { 'scientist-pool': ours, plain } = metricIn(report, 'ready', 'ready')?.sides ?? {};
+  const {
+    'scientist-pool': ours,
+    plain,
+    local,
+    'system calls': calls,
+  } = metricIn(report, 'ready', 'ready')?.sides ?? {};
   const remarks = [
     ...(floor?.n
       ? [
-          `A client that does nothing but write the job and read its end needs ${time(floor)} for the first row.`,
+          `On Docker, a client that does nothing but write the job and read its end needs ${time(floor)} for the first row.`,
         ]
       : []),
     ...(ours?.n && plain?.n
@@ -72,9 +80,14 @@ function summaryText(report) {
           `What a warm container costs more than a plain one is its two interpreters: ${time(ours)} against ${time(plain)} of create and start.`,
         ]
       : []),
+    ...(local?.n && calls?.n
+      ? [
+          `Bare system calls that make namespaces and start Python in them take ${time(calls)}; a container of the local engine ${time(local)}.`,
+        ]
+      : []),
   ];
   return [
-    table(['at p50', 'dockerode pool', 'scientist-pool', 'ratio'], rows),
+    table(['at p50', 'dockerode pool', 'on Docker', 'on `local`', 'dockerode / on Docker'], rows),
     ...(remarks.length > 0 ? [remarks.join('\n')] : []),
   ].join('\n\n');
 }
@@ -154,6 +167,11 @@ function unflatteringText({ scenarios }) {
 /** How many times the baseline's median ours is. */
 function ratioIn({ ratios }) {
   return ratios.find(({ of }) => of === 'baseline / scientist-pool');
+}
+
+/** A median in its unit. */
+function amount(side, unit) {
+  return unit === 'ms' ? time(side) : side?.n ? `${figure(side.p50)} ${unit}` : '';
 }
 
 function time(side) {

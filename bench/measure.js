@@ -40,19 +40,22 @@ async function measure(context, options, show) {
 }
 
 async function runOne(scenario, context, options, { deadline, samples, failed, bar }) {
-  const { full, quick } = scenario.rounds;
-  const asked = (scenario.sampled && options.n) || (options.quick ? quick : full);
+  const asked = (scenario.sampled && options.n) || scenario.rounds;
   const warmUp = scenario.warmUp ?? WARM_UP_ROUNDS;
   const run = { scenario, asked, rounds: 0, loadBefore: load(), error: null };
 
   async function* rounds() {
+    let longest = 0;
     for (let round = -warmUp; round < asked; round += 1) {
-      // One counted round there is in any case, so that no scenario goes without a figure.
-      if (round > 0 && performance.now() > deadline) {
-        return;
+      const began = performance.now();
+      if (began + longest > deadline) {
+        if (round > 0) return;
+        // One counted round there is in any case, so that no scenario goes without a figure.
+        round = 0;
       }
       context.signal.throwIfAborted();
       yield round;
+      longest = Math.max(longest, performance.now() - began);
       run.rounds = round + 1;
       bar.update((round + 1 + warmUp) / (asked + warmUp), `${Math.max(0, round + 1)} of ${asked}`);
     }
@@ -91,7 +94,6 @@ async function runOne(scenario, context, options, { deadline, samples, failed, b
       ...context,
       open: opener(context),
       sides: options.sides,
-      quick: options.quick,
       rounds,
       record,
       attempt,

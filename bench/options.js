@@ -6,13 +6,14 @@ const { SetupError } = require('../harness/cleanup');
 const { SIDES } = require('./sides');
 const scenarios = require('./scenarios');
 
+const HERE = SIDES.filter((side) => side !== 'local' || process.platform === 'linux');
 const NAMES = scenarios.map(({ name }) => name);
 
 const USAGE = `Usage: npm run bench -- [options]
 
-  --n N              samples of each kind (default 200; 20 with --quick)
-  --quick            fewer of everything: about a minute
-  --minutes M        the longest it may take (default 10); what is cut short says so
+  --n N              samples of each kind (default 200)
+  --minutes M        the longest it may take (default 15), but for one round of each scenario; what is cut short
+                     says so
   --scenario NAMES   only these, by commas: ${NAMES.join(', ')}
   --sides NAMES      only these, by commas: ${SIDES.join(', ')}
   --image IMAGE      default python:3.9-slim
@@ -23,7 +24,7 @@ const USAGE = `Usage: npm run bench -- [options]
 
 /**
  * @param {string[]} argv
- * @returns {{ help: boolean, n: number | null, quick: boolean, minutes: number,
+ * @returns {{ help: boolean, n: number | null, minutes: number,
  *   scenarios: typeof scenarios, sides: string[], image: string, engine: string | null,
  *   json: string | null }}
  */
@@ -32,10 +33,9 @@ function readOptions(argv) {
   const flag = { type: 'boolean', default: false };
   const options = {
     n: string,
-    quick: flag,
-    minutes: { ...string, default: '10' },
+    minutes: { ...string, default: '15' },
     scenario: { ...string, default: NAMES.join(',') },
-    sides: { ...string, default: SIDES.join(',') },
+    sides: { ...string, default: HERE.join(',') },
     image: { ...string, default: 'python:3.9-slim' },
     engine: string,
     json: string,
@@ -51,7 +51,6 @@ function readOptions(argv) {
   return {
     help: values.help,
     n: values.n === undefined ? null : positive('n', values.n, Number.isInteger),
-    quick: values.quick,
     minutes: positive('minutes', values.minutes, Number.isFinite),
     scenarios: scenarios.filter(({ name }) => chosen.includes(name)),
     sides: namesOf('sides', values.sides, SIDES),

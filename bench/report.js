@@ -89,12 +89,14 @@ function place(side) {
   return at < 0 ? SIDES.length : at;
 }
 
-/** Ratios of medians: the baseline's and the plain engine's to ours, and ours to the floor's. */
+/** Ratios of medians: the baseline's to ours, ours to the local engine's, and each to what it can't beat. */
 function ratiosOf(sides) {
   const pairs = [
     ['baseline', 'scientist-pool'],
+    ['scientist-pool', 'local'],
     ['scientist-pool', 'floor'],
     ['scientist-pool', 'plain'],
+    ['local', 'system calls'],
   ];
   return pairs
     .filter((pair) => pair.every((side) => sides.get(side)?.length > 0))

@@ -1,5 +1,6 @@
 'use strict';
 
+const { localImage } = require('../harness/archives');
 const { DockerodePool } = require('../harness/dockerode-pool');
 const { until } = require('../harness/until');
 
@@ -7,13 +8,13 @@ const { until } = require('../harness/until');
 const PATIENCE = 120_000;
 
 /** The names of what is compared, in the order in which it is shown. */
-const SIDES = ['baseline', 'scientist-pool', 'floor'];
+const SIDES = ['baseline', 'scientist-pool', 'local', 'floor'];
 
 /**
  * The pools that are compared, behind one face:
  *
  * - `acquire()` resolves with a container that has `execute` and `destroy`;
- * - `size()` is the number of containers ready, of the two real pools;
+ * - `run(job)`, of the real pools, is the shortest way to a result; the removal goes on behind it;
  * - `settled()` resolves when the pool is full and asks nothing of the engine;
  * - `close()` resolves when the engine holds nothing of it.
  *
@@ -24,13 +25,16 @@ const SIDES = ['baseline', 'scientist-pool', 'floor'];
  * @param {Record<string, string>} context.labels
  */
 function opener({ docker, floor, image, labels }) {
+  const own = (options) => {
+    const ContainerPoolManager = require('..');
+    return new MeasuredPool(new ContainerPoolManager({ poolSize: 2, ...options }));
+  };
   const open = {
     baseline: ({ poolSize = 2, image: another = image } = {}) =>
       new BaselinePool(new DockerodePool({ docker, image: another, labels, poolSize })),
-    'scientist-pool': ({ poolSize = 2, ...options } = {}) => {
-      const ContainerPoolManager = require('..');
-      return new MeasuredPool(new ContainerPoolManager({ image, labels, poolSize, ...options }));
-    },
+    'scientist-pool': (options) => own({ engine: 'docker', image, labels, ...options }),
+    local: ({ image: another = image, ...options } = {}) =>
+      own({ engine: 'local', image: localImage(another), ...options }),
     floor: ({ poolSize = 2 } = {}) => new FloorPool(() => floor.booted(), poolSize),
   };
   return async (side, options) => {
@@ -53,15 +57,24 @@ class RealPool {
   acquire() {
     return this.pool.acquire();
   }
-
-  size() {
-    return this.pool.pool.length;
-  }
 }
 
 class BaselinePool extends RealPool {
-  settled() {
-    return until(() => this.pool.refills === 0, PATIENCE);
+  #removals = new Set();
+
+  async run({ script, env }) {
+    const container = await this.acquire();
+    try {
+      return await container.execute(script, env);
+    } finally {
+      const removal = container.destroy().finally(() => this.#removals.delete(removal));
+      this.#removals.add(removal);
+    }
+  }
+
+  async settled() {
+    await Promise.all(this.#removals);
+    await until(() => this.pool.refills === 0, PATIENCE);
   }
 
   async close() {
@@ -71,9 +84,8 @@ class BaselinePool extends RealPool {
 }
 
 class MeasuredPool extends RealPool {
-  /** The shortest way to a result; the removal goes on behind it. */
-  run(job) {
-    return this.pool.run(job.script, { env: job.env });
+  run({ script, env }) {
+    return this.pool.run(script, { env });
   }
 
   settled() {

@@ -31,18 +31,9 @@ function summarize(samples) {
 }
 
 /** The ratio of two medians, with its interval. */
-function medianRatio(numerator, denominator) {
+function medianRatio(...samples) {
   const ratio = (a, b) => median(a) / median(b);
-  return estimate([numerator, denominator], ratio);
-}
-
-/** The difference of two medians, with its interval. */
-function medianDifference(minuend, subtrahend) {
-  return estimate([minuend, subtrahend], (a, b) => median(a) - median(b));
-}
-
-function estimate(samples, statistic) {
-  return { value: statistic(...samples), interval: interval(samples, statistic) };
+  return { value: ratio(...samples), interval: interval(samples, ratio) };
 }
 
 /** The bootstrap's percentile interval at 95 %; each list is resampled by itself. */
@@ -79,4 +70,4 @@ function p99(samples) {
   return quantile(samples, 0.99);
 }
 
-module.exports = { summarize, successRate, medianRatio, medianDifference, median, p99 };
+module.exports = { summarize, successRate, medianRatio, median, p99 };

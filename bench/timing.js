@@ -24,23 +24,4 @@ function shuffled(items) {
   return copy;
 }
 
-/** One call as the callers of the old service made it. */
-async function callInSteps(pool, job) {
-  const started = performance.now();
-  const container = await pool.acquire();
-  const acquired = performance.now();
-  let finished;
-  try {
-    await job.runIn(container);
-    finished = performance.now();
-  } finally {
-    await container.destroy();
-  }
-  return {
-    acquireMs: acquired - started,
-    resultMs: finished - started,
-    wholeMs: performance.now() - started,
-  };
-}
-
-module.exports = { quiet, shuffled, callInSteps };
+module.exports = { quiet, shuffled };

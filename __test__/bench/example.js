@@ -18,6 +18,7 @@ function example() {
   const sides = {
     baseline: side([50, 60, 70]),
     'scientist-pool': side([3, 4, 5], 1),
+    local: side([1, 2, 3]),
     floor: side([2, 3, 4]),
   };
   const neighbours = { alone: side([4, 5, 6]), spins: side([6, 7, 8]) };
@@ -51,7 +52,7 @@ function example() {
       scenario('execute', metric('hello', 'execute print("hello")', sides)),
       interactive('sequential'),
       interactive('staggered'),
-      interactive('burst100'),
+      interactive('burst'),
       scenario('neighbour', metric('execute', 'execute beside a script that', neighbours)),
       scenario('images', metric('py39Warm', 'python:3.9-slim, warm', sides)),
     ],

@@ -12,7 +12,7 @@ async function measured(run, { stop = new AbortController(), rounds = 3 } = {}) 
   const scenario = {
     name: 'example',
     method: 'As in the test.',
-    rounds: { full: rounds, quick: 1 },
+    rounds,
     warmUp: 1,
     seconds: 1,
     metrics: { call: 'one call' },
@@ -60,6 +60,55 @@ describe('a scenario', () => {
     );
     expect(runs[0].error.message).toBe('stopped');
     expect(failures.get('example').size).toBe(0);
+  });
+});
+
+describe('the minutes of a run', () => {
+  const SECONDS = 1000;
+
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  /** Scenarios that are planned for so many seconds, whose rounds each take so long. */
+  function run(minutes, ...plans) {
+    const scenarios = plans.map(({ seconds, round, rounds = 1000 }, at) => ({
+      name: `number ${at}`,
+      method: 'As in the test.',
+      rounds,
+      seconds,
+      metrics: {},
+      async run(bench) {
+        for await (const _ of bench.rounds()) jest.advanceTimersByTime(round * SECONDS);
+      },
+    }));
+    const options = { minutes, scenarios, sides: [], n: null };
+    return measure({ signal: new AbortController().signal }, options, show);
+  }
+
+  const total = ({ runs }) => runs.reduce((sum, { seconds }) => sum + seconds, 0);
+  const roundsOf = ({ runs }) => runs.map(({ rounds }) => rounds);
+
+  test('are kept by rounds of any length, as none begins that would not end in time', async () => {
+    const measures = await run(2, { seconds: 60, round: 7 }, { seconds: 30, round: 11 });
+    // Of 80 s and of what is left, two rounds each are the warm-up.
+    expect(roundsOf(measures)).toEqual([9, 1]);
+    expect(total(measures)).toBeLessThanOrEqual(120);
+  });
+
+  test('leave each scenario one counted round, and no more warm-up than there is time for', async () => {
+    const measures = await run(1, { seconds: 30, round: 40 }, { seconds: 30, round: 15 });
+    expect(roundsOf(measures)).toEqual([1, 1]);
+  });
+
+  test('that one scenario does not need are for those behind it', async () => {
+    const measures = await run(1, { seconds: 30, round: 1, rounds: 3 }, { seconds: 30, round: 1 });
+    expect(roundsOf(measures)).toEqual([3, 53]);
+  });
+
+  test('that were not enough for all rounds are said to be so', async () => {
+    const measures = await run(1, { seconds: 30, round: 1 });
+    const report = reportOf(measures, example(), []);
+    expect(textOf(report)).toContain('58 rounds of 1000 asked for');
   });
 });
 

@@ -15,7 +15,7 @@ const textIn = (svg) =>
 
 test('every kind of plot is drawn', () => {
   expect([...plots.keys()].sort()).toEqual([
-    'burst100',
+    'burst',
     'images',
     'latency',
     'neighbour',
@@ -43,10 +43,10 @@ describe.each([...plots])('%s', (name, svg) => {
   });
 });
 
-test.each(['latency', 'sequential', 'staggered', 'burst100', 'images'])(
+test.each(['latency', 'sequential', 'staggered', 'burst', 'images'])(
   '%s names each side',
   (name) => {
-    for (const side of ['baseline', 'scientist-pool', 'floor']) {
+    for (const side of ['baseline', 'scientist-pool', 'local', 'floor']) {
       expect(textIn(plots.get(name))).toContain(side);
     }
   },

@@ -17,7 +17,7 @@ const PLOTS = new Map([
   ],
   interactive('sequential', 'one after another'),
   interactive('staggered', 'one every 200 ms'),
-  interactive('burst100', 'all at once'),
+  interactive('burst', 'all at once'),
   [
     'images',
     (report) =>

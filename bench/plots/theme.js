@@ -13,7 +13,13 @@ const COLOURS = {
   text: '#1f2328',
   quiet: '#59636e',
   grid: '#e6eaef',
-  sides: { baseline: '#d55e00', 'scientist-pool': '#0072b2', floor: '#009e73', plain: '#cc79a7' },
+  sides: {
+    baseline: '#d55e00',
+    'scientist-pool': '#0072b2',
+    local: '#e69f00',
+    floor: '#009e73',
+    plain: '#cc79a7',
+  },
   others: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'],
 };
 

@@ -2,17 +2,12 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
 const { root } = require('../../harness/paths');
 
 const WARM = 200;
-/** What a real container that waits takes of the engine's machine at most, MiB. */
-const REAL_MEMORY = 32;
-/** As many on the real engine, where it has room for them. */
-const WARM_ON_REAL = Math.min(WARM, Math.floor(os.freemem() / 2 ** 20 / REAL_MEMORY / 2));
 const IDLE_MS = 5000;
 /** Fresh processes are cheap, and no two start alike. */
 const LOADS = 5;
@@ -21,11 +16,10 @@ module.exports = {
   name: 'cost',
   method: `What the package itself costs, in processes of their own on a fake engine in another one. Loading:
     ${LOADS} fresh processes a round. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
-    nothing happens; then each is acquired. The same with ${WARM_ON_REAL} on the real engine
-    (${WARM} where there is room).`,
-  rounds: { full: 3, quick: 1 },
+    nothing happens; then each is acquired.`,
+  rounds: 2,
   warmUp: 0,
-  seconds: 300,
+  seconds: 30,
   needs: 'scientist-pool',
   metrics: {
     require: "require('scientist-pool')",
@@ -36,27 +30,24 @@ module.exports = {
     idle: { title: 'processor time with nothing to do', unit: '% of a core' },
   },
 
-  async run({ rounds, record, image, labels, signal }) {
+  async run({ rounds, record, signal }) {
     const fake = spawnProgram('bench/cost/engine.js', [], signal);
     try {
       const address = await fake.answer;
-      const warm = (options) =>
-        run('harness/footprint.js', [JSON.stringify(options), IDLE_MS], signal);
+      const options = JSON.stringify({ engine: address, poolSize: WARM });
       for await (const round of rounds()) {
         for (let load = 0; load < LOADS; load += 1) {
           const times = await run('bench/cost/load.js', [], signal);
           for (const metric of ['require', 'binding'])
             record(round, metric, 'fresh', times[metric]);
         }
-        const sides = [
-          ['fake engine', { engine: address, poolSize: WARM }],
-          ['real engine', { image, labels, memory: `${REAL_MEMORY}m`, poolSize: WARM_ON_REAL }],
-        ];
-        for (const [side, options] of sides) {
-          const { acquire, ...figures } = await warm(options);
-          for (const us of acquire) record(round, 'acquire', side, us);
-          for (const [metric, value] of Object.entries(figures)) record(round, metric, side, value);
-        }
+        const { acquire, ...figures } = await run(
+          'harness/footprint.js',
+          [options, IDLE_MS],
+          signal,
+        );
+        for (const us of acquire) record(round, 'acquire', 'warm', us);
+        for (const [metric, value] of Object.entries(figures)) record(round, metric, 'warm', value);
       }
     } finally {
       await fake.end();

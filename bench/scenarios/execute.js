@@ -3,6 +3,8 @@
 const { echo, hello, toolCall } = require('../jobs');
 const { quiet, shuffled } = require('../timing');
 
+/** Every how many rounds a whole call is made. */
+const RUN_EVERY = 2;
 const JOBS = { hello, toolCall, command: echo };
 
 module.exports = {
@@ -10,8 +12,10 @@ module.exports = {
   method: `Each round takes one container of each side for each of them from a full pool, waits until
     every pool is full again and the engine at rest, executes one after another in random order,
     then destroys one after another in random order (those of print("hello") timed, the others
-    together). A container runs one thing and is never used again; the floor runs scripts only.`,
-  rounds: { full: 200, quick: 20 },
+    together). A container runs one thing and is never used again; the floor runs scripts only. Every
+    ${RUN_EVERY}nd round also a whole call from a full pool, with an engine at rest: run() of the package, acquire and
+    execute of the baseline.`,
+  rounds: 200,
   sampled: true,
   seconds: 280,
   metrics: {
@@ -19,6 +23,7 @@ module.exports = {
     hello: 'execute print("hello")',
     toolCall: 'execute the tool-call wrapper',
     command: "executeCommand(['echo', 'hello'])",
+    run: 'run the tool-call wrapper: acquire to result',
     destroy: 'destroy',
   },
 
@@ -30,6 +35,12 @@ module.exports = {
       }
       for await (const round of rounds()) {
         await measureRound(pools, (metric, side, action) => attempt(round, metric, side, action));
+        const runs = round % RUN_EVERY === 0 ? sides.filter((side) => side !== 'floor') : [];
+        for (const side of shuffled(runs)) {
+          await quiet([...pools.values()]);
+          const run = async () => toolCall.check(await pools.get(side).run(toolCall));
+          await attempt(round, 'run', side, run);
+        }
       }
     } finally {
       await Promise.all([...pools.values()].map((pool) => pool.close()));

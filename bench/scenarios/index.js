@@ -2,13 +2,11 @@
 
 module.exports = [
   require('./execute'),
-  require('./call'),
   require('./ready'),
-  require('./preload'),
   ...require('./interactive'),
   require('./images'),
   require('./sustained'),
-  require('./burst'),
+  require('./many'),
   require('./neighbour'),
   require('./cost'),
   require('./writers'),

@@ -8,11 +8,11 @@ const CALLS = 10;
 
 module.exports = {
   name: 'neighbour',
-  method: `The package alone. Each round, in random order: nobody beside, or one container in which a
+  method: `The package alone, on Docker. Each round, in random order: nobody beside, or one container in which a
     script forks, allocates, spins, fills /tmp or floods its output without end. Beside it ${CALLS} warm
     containers, made before it began, execute the tool call one after another.`,
-  rounds: { full: 20, quick: 2 },
-  seconds: 180,
+  rounds: 6,
+  seconds: 70,
   warmUp: 1,
   needs: 'scientist-pool',
   metrics: { execute: 'execute the tool-call wrapper beside a script that' },

@@ -2,11 +2,12 @@
 
 const { setTimeout: pause } = require('node:timers/promises');
 
-const { DockerodePool } = require('../../harness/dockerode-pool');
+const { Syscalls } = require('../syscalls');
 const { shuffled } = require('../timing');
 
 /** Every how many rounds the sides are made that no ratio needs. */
 const OTHERS_EVERY = 4;
+const OTHERS = ['baseline', 'floor'];
 const BETWEEN_MS = 30;
 
 module.exports = {
@@ -14,30 +15,33 @@ module.exports = {
   method: `One container at a time, with nothing else going on. "plain" is create + start of a sleeping
     container with the same limits and hardening, by bare calls; the package makes its
     container on demand, from a pool of size 0, and its time ends when the warm interpreter has said
-    that it is ready. Every ${OTHERS_EVERY}th round also the floor (the same container and supervisor by bare API
-    calls) and the baseline (create + start by dockerode).`,
-  rounds: { full: 200, quick: 20 },
+    that it is ready, on either engine. Every ${OTHERS_EVERY}th round also the floor (the same container and supervisor by
+    bare API calls) and the baseline (create + start by dockerode). "system calls" is what the local engine can't
+    beat: util-linux's unshare makes the namespaces and executes the image's python3, until that has written a
+    line; no limits, no filter.`,
+  rounds: 200,
   sampled: true,
-  seconds: 130,
+  seconds: 160,
   metrics: { ready: 'create to ready', remove: 'remove' },
 
-  async run({ sides, open, rounds, attempt, docker, floor, image, labels }) {
-    const pool = sides.includes('scientist-pool')
-      ? await open('scientist-pool', { poolSize: 0 })
-      : null;
-    const onDemand = new DockerodePool({ docker, image, labels, poolSize: 0 });
-    const makers = {
-      plain: () => floor.sleeping(),
-      baseline: () => onDemand.acquire(),
-      'scientist-pool': () => pool.acquire(),
-      floor: () => floor.booted(),
-    };
+  async run({ sides, open, rounds, attempt, floor, ...context }) {
+    const makers = { plain: () => floor.sleeping() };
+    const opened = [];
     try {
+      for (const side of sides.filter((name) => name !== 'floor')) {
+        const pool = await open(side, { poolSize: 0 });
+        opened.push(pool);
+        makers[side] = () => pool.acquire();
+      }
+      if (sides.includes('floor')) makers.floor = () => floor.booted();
+      if (sides.includes('local')) {
+        const syscalls = await Syscalls.of(context);
+        opened.push(syscalls);
+        makers['system calls'] = () => syscalls.booted();
+      }
       for await (const round of rounds()) {
         const names = Object.keys(makers).filter(
-          (name) =>
-            name === 'plain' ||
-            (sides.includes(name) && (name === 'scientist-pool' || round % OTHERS_EVERY === 0)),
+          (name) => !OTHERS.includes(name) || round % OTHERS_EVERY === 0,
         );
         for (const name of shuffled(names)) {
           const container = await attempt(round, 'ready', name, makers[name]);
@@ -49,7 +53,7 @@ module.exports = {
         }
       }
     } finally {
-      await pool?.close();
+      await Promise.all(opened.map((one) => one.close()));
     }
   },
 };
