@@ -19,6 +19,7 @@ use scientist_pool_protocol::{FailureKind, Process, Program, Rlimit, Spec};
 use crate::{
     cgroup::Ticket,
     credentials,
+    doors::Doors,
     failure::{invalid, During, Result},
     ids::{self, Mapping},
     init::{self, Household},
@@ -55,7 +56,7 @@ pub enum Way<'a> {
     },
     /// Beside process 1, in whose pid namespace it is already. The others that are in there see it come,
     /// and can't reach it: its memory is closed, and belongs to a user namespace outside theirs.
-    Beside { first: BorrowedFd<'a> },
+    Beside { first: BorrowedFd<'a>, doors: Option<&'a Doors> },
 }
 
 impl Birth<'_> {
@@ -115,10 +116,12 @@ impl Birth<'_> {
                 sethostname(spec.hostname.as_bytes())
                     .during(format!("set the host name to {:?}", spec.hostname))?;
             }
-            Way::Beside { first } => {
+            Way::Beside { first, doors } => {
                 // Before the cgroup's files are out of sight.
                 ticket.enter()?;
-                sys::setns(first, new::USER | NAMESPACES)
+                let through_first = || sys::setns(first, new::USER | NAMESPACES);
+                doors
+                    .map_or_else(through_first, Doors::enter)
                     .during("enter the namespaces of process 1")?;
                 credentials::become_root(mapping)?;
             }

@@ -7,11 +7,13 @@ use std::{
     time::Instant,
 };
 
+use rustix::process::Pid;
 use scientist_pool_protocol::{ContainerId, End, Limit, Spec, Usage};
 
 use crate::{
     birth::{Birth, Way},
     cgroup::{Group, Ticket},
+    doors::Doors,
     failure::{During, Result},
     ids::Mapping,
     process::{pipe, Pipes, Process},
@@ -26,6 +28,9 @@ pub struct Container {
     /// What every process of it is made as.
     pub spec: Box<Spec>,
     pub mapping: Mapping,
+    pid: Pid,
+    /// Once it has started, where they are needed.
+    pub doors: Option<Doors>,
     group: Group,
     pub memory: Memory,
     pub unkept: Vec<Limit>,
@@ -74,9 +79,20 @@ impl Container {
         match cloned {
             Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory)) => {
                 let process = Process::new(pidfd, pipes.near(call));
-                let (end, removers, doomed) = (None, Vec::new(), None);
-                let container =
-                    Self { process, spec, mapping, group, memory, unkept, end, removers, doomed };
+                let (doors, end, removers, doomed) = (None, None, Vec::new(), None);
+                let container = Self {
+                    process,
+                    spec,
+                    mapping,
+                    pid,
+                    doors,
+                    group,
+                    memory,
+                    unkept,
+                    end,
+                    removers,
+                    doomed,
+                };
                 let ready = mapping.map(pid).and_then(|()| {
                     if let Some(namespace) = mapping.namespace(pid)? {
                         for view in views.all() {
@@ -124,6 +140,12 @@ impl Container {
             && self.process.failed.is_none()
             && self.end.is_none()
             && self.removers.is_empty()
+    }
+
+    /// Prepares for commands beside process 1, which has started.
+    pub fn open_doors(&mut self) -> Result<()> {
+        self.doors = Doors::open(self.mapping, &self.spec.process.program, self.pid)?;
+        Ok(())
     }
 
     /// The way into its group.

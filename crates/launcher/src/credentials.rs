@@ -50,8 +50,8 @@ pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Re
     }
     // What it makes for its children is theirs, such as the pipes that they find as /dev/stdout.
     sys::set_file_ids(user.uid, user.gid);
-    // Another user than before has memory that is open, where the machine is set up so.
-    ids::open_memory(false)
+    // An ordinary user's launcher has yet to open its namespaces.
+    ids::open_memory(matches!(mapping, Mapping::Own { .. }))
 }
 
 /// Gives up for good what no process of the container is to have.

@@ -7,6 +7,7 @@ use scientist_pool_protocol::{self as protocol, ContainerId};
 use crate::{
     birth::{Birth, Way},
     container::Container,
+    doors::Doors,
     failure::{During, Result},
     process::{Pipes, Process},
     sys::{self, Cloned},
@@ -31,14 +32,16 @@ impl Exec {
         let first = container.process.pidfd.as_fd();
         let pipes = Pipes::new(*mapping, spec.user, &process.program)?;
         let ticket = container.ticket()?;
-        match sys::clone_beside(first, ticket.group()).during("make a process")? {
+        let doors = container.doors.as_ref();
+        let pids = doors.map_or(first, Doors::pid);
+        match sys::clone_beside(pids, ticket.group()).during("make a process")? {
             Cloned::Parent { pidfd, .. } => {
                 Ok(Self { container: id, process: Process::new(pidfd, pipes.near(call)) })
             }
             Cloned::Child => {
                 let (stdio, report) = pipes.far();
                 let descriptors = &workshop.descriptors;
-                let way = Way::Beside { first };
+                let way = Way::Beside { first, doors };
                 let mapping = *mapping;
                 Birth { way, spec, process, mapping, ticket, stdio, descriptors }.run(report)
             }

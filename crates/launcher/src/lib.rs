@@ -12,6 +12,7 @@
 //! | `server` | calls, answers, events: who is where on its way, without ever blocking |
 //! | `container` | a container as seen from the launcher |
 //! | `exec` | a command beside process 1, as seen from it |
+//! | `doors` | the way of such a command into the namespaces, where process 1 is none |
 //! | `process` | what both of these are: a process, from its clone to its end |
 //! | `birth` | the way of the new process from its clone to its program, step by step |
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
@@ -29,6 +30,7 @@ mod cgroup;
 mod container;
 mod credentials;
 mod devices;
+mod doors;
 mod exec;
 mod failure;
 mod ids;

@@ -242,7 +242,8 @@ impl Server {
     fn hear(&mut self, id: u64) {
         if let Some(container) = self.containers.get_mut(&id) {
             let Some(Start { call, stdio, .. }) = container.process.arrived() else { return };
-            match container.process.pidfd.try_clone().during("copy a descriptor") {
+            let pidfd = container.process.pidfd.try_clone().during("copy a descriptor");
+            match container.open_doors().and(pidfd) {
                 Ok(pidfd) => {
                     let unkept = std::mem::take(&mut container.unkept);
                     let answer = Answer::Created(Created { unkept });
@@ -268,6 +269,7 @@ impl Server {
             // The kernel has process 1 end last: nothing of its pid namespace runs by then.
             let Ok(end) = container.end_of(&container.process) else { return };
             container.end = Some(end);
+            container.doors = None;
             let _ = epoll::delete(&self.epoll, &container.process.pidfd);
             let failed = container.process.failed.is_some();
             if failed || !container.removers.is_empty() {

@@ -201,6 +201,36 @@ fn commands_run_in_an_image_of_one_program() {
 }
 
 #[test]
+fn a_command_runs_beside_it() {
+    for who in everybody() {
+        let mut launcher = Launcher::start(who);
+        let mut init = launcher.create(&supervised(spec())).unwrap();
+        assert_eq!(command(&mut init, &["true"]).1, (b'X', vec![0]), "{who:?}");
+        let said = launcher.run_beside(init.id, &["sh", "-c", "id -u; exit 5"]);
+        assert_eq!((said.stdout.as_str(), said.end.exit), ("65534\n", Exit::Code(5)), "{who:?}");
+        launcher.remove(init.id);
+    }
+}
+
+#[test]
+fn what_it_is_left_as_the_parent_of_is_gone_when_it_has_ended() {
+    for who in everybody() {
+        let mut launcher = Launcher::start(who);
+        let mut init = launcher.create(&supervised(spec())).unwrap();
+        let argv = ["sh", "-c", "for n in 1 2 3; do sleep 0 & done; sleep 1000 & echo $!"];
+        let (left, end) = command(&mut init, &argv);
+        assert_eq!(end, (b'X', vec![0]), "{who:?}");
+        // Those that have ended are no processes any more, and that which runs is told from them.
+        let count = "ls -d /proc/[0-9]* | wc -l; cat /proc/$0/comm";
+        let seen = || command(&mut init, &["sh", "-c", count, left.trim()]).0;
+        let mut seen = seen;
+        // Process 1, what was left, the shell, `ls` and `wc`.
+        support::eventually(support::PATIENCE, "they are reaped", || seen() == "5\nsleep\n");
+        launcher.remove(init.id);
+    }
+}
+
+#[test]
 fn there_is_one_of_it_in_a_container() {
     let mut launcher = Launcher::start(everybody()[0]);
     let running = launcher.create(&spec().argv(&["sleep", "1000"])).unwrap();
