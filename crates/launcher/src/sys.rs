@@ -145,19 +145,23 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
 pub fn close_from(first: u32) -> Result<()> {
     // SAFETY: none of those is used any more.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
-    match check(closed) {
-        // An old kernel (before 5.9).
-        Err(Errno::NOSYS) => {
-            let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-            let most = most.and_then(|most| i32::try_from(most).ok()).unwrap_or(i32::MAX);
-            for descriptor in i32::try_from(first).unwrap_or(0)..most {
-                // SAFETY: as above; that of one that is not open is refused.
-                unsafe { libc::close(descriptor) };
-            }
-            Ok(())
+    // An old kernel (before 5.9) does not know it, and a filter may not.
+    check(closed).map(drop).or_else(|_| close_each_from(first))
+}
+
+/// By the list that the kernel has of them: their limit may have been lowered below some.
+fn close_each_from(first: u32) -> Result<()> {
+    let listed = std::fs::read_dir("/proc/self/fd");
+    let listed = listed.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let numbers = listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let open: Vec<c_int> = numbers.collect();
+    for descriptor in open {
+        if u32::try_from(descriptor).is_ok_and(|number| number >= first) {
+            // SAFETY: as for `close_from`. That of the list itself is closed already, which is refused.
+            unsafe { libc::close(descriptor) };
         }
-        closed => closed.map(drop),
     }
+    Ok(())
 }
 
 /// A descriptor that can be read when a child has ended.
@@ -315,4 +319,20 @@ fn check(result: c_long) -> Result<c_long> {
         return Err(Errno::from_io_error(&errno).unwrap_or(Errno::IO));
     }
     Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_call_for_a_range_descriptors_are_closed_whatever_their_limit() {
+        // Beyond those of the other tests of this process.
+        const HIGH: i32 = 700;
+        let (reading, writing) = std::io::pipe().unwrap();
+        let copy = duplicate_as(writing.into(), HIGH).unwrap();
+        std::mem::forget(copy);
+        close_each_from(HIGH as u32).unwrap();
+        assert_eq!(std::io::read_to_string(reading).unwrap(), "", "nobody holds the other end");
+    }
 }
