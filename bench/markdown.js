@@ -15,6 +15,9 @@ const SUMMARY = [
   ['sustained', 'rate', 'fresh containers a second, sustained'],
 ];
 
+/** Of medians: the baseline's to ours, and ours on Docker to ours on the local engine. */
+const RATIOS = ['baseline / scientist-pool', 'scientist-pool / local'];
+
 /** All of a run as Markdown, for a terminal. */
 function textOf(report) {
   const { machine, scenarios, targets } = figuresOf(report, new Map());
@@ -58,9 +61,9 @@ function summaryText(report) {
       return [];
     }
     const { baseline, 'scientist-pool': ours, local } = metric.sides;
-    const ratio = ratioIn(metric);
     const cells = [baseline, ours, local].map((side) => amount(side, metric.unit));
-    return [[title, ...cells, ratio ? figure(ratio.value) : '']];
+    const ratios = RATIOS.map((name) => metric.ratios.find(({ of }) => of === name));
+    return [[title, ...cells, ...ratios.map((ratio) => (ratio ? figure(ratio.value) : ''))]];
   });
   const { floor } = metricIn(report, 'execute', 'hello')?.sides ?? {};
   const {
@@ -87,7 +90,17 @@ function summaryText(report) {
       : []),
   ];
   return [
-    table(['at p50', 'dockerode pool', 'on Docker', 'on `local`', 'dockerode / on Docker'], rows),
+    table(
+      [
+        'at p50',
+        'dockerode pool',
+        'on Docker',
+        'on `local`',
+        'dockerode / Docker',
+        'Docker / `local`',
+      ],
+      rows,
+    ),
     ...(remarks.length > 0 ? [remarks.join('\n')] : []),
   ].join('\n\n');
 }
@@ -147,7 +160,7 @@ function targetsText(targets) {
 function unflatteringText({ scenarios }) {
   const slower = scenarios.flatMap(({ name, metrics }) =>
     metrics.flatMap((metric) => {
-      const ratio = ratioIn(metric);
+      const ratio = metric.ratios.find(({ of }) => of === RATIOS[0]);
       const sure = ratio && (ratio.interval ? ratio.interval[1] : ratio.value) < 1;
       const { baseline, 'scientist-pool': ours } = metric.sides;
       return sure
@@ -162,11 +175,6 @@ function unflatteringText({ scenarios }) {
   );
   const lines = [...slower, ...failed];
   return lines.length > 0 ? lines.join('\n') : 'In this run there were none.';
-}
-
-/** How many times the baseline's median ours is. */
-function ratioIn({ ratios }) {
-  return ratios.find(({ of }) => of === 'baseline / scientist-pool');
 }
 
 /** A median in its unit. */

@@ -19,7 +19,7 @@ module.exports = {
     nothing happens; then each is acquired.`,
   rounds: 2,
   warmUp: 0,
-  seconds: 30,
+  seconds: 25,
   needs: 'scientist-pool',
   metrics: {
     require: "require('scientist-pool')",

@@ -13,9 +13,9 @@ module.exports = {
     (busybox) the command echo, which goes through the Docker engine's exec. One call at a time, on an
     engine at rest. Warm: from a full pool of 1. Cold: from a pool of size 0. All images and sides take turns
     in random order in each round.`,
-  rounds: 6,
+  rounds: 4,
   sampled: false,
-  seconds: 60,
+  seconds: 30,
   warmUp: 1,
   images: Object.values(IMAGES),
   metrics: Object.fromEntries(

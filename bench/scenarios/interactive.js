@@ -110,21 +110,21 @@ module.exports = [
   scenario('sequential', {
     method: `Series of 10 calls one after another: each begins when the container of the one before is
       removed.`,
-    rounds: 6,
+    rounds: 4,
     calls: 10,
-    seconds: 80,
+    seconds: 45,
   }),
   scenario('staggered', {
     method: `Series of 20 calls, one every ${ARRIVAL_MS} ms, whether those before are done or not.`,
-    rounds: 3,
+    rounds: 2,
     calls: 20,
-    seconds: 90,
+    seconds: 56,
   }),
   scenario('burst', {
     method: `Series of 100 calls at once; the warm one only.`,
     rounds: 2,
     calls: 100,
     cold: false,
-    seconds: 110,
+    seconds: 90,
   }),
 ];

@@ -15,7 +15,7 @@ module.exports = {
     of 32 MiB, so that they fit.`,
   rounds: 1,
   warmUp: 0,
-  seconds: 90,
+  seconds: 80,
   metrics: {
     ready: 'create to ready',
     execute: 'execute print("hello")',

@@ -11,8 +11,8 @@ module.exports = {
   method: `The package alone, on Docker. Each round, in random order: nobody beside, or one container in which a
     script forks, allocates, spins, fills /tmp or floods its output without end. Beside it ${CALLS} warm
     containers, made before it began, execute the tool call one after another.`,
-  rounds: 6,
-  seconds: 70,
+  rounds: 4,
+  seconds: 50,
   warmUp: 1,
   needs: 'scientist-pool',
   metrics: { execute: 'execute the tool-call wrapper beside a script that' },

@@ -21,7 +21,7 @@ module.exports = {
     line; no limits, no filter.`,
   rounds: 200,
   sampled: true,
-  seconds: 160,
+  seconds: 150,
   metrics: { ready: 'create to ready', remove: 'remove' },
 
   async run({ sides, open, rounds, attempt, floor, ...context }) {

@@ -12,9 +12,9 @@ module.exports = {
   method: `${CLIENTS} clients, each of which makes one tool call after another, on a pool of 2 without a deadline:
     fresh containers, created, used and removed. Counted are the calls that end in ${MEASURE_MS / 1000} s from the third
     second on. All sides in random order.`,
-  rounds: 3,
+  rounds: 2,
   warmUp: 0,
-  seconds: 110,
+  seconds: 60,
   metrics: {
     rate: { title: 'containers made, used and removed', unit: '/s' },
     call: 'one call among them, acquire to result',

@@ -33,9 +33,9 @@ module.exports = {
   method: `${WRITERS} containers at once, each writing ${EACH / MIB} MiB to its stdout as fast as it can: collected into
     the result by both sides, and passed on piece by piece, which the baseline does not do. The delay of the
     event loop is Node's monitorEventLoopDelay at a resolution of 1 ms, from which that millisecond is taken.`,
-  rounds: 3,
+  rounds: 2,
   warmUp: 0,
-  seconds: 60,
+  seconds: 30,
   metrics: {
     p99: "event loop's delay, p99 of a round",
     longest: 'its longest',
