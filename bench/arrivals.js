@@ -13,7 +13,8 @@ const CONVERSATIONS = [
 const CHECKS = [3, 6, 9, 12, 15, 18, 21];
 
 /**
- * The calls of a day. They are generated, not recorded from a real backend, and the same for the same seed:
+ * The calls of a day. They are generated, not recorded from a real backend, and the same for the same seed,
+ * which is that of the published day if none is given:
  *
  * - Conversations begin at random (a Poisson process whose rate is that of the hour). An agent in one
  *   calls 1 to 4 tools side by side, 2 to 6 times, a minute apart on average.
@@ -22,7 +23,7 @@ const CHECKS = [3, 6, 9, 12, 15, 18, 21];
  *
  * @returns {number[]} seconds of the day, ascending
  */
-function dayOf(seed) {
+function dayOf(seed = 20_251) {
   const random = new Random(seed);
   const pause = (mean) => -Math.log(1 - random.next()) * mean;
   const arrivals = [];

@@ -15,7 +15,6 @@ const { FakeEngine } = require('../testing');
 const { dayOf } = require('./arrivals');
 const { dayPlot } = require('./plots/day');
 
-const SEED = 20_251;
 const HOURS = 24;
 /** Seconds: the target falls to its minimum once the day is over. */
 const AFTER = 120;
@@ -100,7 +99,7 @@ runMain(async () => {
   const minutes = Number(values.minutes);
   if (!(minutes > 0))
     throw new RangeError(`--minutes takes a positive number; got ${values.minutes}`);
-  const result = await replay(dayOf(SEED), minutes);
+  const result = await replay(dayOf(), minutes);
   if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(result)}\n`);
   if (values.svg) fs.writeFileSync(values.svg, dayPlot(result));
   const percent = (share) => `${(share * 100).toFixed(1)} %`;

@@ -42,7 +42,11 @@ function metricsOf(definitions, samples, failures) {
     .map(([key, definition]) => {
       const { title, unit } =
         typeof definition === 'string' ? { title: definition, unit: 'ms' } : definition;
-      const sides = new Map([...samples.get(key)].sort(([a], [b]) => place(a) - place(b)));
+      const sides = new Map(
+        [...samples.get(key)].sort(
+          ([a], [b]) => place(a) - place(b) || a.localeCompare(b, 'en', { numeric: true }),
+        ),
+      );
       return {
         key,
         title,
@@ -83,7 +87,7 @@ function countsOf(messages) {
     .sort((one, other) => other.count - one.count);
 }
 
-/** The sides compared come in their order, variants of one side behind them as they were met. */
+/** The sides compared come in their order; variants of one side come behind them, by name. */
 function place(side) {
   const at = SIDES.indexOf(side);
   return at < 0 ? SIDES.length : at;

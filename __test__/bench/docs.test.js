@@ -59,6 +59,22 @@ describe('the figures', () => {
     expect(text).not.toContain('Slower than dockerode, sequential');
   });
 
+  test('doubt what too few samples say', () => {
+    const report = example();
+    const of = 'baseline / scientist-pool';
+    report.scenarios[0].metrics[0].ratios = [{ of, value: 0.2, interval: null }];
+    expect(figures(report).unflattering()).not.toContain('Slower');
+  });
+
+  test('name where the local engine is slower than Docker', () => {
+    const report = example();
+    const of = 'scientist-pool / local';
+    report.scenarios[0].metrics[0].ratios = [{ of, value: 0.8, interval: [0.7, 0.9] }];
+    expect(figures(report).unflattering()).toContain(
+      'Slower on the local engine than on Docker, execute: execute print("hello"), 2 ms against 4 ms',
+    );
+  });
+
   test('name missed targets first', () => {
     const report = example();
     report.targets = [

@@ -7,6 +7,7 @@ module.exports = [
   require('./images'),
   require('./sustained'),
   require('./many'),
+  require('./day'),
   require('./neighbour'),
   require('./cost'),
   require('./writers'),
