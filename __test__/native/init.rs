@@ -10,7 +10,7 @@ mod jobs;
 #[path = "supervisor/support.rs"]
 mod support;
 
-use scientist_pool::runner::session::{End, Supervisor};
+use scientist_pool::runner::session::{BootError, End, Supervisor};
 use support::{boot, command, run, PATIENCE};
 
 /// What the tests of both kinds are to try: an example of the launcher's, where `cargo test` puts it.
@@ -32,6 +32,23 @@ async fn where_there_is_no_interpreter_commands_run_all_the_same() {
     assert_eq!((end, &stdout[..]), (End::Exit(0), "in"));
     let (end, _, stderr) = run(&session, command(&["python3"], b"", None, &[])).await;
     assert_eq!((end, &stderr[..]), (End::Exit(127), "python3: No such file or directory\n"));
+}
+
+#[tokio::test]
+async fn where_the_interpreter_does_not_come_up_commands_run_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("python3");
+    std::fs::write(&python, "#!/bin/sh\necho no licence >&2\nexit 3\n").unwrap();
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = [("PATH", &*format!("{}:/usr/bin:/bin", folder.path().display()))];
+    let (_supervisor, session) = boot(&[], &path).await;
+    let session = session.expect("it comes up");
+    assert_eq!(session.no_python(), Some("no licence"));
+    let (end, _, stderr) = run(&session, command(&["python3", "-"], b"", None, &[])).await;
+    assert_eq!((end, &stderr[..]), (End::Exit(3), "no licence\n"));
+    assert_eq!(run(&session, command(&["true"], b"", None, &[])).await.0, End::Exit(0));
+    let (_supervisor, session) = boot(&["json"], &path).await;
+    assert_eq!(session.err(), Some(BootError::Failed("no licence".to_owned())));
 }
 
 #[tokio::test]

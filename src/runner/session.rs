@@ -97,7 +97,8 @@ pub struct Session {
     /// last handle is gone, which is when JavaScript's garbage collector has come by.
     requests: mpsc::Sender<Box<Request>>,
     lifeline: Lifeline,
-    has_python: bool,
+    /// Why there is no interpreter, in words where there are any.
+    interpreter: Result<(), String>,
 }
 
 impl Session {
@@ -116,21 +117,33 @@ impl Session {
         };
         let boot = encode_boot(program, SPARE, preload, &IDLE_IMPORTS);
         let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
-        let has_python = match connection.converse((boot, None), &output, None).await {
-            Ok(Conversation::Ended(Report::Ready)) => true,
-            Ok(Conversation::Ended(Report::Commands)) => false,
+        let interpreter = match connection.converse((boot, None), &output, None).await {
+            Ok(Conversation::Ended(Report::Ready)) => Ok(()),
+            Ok(Conversation::Ended(Report::Commands)) => Err(String::new()),
+            // The engine's own runs commands all the same.
+            Ok(Conversation::Ended(Report::Failed(why)))
+                if supervisor == Supervisor::Own && preload.is_empty() =>
+            {
+                Err(why)
+            }
             Ok(Conversation::Ended(Report::Failed(why))) => return Err(BootError::Failed(why)),
             Ok(Conversation::Ended(Report::Unshielded)) => return Err(BootError::Unshielded),
             Err(SessionError::Protocol(what)) => return Err(BootError::Failed(what)),
             Ok(_) | Err(_) => return Err(BootError::Lost),
         };
         let (requests, queue) = mpsc::channel(1);
-        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)), has_python })
+        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)), interpreter })
     }
 
-    /// Whether the image has an interpreter; else there is no [`Work::Script`](super::job::Work) to be run.
+    /// Whether an interpreter is parked, or can be; else there is no [`Work::Script`](super::job::Work) to be
+    /// run.
     pub fn has_python(&self) -> bool {
-        self.has_python
+        self.interpreter.is_ok()
+    }
+
+    /// What there was to say as the image's interpreter did not come up; empty: it has none.
+    pub fn no_python(&self) -> Option<&str> {
+        self.interpreter.as_ref().err().map(String::as_str)
     }
 
     /// Runs a job; jobs run one after another. `written` is told when it has been handed over.

@@ -114,6 +114,10 @@ impl Sandboxes {
             Ok(session) if !session.has_python() && !self.preload.is_empty() => {
                 return Err(self.nothing_to_preload_into());
             }
+            // The same python3 has come up before.
+            Ok(session) if !session.has_python() && self.has_python.load(Ordering::Relaxed) => {
+                BootError::Failed(session.no_python().unwrap_or_default().to_owned())
+            }
             Ok(session) => {
                 std::mem::forget(given_up);
                 self.has_python.fetch_or(session.has_python(), Ordering::Relaxed);
