@@ -76,36 +76,18 @@ function summaryText(report) {
     'system calls': calls,
   } = metricIn(report, 'ready', 'ready')?.sides ?? {};
   const remarks = [
-    ...(floor?.n
-      ? [
-          `On Docker, a client that does nothing but write the job and read its end needs ${time(floor)} for the first row.`,
-        ]
-      : []),
-    ...(ours?.n && plain?.n
-      ? [
-          `What a warm container costs more than a plain one is its two interpreters: ${time(ours)} against ${time(plain)} of create and start.`,
-        ]
-      : []),
-    ...(local?.n && calls?.n
-      ? [
-          `Bare system calls that make namespaces and start Python in them take ${time(calls)}; a container of the local engine ${time(local)}.`,
-        ]
-      : []),
-  ];
-  return [
-    table(
-      [
-        'at p50',
-        'dockerode pool',
-        'on Docker',
-        'on `local`',
-        'dockerode / Docker',
-        'Docker / `local`',
-      ],
-      rows,
-    ),
-    ...(remarks.length > 0 ? [remarks.join('\n')] : []),
-  ].join('\n\n');
+    floor?.n &&
+      `On Docker, a client that does nothing but write the job and read its end needs ${time(floor)} for the first row.`,
+    ours?.n &&
+      plain?.n &&
+      `What a warm container costs there more than a plain one is its two interpreters: ${time(ours)} against ${time(plain)} of create and start.`,
+    local?.n &&
+      calls?.n &&
+      `Bare system calls that make namespaces and start Python in them take ${time(calls)}; a container of the local engine ${time(local)}.`,
+  ].filter(Boolean);
+  const head = ['at p50', 'dockerode pool', 'on Docker', 'on `local`'];
+  const figures = table([...head, 'dockerode / Docker', 'Docker / `local`'], rows);
+  return [figures, remarks.join('\n')].filter(Boolean).join('\n\n');
 }
 
 function metricIn({ scenarios }, scenario, key) {

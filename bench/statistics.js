@@ -1,6 +1,6 @@
 'use strict';
 
-const { mean, quantile, quantileSorted, sampleWithReplacement } = require('simple-statistics');
+const { quantile, quantileSorted, sampleWithReplacement } = require('simple-statistics');
 
 const RESAMPLES = 2000;
 const CONFIDENCE = 0.95;
@@ -14,7 +14,7 @@ const LEAST_FOR_INTERVAL = 10;
  *
  * @param {number[]} samples
  * @returns {{ n: number, min: number, p50: number, p50Interval: [number, number] | null,
- *   p90: number, p99: number, max: number, mean: number }}
+ *   p90: number, p99: number }}
  */
 function summarize(samples) {
   const sorted = Float64Array.from(samples).sort();
@@ -25,8 +25,6 @@ function summarize(samples) {
     p50Interval: interval([samples], median),
     p90: quantileSorted(sorted, 0.9),
     p99: quantileSorted(sorted, 0.99),
-    max: sorted[sorted.length - 1],
-    mean: mean(sorted),
   };
 }
 
