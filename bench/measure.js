@@ -6,7 +6,8 @@ const { opener } = require('./sides');
 const WARM_UP_ROUNDS = 2;
 
 /**
- * Runs the scenarios, each within its share of the time that is left.
+ * Runs the scenarios, each within its share of the time that is left. Those of many short rounds come last, and
+ * fill what the others leave.
  *
  * @param {object} context what the scenarios are given: `docker`, `engine`, `image`, `labels`,
  *   and the `signal` that stops it all
@@ -21,7 +22,9 @@ async function measure(context, options, show) {
   const results = new Map();
   const failures = new Map();
   const runs = [];
-  const planned = options.scenarios.filter(({ needs }) => !needs || options.sides.includes(needs));
+  const planned = options.scenarios
+    .filter(({ needs }) => !needs || options.sides.includes(needs))
+    .toSorted((one, other) => one.rounds - other.rounds);
   for (const [index, scenario] of planned.entries()) {
     if (context.signal.aborted) {
       break;
@@ -36,6 +39,8 @@ async function measure(context, options, show) {
     const bar = show(scenario);
     runs.push(await runOne(scenario, context, options, { deadline, samples, failed, bar }));
   }
+  const place = ({ scenario }) => options.scenarios.indexOf(scenario);
+  runs.sort((one, other) => place(one) - place(other));
   return { runs, results, failures };
 }
 

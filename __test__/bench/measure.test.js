@@ -71,7 +71,8 @@ describe('the minutes of a run', () => {
 
   /** Scenarios that are planned for so many seconds, whose rounds each take so long. */
   function run(minutes, ...plans) {
-    const scenarios = plans.map(({ seconds, round, rounds = 1000 }, at) => ({
+    const scenarios = plans.map(({ seconds, round, rounds = 1000, warmUp }, at) => ({
+      warmUp,
       name: `number ${at}`,
       method: 'As in the test.',
       rounds,
@@ -103,6 +104,16 @@ describe('the minutes of a run', () => {
   test('that one scenario does not need are for those behind it', async () => {
     const measures = await run(1, { seconds: 30, round: 1, rounds: 3 }, { seconds: 30, round: 1 });
     expect(roundsOf(measures)).toEqual([3, 53]);
+  });
+
+  test('are filled by those of many short rounds, which are told of where they are listed', async () => {
+    const measures = await run(
+      2,
+      { seconds: 60, round: 1 },
+      { seconds: 60, round: 50, rounds: 2, warmUp: 0 },
+    );
+    expect(roundsOf(measures)).toEqual([68, 1]);
+    expect(total(measures)).toBe(120);
   });
 
   test('that were not enough for all rounds are said to be so', async () => {
