@@ -33,14 +33,9 @@ class FakeContainer {
   /** Takes the stream of stdin, stdout and stderr. */
   attach(socket, early) {
     this.#socket = socket;
-    const supervisor = new Supervisor(
-      (boot, answer) => this.#answer(this.#engine.boot({ ...boot, container: this }), answer),
-      (job, answer) => this.#answer(this.#engine.perform({ ...job, ...this.#streams() }), answer),
-      (request, answer) => this.write(answer(serveFiles(request, this.files))),
-    );
-    const isSupervised = this.config.Entrypoint[0] === 'python3';
+    const supervisor = this.supervise(socket, 'supervisor');
     const feed = (chunk) => {
-      if (isSupervised && this.state !== 'gone') supervisor.feed(chunk);
+      if (this.isSupervised && this.state !== 'gone') supervisor.feed(chunk);
     };
     const onEnd = () => {
       if (this.lifeline && this.state === 'running') this.die();
@@ -58,18 +53,31 @@ class FakeContainer {
     this.onStart?.();
   }
 
-  /** What a job has of its container: itself, and a way to write before its end. */
-  #streams() {
-    return { container: this, write: (stream, data) => this.write(output({ [stream]: data })) };
+  get isSupervised() {
+    return this.config.Entrypoint[0] === 'python3';
   }
 
-  /** Writes the answer's bytes, as far as its `cutAt`: there the stream ends. */
-  async #answer(outcome, answer) {
-    const settled = await outcome;
-    const bytes = answer(settled);
-    if (settled.cutAt === undefined) this.write(bytes);
-    else this.hangUp(bytes.subarray(0, settled.cutAt));
-    if (settled.reason === 'lost') this.die();
+  /** A supervisor in it that answers on that socket; its jobs came on that `path`. */
+  supervise(socket, path) {
+    const write = (bytes) => {
+      if (socket.writable) socket.write(bytes);
+    };
+    // As far as the outcome's `cutAt`: there the stream ends.
+    const settle = async (outcome, answer) => {
+      const settled = await outcome;
+      const bytes = answer(settled);
+      if (settled.cutAt === undefined) write(bytes);
+      else socket.end(bytes.subarray(0, settled.cutAt));
+      if (settled.reason === 'lost') this.die();
+    };
+    const early = (stream, data) => write(output({ [stream]: data }));
+    return new Supervisor(
+      (boot, answer) =>
+        settle(boot.isBare ? {} : this.#engine.boot({ ...boot, container: this }), answer),
+      (job, answer) =>
+        settle(this.#engine.perform({ ...job, path, container: this, write: early }), answer),
+      (request, answer) => write(answer(serveFiles(request, this.files))),
+    );
   }
 
   /** Writes to the attached stream as it is. */

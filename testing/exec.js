@@ -21,9 +21,16 @@ class FakeExec {
     this.#config = config;
   }
 
-  /** Takes the stream of stdin, stdout and stderr; runs once stdin has ended. */
+  /** Takes the stream of stdin, stdout and stderr. A program that is no supervisor runs once stdin has ended. */
   attach(socket, early) {
     this.running = true;
+    if (this.#container.isSupervised) {
+      const supervisor = this.#container.supervise(socket, 'exec');
+      supervisor.feed(early);
+      socket.on('data', (chunk) => supervisor.feed(chunk));
+      socket.on('close', () => this.#exit(0));
+      return;
+    }
     const stdin = [early];
     socket.on('data', (chunk) => stdin.push(chunk));
     socket.on('end', () => this.#run(socket, Buffer.concat(stdin)));
@@ -32,8 +39,7 @@ class FakeExec {
   async #run(socket, stdin) {
     if (isHelper(this.#config.Cmd)) {
       socket.end(output({ stdout: serveFiles(stdin, this.#container.files) }));
-      this.running = false;
-      this.exitCode = 0;
+      this.#exit(0);
       return;
     }
     const { Cmd: argv, Env = [], WorkingDir: cwd = '' } = this.#config;
@@ -49,9 +55,13 @@ class FakeExec {
       return;
     }
     socket.end(bytes);
-    this.running = false;
-    this.exitCode = reason === 'exit' ? exitCode : 128 + signal;
+    this.#exit(reason === 'exit' ? exitCode : 128 + signal);
     if (reason === 'lost') container.die();
+  }
+
+  #exit(code) {
+    this.running = false;
+    this.exitCode = code;
   }
 }
 

@@ -223,14 +223,14 @@ export interface Job {
   /** What the command can read: the script, if an interpreter was started for it. */
   readonly stdin?: Buffer | undefined;
   /**
-   * What is written to the stdin of a spawned command, as it comes; it has no `stdin` then. Through the
-   * engine's exec it has: such a command begins when its stdin is complete.
+   * What is written to the stdin of a spawned command, as it comes; it has no `stdin` then. In an image
+   * without Python it has: such a command begins when its stdin is complete.
    */
   readonly input?: Readable | undefined;
   /** The variables that the call added. */
   readonly env: Record<string, string>;
   readonly container: FakeContainer;
-  /** `'supervisor'`: through the stream to the container. `'exec'`: started by the engine. */
+  /** `'supervisor'`: through the stream to the container. `'exec'`: beside another call, or without Python. */
   readonly path: 'supervisor' | 'exec';
   /** Writes output before the job's end. */
   write(stream: 'stdout' | 'stderr', data: string | Uint8Array): void;

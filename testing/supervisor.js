@@ -69,7 +69,7 @@ class Supervisor {
   #onFiles;
 
   /**
-   * @param {(boot: { preload: string[] }, answer: (outcome: { failed?: string }) => Buffer) => void} onBoot
+   * @param {(boot: { preload: string[], isBare: boolean }, answer: (outcome: { failed?: string }) => Buffer) => void} onBoot
    * @param {(job: object, answer: (outcome: object) => Buffer) => void} onJob
    * @param {(request: Buffer, answer: (stdout: Buffer) => Buffer) => void} onFiles
    * `answer` gives the bytes for the attached stream.
@@ -114,16 +114,17 @@ class Supervisor {
   }
 
   #boot(fields) {
-    fields.string();
+    // Without the source of a spare: for one job alone.
+    const isBare = fields.string() === '';
     const preload = fields.list();
-    this.#onBoot({ preload }, ({ failed }) =>
+    this.#onBoot({ preload, isBare }, ({ failed }) =>
       failed === undefined ? tell('R') : tell('F', failed),
     );
   }
 
   #begin(fields) {
     const mode = fields.bytes(1).toString();
-    const job = { ...META[mode](fields), path: 'supervisor' };
+    const job = META[mode](fields);
     const perform = (input) => this.#onJob({ ...job, ...input }, answerTo);
     const begin = {
       S: () => whole((bytes) => perform({ script: bytes.toString() })),

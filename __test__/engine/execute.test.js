@@ -196,7 +196,7 @@ describe('ways', () => {
     expect(result).toMatchObject({ stdout: "2 ['-', 'a']", path: 'cold' });
   });
 
-  it('a second call while one runs gets an exec of its own', async () => {
+  it('a second call while one runs is run beside it', async () => {
     const container = await pool.acquire();
     const first = container.execute(
       'import os, time\nwhile not os.path.exists("/tmp/go"): time.sleep(0.01)\nprint("first")',
@@ -214,6 +214,40 @@ describe('ways', () => {
     const third = await container.execute('open("/tmp/go", "w")', {}, [], { timeout: 20_000 });
     expect(third).toMatchObject({ exitCode: 0, path: 'cold' });
     expect((await Promise.all(waiting)).map(({ path }) => path)).toEqual(['warm', 'cold']);
+  });
+
+  describe('beside another', () => {
+    let container;
+    beforeEach(async () => {
+      container = await pool.acquire();
+      container.execute('import time; time.sleep(60)').catch(() => {});
+    });
+    afterEach(() => container.destroy());
+
+    it.each([129, 137, 152, 153, 192])('an exit code of %d is no signal', async (code) => {
+      const result = await container.execute(`import sys; sys.exit(${code})`);
+      expect(result).toMatchObject({ reason: 'exit', exitCode: code, signal: null, path: 'cold' });
+    });
+
+    it('a signal is one', async () => {
+      const result = await container.execute('import os; os.kill(os.getpid(), 15)');
+      expect(result).toMatchObject({ reason: 'signal', exitCode: 143, signal: 'SIGTERM' });
+    });
+
+    it('a command that is not there writes nothing to stdout', async () => {
+      const result = await container.executeCommand(['no-such-program']);
+      expect(result).toMatchObject({ reason: 'exit', exitCode: 127, stdout: '' });
+    });
+
+    it('nothing of it is left when it has ended', async () => {
+      await container.execute('pass');
+      const command = ['sh', '-c', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'];
+      await until(async () => {
+        const { stdout } = await container.executeCommand(command);
+        // This call's own, and process 1, where they are of that kind.
+        return stdout.split('python3 -I -S').length - 1 <= 2;
+      });
+    });
   });
 
   it('one call after another finds an interpreter as fresh as the first', async () => {

@@ -43,16 +43,17 @@ it.each([
 });
 
 it.each([
-  ['PID 1', (pid) => `import os\nos.kill(${pid}, 9)\nprint("alive")`],
-  ['all', () => 'import os\nos.kill(-1, 9)\nprint("alive")'],
-])('one beside a running script kills %s: both calls end', async (_, script) => {
+  ['PID 1', 'import os\nos.kill(1, 9)\nprint("alive")', { stdout: 'alive', reason: 'exit' }],
+  // Its own supervisor, too, which is not process 1.
+  ['all', 'import os\nos.kill(-1, 9)\nprint("alive")', { reason: 'signal', signal: 'SIGKILL' }],
+])('one beside a running script kills %s: both calls end', async (_, script, expected) => {
   const pool = pools.make({ poolSize: 1 });
   const container = await pool.acquire();
   const long = container
     .execute('import time\ntime.sleep(600)', {}, [], { timeout: 20_000 })
     .catch((error) => error);
-  const second = await container.execute(script(1), {}, [], { timeout: 20_000 });
-  expect(second).toMatchObject({ stdout: 'alive' });
+  const second = await container.execute(script, {}, [], { timeout: 20_000 });
+  expect(second).toMatchObject(expected);
   await container.destroy();
   const { code, signal } = await long;
   expect(code ?? signal).toMatch(/^(SIGKILL|CONTAINER_TERMINATED|CONTAINER_LOST)$/);

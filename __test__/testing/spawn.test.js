@@ -41,6 +41,18 @@ test('a spawned command begins at once, whatever becomes of its stdin', async ()
   expect((await container.execute(['ls'])).stdout).toBe('file');
 });
 
+test('so does one beside another call', async () => {
+  let end;
+  engine.reply('first', () => new Promise((resolve) => (end = resolve)));
+  engine.reply('ls', { stdout: 'file' });
+  const first = container.execute('first');
+  const child = container.spawn(['ls']);
+  expect(await linesOf(child)).toEqual(['file']);
+  expect(await child.exit).toMatchObject({ exitCode: 0, path: 'cold' });
+  end({});
+  await first;
+});
+
 test('a reply can read what is written to it, as it comes', async () => {
   engine.reply('cat', async ({ input, write }) => {
     for await (const chunk of input) write('stdout', chunk);

@@ -134,8 +134,9 @@ pub struct ExecStream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecStatus {
     Running,
-    /// The exit code as the engine gives it, cut to 32 bits.
-    Exited(i64),
+    Exited(u32),
+    /// Ended by the signal of that number.
+    Signaled(u32),
 }
 
 /// What a container has used of its processors.

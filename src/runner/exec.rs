@@ -1,4 +1,4 @@
-//! The cold path: a job as an exec of the engine.
+//! A job as an exec of the engine, where there is no supervisor.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -30,6 +30,14 @@ const POLL_AT_END: Duration = Duration::from_millis(5);
 /// the caller takes for it. A background child may hold the stream open for as long as it lives.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// Starts an exec. Where the engine refused it, what runs beside it goes on.
+pub(super) async fn start(engine: &dyn Engine, id: &str, spec: ExecSpec) -> Result<ExecStream> {
+    engine.exec(id, spec).await.map_err(|error| match error.code {
+        Code::EngineError if error.status_code.is_some() => error.refused(),
+        _ => error,
+    })
+}
+
 /// Runs a job in a container by the engine's exec.
 pub async fn run(
     engine: &dyn Engine,
@@ -42,11 +50,7 @@ pub async fn run(
     let env = job.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let spec = ExecSpec { argv, env, cwd };
     let ExecStream { exec_id, stdin: mut writer, output: mut said } =
-        engine.exec(id, spec).await.map_err(|error| match error.code {
-            // Where there was an answer it does not run; what runs beside it goes on.
-            Code::EngineError if error.status_code.is_some() => error.refused(),
-            _ => error,
-        })?;
+        start(engine, id, spec).await?;
 
     let writing = async move {
         // A process that ends, or closes its stdin, without reading it all is no error.
@@ -108,16 +112,11 @@ pub async fn run(
                     return Ok(End::OutputLimit);
                 }
                 drop(kept_writer);
-                loop {
-                    if let ExecStatus::Exited(code) = engine.exec_status(&exec_id).await? {
-                        return Ok(end(code));
-                    }
-                    sleep(POLL_AT_END).await;
-                }
+                return end_of(engine, &exec_id).await;
             }
             // The end of the stream is not the end of the process, nor the other way round.
             () = sleep(POLL) => {
-                if let ExecStatus::Exited(code) = engine.exec_status(&exec_id).await? {
+                if let Some(end) = ended(engine, &exec_id).await? {
                     let until = waiting.elapsed() + SETTLE;
                     let settled = tokio::select! {
                         room = &mut reading => room,
@@ -125,7 +124,7 @@ pub async fn run(
                     };
                     return match settled? {
                         Room::None => Ok(End::OutputLimit),
-                        Room::Left => Ok(end(code)),
+                        Room::Left => Ok(end),
                     };
                 }
             }
@@ -168,14 +167,22 @@ impl Stopwatch {
     }
 }
 
-/// The engine gives a process killed by signal n the code 128 + n, as a shell does, so an exit with
-/// such a code looks the same.
-fn end(code: i64) -> End {
-    match code {
-        129..=192 => End::Signal((code - 128) as u32),
-        // An exit status is eight bits; some engines report a traced process's as 32 of them.
-        code => End::Exit((code & 0xff) as u32),
+/// How an exec ends whose stream has.
+pub(super) async fn end_of(engine: &dyn Engine, exec_id: &str) -> Result<End> {
+    loop {
+        if let Some(end) = ended(engine, exec_id).await? {
+            return Ok(end);
+        }
+        sleep(POLL_AT_END).await;
     }
+}
+
+async fn ended(engine: &dyn Engine, exec_id: &str) -> Result<Option<End>> {
+    Ok(match engine.exec_status(exec_id).await? {
+        ExecStatus::Running => None,
+        ExecStatus::Exited(code) => Some(End::Exit(code)),
+        ExecStatus::Signaled(number) => Some(End::Signal(number)),
+    })
 }
 
 #[cfg(test)]

@@ -199,8 +199,10 @@ def interpret(argv, env):
 
 
 def boot(fields):
-    """Starts the first spare; gives the environment, the spare and its source."""
+    """Starts the first spare, if there is to be one; gives the environment, the spare and its source."""
     source = fields.string()
+    if not source:
+        return initial_environment(), None, source
     # A list of ASCII literals is Python and needs no parser there.
     lists = ascii([[name.decode() for name in fields.list()] for _ in range(2)])
     source = b"PRELOAD, IDLE = " + lists.encode() + b"\n" + source

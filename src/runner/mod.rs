@@ -2,9 +2,10 @@
 //!
 //! Warm: PID 1 is a supervisor (`supervisor.py`) that holds a parked `python3 -` (`spare.py`); a job
 //! goes to it over the attached stream ([`session`]), and what it writes and how it ends comes back as
-//! [`report`]s. Cold: the engine's own exec ([`exec`]), for an image without Python and for a second
-//! job while one runs. Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
+//! [`report`]s. Cold: a supervisor of its own for a second job while one runs ([`beside`]), and the
+//! engine's exec alone for an image without Python ([`exec`]). Either way a helper (`files.py`) reads and writes files: [`files`], [`glob`].
 
+pub mod beside;
 pub mod exec;
 mod fields;
 pub mod files;

@@ -93,6 +93,7 @@ struct Request {
 
 /// A supervisor that is up. Dropping it closes the connection, which ends the container.
 pub struct Session {
+    supervisor: Supervisor,
     /// Boxed, as a channel sets aside room for 32 of what goes through it, from the first one until its
     /// last handle is gone, which is when JavaScript's garbage collector has come by.
     requests: mpsc::Sender<Box<Request>>,
@@ -110,19 +111,40 @@ impl Session {
         said: Box<dyn engine::Output>,
         preload: &[String],
     ) -> Result<Self, BootError> {
-        let mut connection = Connection { supervisor, stdin, said };
         let program: &[&str] = match supervisor {
             Supervisor::Python => &PROGRAM,
             Supervisor::Own => &[],
         };
         let boot = encode_boot(program, SPARE, preload, &IDLE_IMPORTS);
+        Self::connect(supervisor, stdin, said, boot, preload.is_empty()).await
+    }
+
+    /// Python's supervisor without an interpreter to park: it takes no [`Work::Script`].
+    ///
+    /// [`Work::Script`]: super::job::Work::Script
+    pub async fn boot_alone(
+        stdin: Box<dyn AsyncWrite + Send + Unpin>,
+        said: Box<dyn engine::Output>,
+    ) -> Result<Self, BootError> {
+        let boot = encode_boot(&PROGRAM, "", &[], &[]);
+        Self::connect(Supervisor::Python, stdin, said, boot, true).await
+    }
+
+    async fn connect(
+        supervisor: Supervisor,
+        stdin: Box<dyn AsyncWrite + Send + Unpin>,
+        said: Box<dyn engine::Output>,
+        boot: Vec<u8>,
+        needs_no_python: bool,
+    ) -> Result<Self, BootError> {
+        let mut connection = Connection { supervisor, stdin, said };
         let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
         let interpreter = match connection.converse((boot, None), &output, None).await {
             Ok(Conversation::Ended(Report::Ready)) => Ok(()),
             Ok(Conversation::Ended(Report::Commands)) => Err(String::new()),
             // The engine's own runs commands all the same.
             Ok(Conversation::Ended(Report::Failed(why)))
-                if supervisor == Supervisor::Own && preload.is_empty() =>
+                if supervisor == Supervisor::Own && needs_no_python =>
             {
                 Err(why)
             }
@@ -132,7 +154,12 @@ impl Session {
             Ok(_) | Err(_) => return Err(BootError::Lost),
         };
         let (requests, queue) = mpsc::channel(1);
-        Ok(Self { requests, lifeline: Lifeline::of(connection.serve(queue)), interpreter })
+        let lifeline = Lifeline::of(connection.serve(queue));
+        Ok(Self { supervisor, requests, lifeline, interpreter })
+    }
+
+    pub fn supervisor(&self) -> Supervisor {
+        self.supervisor
     }
 
     /// Whether an interpreter is parked, or can be; else there is no [`Work::Script`](super::job::Work) to be

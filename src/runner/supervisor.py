@@ -8,7 +8,8 @@ then the sources. Only built-in modules are imported, for an import is paid by e
 A frame, in both directions, is one byte of kind, four bytes of length (little-endian), and the
 payload. On stdin:
 
-    B  boot   spare (source), preload, idle        once, first; `launch.py` takes it
+    B  boot   spare (source), preload, idle        once, first; `launch.py` takes it; without a source
+                                                   there is no spare, and no script can come
     J  job    mode, meta                           opens a job; the one before it has been answered
     D  data   bytes for the job's stdin
     E  end    (empty) the job's stdin is complete
@@ -25,7 +26,7 @@ its bytes; a list is four bytes of count and its strings. The modes:
 
 On stdout, first one of these, which answers the boot:
 
-    R  ready       (empty) a spare interpreter is parked
+    R  ready       (empty) a spare interpreter is parked; or none was asked for
     F  failed      why it is not, in words
     U  unshielded  (empty) scripts could reach into this process (`shield`); it ends
 
@@ -323,9 +324,9 @@ class Supervisor:
         self.spare = spare
         self.spare_source = spare_source
         self.strays = Strays()
-        self.spare_outputs = outputs_of(spare)
+        self.spare_outputs = outputs_of(spare) if spare else ()
         self.strays.add(*self.spare_outputs)
-        self.booting = True
+        self.booting = spare is not None
         self.library = None
         self.oom_kills = oom_kills()
         self.input = bytearray()
@@ -344,6 +345,8 @@ class Supervisor:
         if self.library is None:
             channel.send(b"U")
             posix._exit(0)
+        if not self.booting:
+            channel.send(b"R")
         self.reap()
         while True:
             work = self.work()

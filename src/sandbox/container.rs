@@ -22,12 +22,12 @@ use crate::{
     error::{Code, Error, Result},
     pool::Pooled,
     runner::{
-        exec,
+        beside, exec,
         job::{Command, Job, Work},
         lifeline::Lifeline,
         output::Output,
         pace::Crowd,
-        session::{End, Session, SessionError},
+        session::{End, Session, SessionError, Supervisor},
         startup::counts_only_at_start,
         stdin::Stdin,
         MAX_INPUT, MAX_WORDS,
@@ -295,9 +295,7 @@ impl Container {
             }
             let oom_kills = self.vitals.oom_kills();
             let end = tokio::select! {
-                end = exec::run(&*self.engine, &self.id, job, output, written) => {
-                    end.map_err(|error| self.exec_error(error))?
-                }
+                end = self.run_cold(job, output, written) => end?,
                 () = self.lost() => return Err(self.session_error(SessionError::Lost)),
             };
             Ok(match end {
@@ -308,6 +306,28 @@ impl Container {
             })
         };
         (Path::Cold, Either::Right(work))
+    }
+
+    async fn run_cold(
+        &self,
+        job: Job,
+        output: Output,
+        written: oneshot::Sender<Instant>,
+    ) -> Result<End> {
+        let engine = &*self.engine;
+        match self.init {
+            Init::Supervisor(ref session) if session.supervisor() == Supervisor::Python => {
+                beside::run(engine, &self.id, job, output, written).await.map_err(|error| {
+                    match error {
+                        beside::Failed::Engine(error) => self.exec_error(error),
+                        beside::Failed::Session(error) => self.session_error(error),
+                    }
+                })
+            }
+            _ => exec::run(engine, &self.id, job, output, written)
+                .await
+                .map_err(|error| self.exec_error(error)),
+        }
     }
 
     /// Whether the engine tells of a kill for memory beyond those there had been. An exec's status does

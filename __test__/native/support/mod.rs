@@ -110,20 +110,22 @@ pub fn command(argv: &[&str]) -> ExecSpec {
 }
 
 /// Runs a command to its end with nothing on its stdin: what it wrote, and its exit code.
-pub async fn run_beside(engine: &dyn Engine, id: &str, spec: ExecSpec) -> (String, String, i64) {
+pub async fn run_beside(engine: &dyn Engine, id: &str, spec: ExecSpec) -> (String, String, u32) {
     let mut exec = engine.exec(id, spec).await.unwrap();
     exec.stdin.shutdown().await.unwrap();
     let (out, err) = read_all(&mut *exec.output).await;
     (out, err, exit_code(engine, &exec.exec_id).await)
 }
 
-pub async fn exit_code(engine: &dyn Engine, exec_id: &str) -> i64 {
+/// As a shell tells it.
+pub async fn exit_code(engine: &dyn Engine, exec_id: &str) -> u32 {
     let ended = async {
         loop {
-            if let ExecStatus::Exited(code) = engine.exec_status(exec_id).await.unwrap() {
-                return code;
+            match engine.exec_status(exec_id).await.unwrap() {
+                ExecStatus::Running => tokio::task::yield_now().await,
+                ExecStatus::Exited(code) => return code,
+                ExecStatus::Signaled(number) => return 128 + number,
             }
-            tokio::task::yield_now().await;
         }
     };
     timeout(PATIENCE, ended).await.expect("it ends")

@@ -52,8 +52,18 @@ pub(super) async fn status(client: &Client, exec_id: &str) -> Result<ExecStatus>
     Ok(match (exec.running, exec.exit_code) {
         // Not running and without a code is one that has not begun yet.
         (Some(true), _) | (_, None) => ExecStatus::Running,
-        (_, Some(code)) => ExecStatus::Exited(code & 0xffff_ffff),
+        (_, Some(code)) => end(code),
     })
+}
+
+/// A process killed by signal n has the code 128 + n, as in a shell, so an exit with such a code looks the
+/// same.
+fn end(code: i64) -> ExecStatus {
+    match code {
+        129..=192 => ExecStatus::Signaled((code - 128) as u32),
+        // An exit status is eight bits; a traced process's is told as 32 of them.
+        code => ExecStatus::Exited((code & 0xff) as u32),
+    }
 }
 
 /// A container that is not there, or does not run any more, is lost to whoever runs something in it.

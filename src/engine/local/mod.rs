@@ -309,8 +309,8 @@ impl Engine for Local {
         let link = self.launcher.running().await.ok_or_else(lost)?;
         Ok(match link.exec(exec_id).ok_or_else(lost)? {
             None => ExecStatus::Running,
-            Some(Exit::Code(code)) => ExecStatus::Exited(code.into()),
-            Some(Exit::Signal(signal)) => ExecStatus::Exited(i64::from(signal) + 128),
+            Some(Exit::Code(code)) => ExecStatus::Exited(code.unsigned_abs()),
+            Some(Exit::Signal(signal)) => ExecStatus::Signaled(signal.unsigned_abs()),
         })
     }
 
