@@ -1,5 +1,7 @@
 'use strict';
 
+const { setImmediate } = require('node:timers/promises');
+
 const { ContainerPoolManager } = require('..');
 const { showPull } = require('./pull-progress');
 
@@ -22,6 +24,8 @@ async function withEngine(options, io, use) {
       () => null,
       (error) => error,
     );
+    // What came before this may reach its listeners after it, but in the same turn of the event loop.
+    await setImmediate();
     wipe();
     // It has answered if the image is all that is wrong; its own event may still be on its way.
     if (failure !== null && !/^IMAGE_/.test(failure.code)) throw failure;

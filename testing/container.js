@@ -53,8 +53,9 @@ class FakeContainer {
     this.onStart?.();
   }
 
+  /** Whether its PID 1 is the package's own. */
   get isSupervised() {
-    return this.config.Entrypoint[0] === 'python3';
+    return this.config.Entrypoint?.[0] === 'python3';
   }
 
   /** A supervisor in it that answers on that socket; its jobs came on that `path`. */

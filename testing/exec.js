@@ -2,7 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
-const { isHelper, serveFiles } = require('./files');
+const { isOwn, serveFiles } = require('./files');
 const { frame, output } = require('./frames');
 
 /** A process that the engine itself starts in a container. */
@@ -24,7 +24,7 @@ class FakeExec {
   /** Takes the stream of stdin, stdout and stderr. A program that is no supervisor runs once stdin has ended. */
   attach(socket, early) {
     this.running = true;
-    if (this.#container.isSupervised) {
+    if (this.#container.isSupervised && isOwn(this.#config.Cmd)) {
       const supervisor = this.#container.supervise(socket, 'exec');
       supervisor.feed(early);
       socket.on('data', (chunk) => supervisor.feed(chunk));
@@ -37,7 +37,7 @@ class FakeExec {
   }
 
   async #run(socket, stdin) {
-    if (isHelper(this.#config.Cmd)) {
+    if (isOwn(this.#config.Cmd)) {
       socket.end(output({ stdout: serveFiles(stdin, this.#container.files) }));
       this.#exit(0);
       return;

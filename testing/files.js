@@ -19,8 +19,8 @@ function long(value) {
   return bytes;
 }
 
-/** Whether a command is the helper that handles files beside a job (`src/runner/job.rs`). */
-function isHelper([program, isolated, bare, flag]) {
+/** Whether a command is a program of the package's own: a supervisor, or the helper for files. */
+function isOwn([program, isolated, bare, flag]) {
   return program === 'python3' && isolated === '-I' && bare === '-S' && flag === '-c';
 }
 
@@ -122,4 +122,4 @@ const WORK = {
   },
 };
 
-module.exports = { isHelper, serveFiles };
+module.exports = { isOwn, serveFiles };

@@ -13,7 +13,7 @@ use super::{fields::Fields, glob::Folder, output::Tap};
 use crate::engine::Stream;
 
 /// The helper's source. It goes with every request: what is sent on demand costs no start of a container.
-pub const HELPER: &str = include_str!("files.py");
+pub const HELPER: &str = include_str!(concat!(env!("OUT_DIR"), "/files.py"));
 
 /// The most that is looked at in the folders of one request, and the most bytes their paths may have.
 const LIST_ENTRIES: u32 = 100_000;

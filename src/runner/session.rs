@@ -24,8 +24,11 @@ use super::{
 use crate::engine::{self, Stream};
 
 /// What PID 1 runs, in this order.
-const PROGRAM: [&str; 2] = [include_str!("launch.py"), include_str!("supervisor.py")];
-const SPARE: &str = include_str!("spare.py");
+const PROGRAM: [&str; 2] = [
+    include_str!(concat!(env!("OUT_DIR"), "/launch.py")),
+    include_str!(concat!(env!("OUT_DIR"), "/supervisor.py")),
+];
+const SPARE: &str = include_str!(concat!(env!("OUT_DIR"), "/spare.py"));
 /// What nearly every tool call imports; the spare does so while it waits.
 const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
 
