@@ -5,7 +5,7 @@ use std::{future::pending, time::Duration};
 use tokio::time::{sleep_until, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::container::Ending;
+use super::ending::Ending;
 use crate::runner::{
     job::Job,
     output::{Collected, Output, Tap, Wanted},

@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::call::{reached, Call, Ended, Outcome, Path, SIGKILL};
+use super::{
+    call::{reached, Call, Ended, Outcome, Path, SIGKILL},
+    ending::Ending,
+};
 use crate::{
     engine::{Engine, Vitals},
     error::{Code, Error, Result},
@@ -70,15 +73,6 @@ impl Paths {
     pub fn counts(&self) -> (u64, u64) {
         (self.warm.load(Ordering::Relaxed), self.cold.load(Ordering::Relaxed))
     }
-}
-
-/// Who ended a container: what its calls are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Its holder, a limit or a shutdown.
-    Asked,
-    /// Nobody here.
-    Lost,
 }
 
 /// What PID 1 is.

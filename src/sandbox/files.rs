@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call::{reached, Call, Reason},
-    container::Ending,
+    ending::Ending,
     sandbox::Sandbox,
 };
 use crate::{

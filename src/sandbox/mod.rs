@@ -5,6 +5,7 @@
 
 mod call;
 mod container;
+mod ending;
 mod files;
 mod provider;
 // The module's main noun, and its smallest part.

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::container::{Container, Ending, Init, Paths};
+use super::{
+    container::{Container, Init, Paths},
+    ending::Ending,
+};
 use crate::{
     budget::{Budget, Lane},
     config::ContainerConfig,

@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     call::{Call, Outcome},
-    container::{Ending, Status},
+    container::Status,
+    ending::Ending,
     provider::Sandboxes,
 };
 use crate::{

@@ -12,12 +12,7 @@ use rustix::{
     process::{chdir, setsid, Pid},
 };
 
-use super::{
-    files,
-    frames::Fields,
-    output::{self, Output},
-    words, Household,
-};
+use super::{files, frames::Fields, output::Output, pipe, words, Household};
 use crate::{credentials, program, sys};
 
 /// What a child is to become.
@@ -141,7 +136,7 @@ impl Child {
     /// Why it did not get to its program; `None`: it did, or is on its way. It tells before it ends.
     pub fn failed(&self) -> Option<Failed> {
         let mut buffer = Vec::with_capacity(8);
-        Failed::from_bytes(output::read(self.report.as_fd(), &mut buffer).ok()??)
+        Failed::from_bytes(pipe::read(self.report.as_fd(), &mut buffer).ok()??)
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::{
     stdio::stdout,
 };
 
-use super::{output::write_all, words};
+use super::{pipe::write_all, words};
 
 /// The most that is read at once, and that a frame holds.
 const CHUNK: usize = (1 << 16) - 1;

@@ -8,7 +8,7 @@ use rustix::{
     stdio::{stdin, stdout},
 };
 
-use super::output::{self, CHUNK};
+use super::pipe::{self, CHUNK};
 
 /// Kind, and the length of the payload.
 const HEAD: usize = 1 + 4;
@@ -26,7 +26,7 @@ pub struct Input {
 impl Input {
     /// Reads what there is; `false`: it has ended.
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> Result<bool> {
-        let Some(read) = output::read(stdin(), buffer)? else { return Ok(true) };
+        let Some(read) = pipe::read(stdin(), buffer)? else { return Ok(true) };
         self.feed(read);
         Ok(!read.is_empty())
     }

@@ -9,7 +9,8 @@ use rustix::{
 
 use super::{
     child::{Child, Task},
-    output::{Output, CHUNK},
+    output::Output,
+    pipe::CHUNK,
 };
 
 pub struct Job {

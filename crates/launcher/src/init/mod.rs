@@ -15,6 +15,7 @@
 //! | `files` | a child that handles files, as `files.py` does |
 //! | `spare` | the parked interpreter |
 //! | `output` | what jobs write, and what comes when nobody wants to hear it |
+//! | `pipe` | how both are read and written |
 //! | `job` | a process under way |
 //! | `wait` | waiting for descriptors |
 //!
@@ -28,6 +29,7 @@ mod files;
 mod frames;
 mod job;
 mod output;
+mod pipe;
 mod spare;
 mod wait;
 
@@ -49,7 +51,8 @@ use self::{
     child::{Failed, Task},
     frames::{Channel, Fields, Input},
     job::Job,
-    output::{Output, Strays, CHUNK},
+    output::{Output, Strays},
+    pipe::CHUNK,
     spare::{Source, Spare},
     wait::{Ready, Wait},
 };
@@ -303,7 +306,7 @@ impl Init {
                 failed => self.channel.send(b'F', failed.to_string().as_bytes()),
             };
         }
-        let word = output::read(spare.line.as_fd(), &mut self.buffer);
+        let word = pipe::read(spare.line.as_fd(), &mut self.buffer);
         match word {
             Ok(Some(b"ready")) => self.channel.send(b'R', &[]),
             Ok(Some(why @ [_, ..])) => self.channel.send(b'F', why),
@@ -357,7 +360,7 @@ impl Init {
 
     /// Takes note of every child that has ended, of the jobs' own too, whose parents have gone.
     fn reap(&mut self) -> rustix::io::Result<()> {
-        output::empty(self.children.as_fd(), &mut self.buffer);
+        pipe::empty(self.children.as_fd(), &mut self.buffer);
         loop {
             match wait_for_children(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => self.process_ended(pid, status)?,

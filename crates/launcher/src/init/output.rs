@@ -6,16 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    buffer::spare_capacity,
-    io::{Errno, Result},
-    pipe::fcntl_getpipe_size,
+use rustix::{io::Result, pipe::fcntl_getpipe_size};
+
+use super::{
+    frames::Channel,
+    pipe::{read, CHUNK},
 };
 
-use super::frames::Channel;
-
-/// The most that is read of a pipe at once.
-pub const CHUNK: usize = 1 << 16;
 /// How many pipes are read that nobody wants to hear from, and how long to rest after one was full: who
 /// floods what is thrown away waits most of the time.
 const STRAYS: usize = 32;
@@ -24,33 +21,6 @@ const REST: Duration = Duration::from_millis(20);
 const LAST_WORDS: usize = 4096;
 /// The most that a pipe holds without privileges, in pieces.
 const PIPE_PIECES: usize = 16;
-
-/// Reads what there is, up to the room in `buffer`; `None`: nothing for now. Empty: it has ended.
-pub fn read<'a>(fd: BorrowedFd<'_>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>> {
-    buffer.clear();
-    match rustix::io::read(fd, spare_capacity(buffer)) {
-        Ok(_) => Ok(Some(buffer)),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Writes all of it to what takes it in its time.
-pub fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(fd, bytes) {
-            Ok(size) => bytes = &bytes[size..],
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-/// Reads all that there is, for nobody.
-pub fn empty(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) {
-    while let Ok(Some([_, ..])) = read(fd, buffer) {}
-}
 
 /// One stream of a job.
 pub struct Output {

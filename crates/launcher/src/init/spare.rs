@@ -11,7 +11,8 @@ use rustix::{
 use super::{
     child::{self, path_of, Child, Task},
     frames::Fields,
-    output::{write_all, Output},
+    output::Output,
+    pipe::write_all,
     Household,
 };
 
