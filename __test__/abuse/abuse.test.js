@@ -1,9 +1,8 @@
 'use strict';
 
 // What hostile scripts try, and that it does not work; and that it would, were the protection not there.
-// `npm run abuse` shows the same as a table.
+// `npm run abuse` shows the same as a table. The local engine's part is in local.test.js.
 
-const { ensureArchives } = require('../../harness/archives');
 const { docker } = require('../support/docker');
 const { IMAGE, address } = require('../support/engine');
 const { Host } = require('./host');
@@ -12,16 +11,12 @@ const { SCENARIOS, kit } = require('./scenarios');
 
 const context = { docker: docker(), engine: address(), image: IMAGE };
 
-/** These look at the control groups they are in, which the local engine shows to nobody. */
-const BY_CONTROL_GROUPS = ['limits/processor', 'limits/swap'];
-
 let host;
 const answers = {};
 
 beforeAll(async () => {
-  await ensureArchives({ env: { DOCKER_HOST: context.engine } }, [IMAGE]);
   host = await Host.start(context);
-  for (const side of ['ours', 'local', 'weakened']) {
+  for (const side of ['ours', 'weakened']) {
     answers[side] = await runProbes(host.containers[side], host.env);
   }
 }, 120_000);
@@ -35,13 +30,6 @@ describe('our containers stop', () => {
 
   test.each(SCENARIOS)('$name: $tries', async ({ run }) => {
     expect(await run('ours', kit(context))).toMatchObject({ verdict: 'held' });
-  });
-});
-
-describe('containers of the local engine stop', () => {
-  test.each(PROBES)('$name: $tries', ({ name }) => {
-    const verdict = BY_CONTROL_GROUPS.includes(name) ? 'absent' : 'held';
-    expect(answers.local[name]).toMatchObject({ verdict });
   });
 });
 

@@ -27,8 +27,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 NUMBERS = {
     "acct": (163, 89),
     "add_key": (248, 217),
+    "adjtimex": (159, 171),
     "bpf": (321, 280),
-    "clock_settime": (227, 112),
     "clone": (56, 220),
     "clone3": (435, 435),
     "fsopen": (430, 430),
@@ -91,9 +91,9 @@ def opened(what, fd):
     return "%s was opened" % what
 
 
-def status():
-    """The fields of /proc/self/status."""
-    with open("/proc/self/status") as file:
+def status(process="self"):
+    """The fields of /proc/self/status, or of another process's."""
+    with open("/proc/%s/status" % process) as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
@@ -106,6 +106,25 @@ def first_line(*paths):
         except OSError:
             pass
     raise Absent("none of %s" % ", ".join(paths))
+
+
+def control_group(hierarchy, *files):
+    """The first line of the first of these files in this process's control group, of version 1 or 2."""
+    with open("/proc/self/cgroup") as file:
+        groups = [line.rstrip("\n").split(":", 2)[1:] for line in file]
+    mounts = [("/sys/fs/cgroup/" + names, group) for names, group in groups if hierarchy in names.split(",") or not names]
+    # Its group is what it sees as the root, or is somewhere below that.
+    folders = filter(is_own, [mount + group for mount, group in mounts] + [mount for mount, _ in mounts])
+    return first_line(*(os.path.join(folder, name) for folder in folders for name in files))
+
+
+def is_own(folder):
+    """Whether this process is in that control group."""
+    try:
+        with open(folder + "/cgroup.procs") as file:
+            return str(os.getpid()) in file.read().split()
+    except OSError:
+        return False
 
 
 def some(found):

@@ -1,13 +1,12 @@
 'use strict';
 
-// The three containers that every probe runs in.
+// The three containers of Docker's that every probe runs in.
 
-const { readFileSync } = require('node:fs');
 const { PassThrough } = require('node:stream');
 const { text } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('../..');
-const { localImage } = require('../../harness/archives');
+const { capabilities } = require('./capabilities');
 
 /** A container made by the engine's API alone. */
 class PlainContainer {
@@ -73,18 +72,6 @@ class PooledContainer {
   }
 }
 
-// capability.h, by number, as far as Docker 20.10 knows it.
-const CAPABILITIES =
-  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ'.split(
-    ' ',
-  );
-
-/** All that this machine has to give. An engine fails on one that it was not given itself. */
-function capabilities() {
-  const bounding = /^CapBnd:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1];
-  return CAPABILITIES.filter((_, number) => (BigInt(`0x${bounding}`) >> BigInt(number)) & 1n);
-}
-
 /**
  * @param {{ docker: import('dockerode'), engine: string, image: string, labels: Record<string, string>,
  *   folder: string, environment: Record<string, string> }} context `folder`: one of the host's;
@@ -106,8 +93,6 @@ function containers({ docker, engine, image, labels, folder, environment }) {
       },
     }),
     ours: new PooledContainer({ engine, image, labels }),
-    /** The same on the local engine. */
-    local: new PooledContainer({ engine: 'local', image: localImage(image) }),
     /** With every protection taken away: a probe that is stopped here shows nothing elsewhere. */
     weakened: new PlainContainer(docker, {
       Image: image,

@@ -1,8 +1,11 @@
 'use strict';
 
-// `npm run abuse`: what hostile scripts try, in a container as a plain dockerode pool makes it, in one of
-// this package's, and in one with every protection taken away, as a table. Ends with 1 if ours lets
-// something through, or if a probe does not get through even without protection: it shows nothing.
+// `npm run abuse`: what hostile scripts try, as a table. On Docker: in a container as a plain dockerode pool makes
+// it, in one of this package's, and in one with every protection taken away. On the local engine (`--engine local`):
+// in one of this package's, and in one without the fences that the table names. Ends with 1 if ours lets something
+// through, or if a probe does not get through even without protection: it shows nothing.
+
+const { parseArgs } = require('node:util');
 
 const { buildAddon } = require('../../harness/addon');
 const { defer, runMain } = require('../../harness/cleanup');
@@ -21,8 +24,14 @@ async function getEngine() {
 }
 
 async function main() {
+  const { values } = parseArgs({ options: { engine: { type: 'string' } } });
   await installDependencies();
   await buildAddon();
+  const local = [values.engine, process.env.SCIENTIST_POOL_TEST_ENGINE].includes('local');
+  return local ? onLocal() : onDocker();
+}
+
+async function onDocker() {
   const engine = await getEngine();
   await require('../../harness/images').ensureImages(engine, [IMAGE]);
   const { Host } = require('./host');
@@ -48,37 +57,72 @@ async function main() {
     lacking: isLacking(probe),
     answers: SIDES.map((side) => answers[side][probe.name]),
   }));
-  print(rows);
-  return summary(rows);
+  print(['a dockerode pool', 'ours', 'unprotected'], rows);
+  return summary(rows, SIDES);
+}
+
+async function onLocal() {
+  const { LocalOutside } = require('../support/engines/local');
+  const { FENCES } = require('./fences');
+  const { LocalSuite } = require('./local');
+  const { ALL, isLacking } = require('./probes');
+  const { SCENARIOS, localKit } = require('./scenarios');
+
+  const image = new LocalOutside().image(IMAGE);
+  const suite = await LocalSuite.start(image);
+  defer(() => suite.close());
+  const [ours, host] = [await suite.ours(), await suite.host()];
+  // Those of this machine's own files have no other image to run on.
+  const answers = { ours: { ...host, ...ours }, weakened: await suite.down() };
+  const scenarios = SCENARIOS.filter(({ onDockerAlone }) => !onDockerAlone);
+  for (const { name, run } of scenarios) {
+    for (const side of Object.keys(answers)) {
+      answers[side][name] = await run(side, localKit({ image }));
+    }
+  }
+  const rows = [...ALL, ...scenarios].map((probe) => ({
+    ...probe,
+    lacking: isLacking(probe),
+    fences: FENCES[probe.name]?.join(' + ') ?? "the caller's",
+    answers: Object.values(answers).map((side) => side[probe.name]),
+  }));
+  print(['ours', 'without'], rows, ({ fences }) => [fences]);
+  return summary(rows, Object.keys(answers));
 }
 
 const WORDS = { held: 'stopped', broken: 'GOT THROUGH', absent: 'not there', error: 'ERROR' };
 
-function print(rows) {
+/** `more`: what else a row has, in columns that are called fences. */
+function print(sides, rows, more = () => []) {
   const Table = require('cli-table3');
-  const table = new Table({ head: ['probe', 'tries', 'a dockerode pool', 'ours', 'unprotected'] });
-  for (const { name, tries, answers } of rows) {
-    table.push([name, short(tries, 48), ...answers.map(({ verdict }) => WORDS[verdict])]);
+  const named = more(rows[0]).map(() => 'fences');
+  const table = new Table({ head: ['probe', 'tries', ...named, ...sides] });
+  for (const row of rows) {
+    const words = row.answers.map(({ verdict }) => WORDS[verdict]);
+    table.push([row.name, short(row.tries, 48), ...more(row), ...words]);
   }
   say(table.toString());
 }
 
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-function summary(rows) {
-  const at = (side) => rows.map(({ answers }) => answers[SIDES.indexOf(side)].verdict);
+function summary(rows, sides) {
+  const at = (side) => rows.map(({ answers }) => answers[sides.indexOf(side)].verdict);
   const count = (verdicts, verdict) => verdicts.filter((other) => other === verdict).length;
   const lacking = rows.filter((row) => row.lacking).map(({ name }) => name);
-  for (const side of SIDES) {
+  for (const side of sides) {
     say(`${side}: ${count(at(side), 'broken')} of ${rows.length} got through`);
   }
   if (lacking.length > 0) say(`can't get through on this kernel at all: ${lacking.join(', ')}`);
-  const faults = rows.flatMap(({ name, lacking: absent, answers: [, ours, weakened] }) => [
-    ...(ours.verdict === 'held' ? [] : [`${name}, ours: ${ours.said}`]),
-    ...(weakened.verdict === 'broken' || absent
-      ? []
-      : [`${name}, stopped without protection: ${weakened.said}`]),
-  ]);
+  const faults = rows.flatMap(({ name, lacking: absent, answers }) => {
+    const [ours, weakened] = answers.slice(-2);
+    return [
+      ...(/^(held|absent)$/.test(ours.verdict) ? [] : [`${name}, ours: ${ours.said}`]),
+      ...(weakened.verdict === 'broken' || absent
+        ? []
+        : [`${name}, stopped without protection: ${weakened.said}`]),
+    ];
+  });
   for (const fault of faults) say(`! ${fault}`);
   return faults.length > 0 ? 1 : 0;
 }

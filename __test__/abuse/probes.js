@@ -9,8 +9,11 @@ const FOLDER = path.join(__dirname, 'probes');
 
 const read = (...names) => fs.readFileSync(path.join(...names), 'utf8');
 
+/** What there is on the local engine alone; and there with one image alone, `host`. */
+const OF_LOCAL = ['local', 'host'];
+
 /** Every probe: its name, its category, its Python, and what it tries, as its first line says. */
-const PROBES = fs
+const ALL = fs
   .readdirSync(FOLDER)
   .flatMap((category) =>
     fs.readdirSync(path.join(FOLDER, category)).map((file) => ({ category, file })),
@@ -20,6 +23,9 @@ const PROBES = fs
     const name = `${category}/${path.basename(file, '.py')}`;
     return { name, category, source, tries: /^"""(.*?)(?:"""|$)/m.exec(source)[1] };
   });
+
+/** Those that run on every engine. */
+const PROBES = ALL.filter(({ category }) => !OF_LOCAL.includes(category));
 
 /** What the kernel was built with, as far as it tells. */
 function kernelConfig() {
@@ -74,4 +80,4 @@ async function runProbes(container, env, probes = PROBES) {
   );
 }
 
-module.exports = { PROBES, isLacking, runProbes };
+module.exports = { ALL, PROBES, isLacking, runProbes };

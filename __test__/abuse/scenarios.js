@@ -9,6 +9,7 @@ const { setTimeout: pause } = require('node:timers/promises');
 
 const { ContainerPoolManager } = require('../..');
 const { DockerodePool } = require('../../harness/dockerode-pool');
+const { groupOf } = require('../support/engines/local');
 
 const read = (name) => fs.readFileSync(path.join(__dirname, 'scenarios', `${name}.py`), 'utf8');
 
@@ -68,8 +69,8 @@ function foldersBelow(folder) {
     .flatMap((below) => [below, ...foldersBelow(below)]);
 }
 
-/** What engine and kernel have of a container. */
-async function tracesOf(docker, id) {
+/** What Docker and the kernel have of a container. */
+async function tracesOnDocker(docker, id) {
   const listed = await docker.listContainers({ all: true, filters: { id: [id] } });
   const grouped = foldersBelow('/sys/fs/cgroup').some((folder) => folder.includes(id));
   const mounted = readProcesses('mountinfo').some(({ text }) => text.includes(id));
@@ -79,6 +80,14 @@ async function tracesOf(docker, id) {
     ...(grouped ? ['a control group'] : []),
     ...(mounted ? ['a mount'] : []),
   ];
+}
+
+/** What the kernel has of a container of the local engine's. */
+async function tracesOnLocal(id) {
+  const group = groupOf(id);
+  if (group === undefined) return [];
+  const processes = fs.readFileSync(path.join(group, 'cgroup.procs'), 'utf8');
+  return ['a control group', ...(processes === '' ? [] : ['a process'])];
 }
 
 const verdict = (found) =>
@@ -153,6 +162,8 @@ const SCENARIOS = [
   {
     name: 'runs/log',
     tries: "Writes into the engine's log, which is on the host and has no limit.",
+    // The local engine keeps none.
+    onDockerAlone: true,
     // Weakened: by the option `log`.
     async run(side, { open, docker }) {
       const pool = await open(side === 'weakened' ? 'ours' : side, { log: side === 'weakened' });
@@ -186,7 +197,8 @@ const SCENARIOS = [
       const word = `outlive-${randomUUID()}`;
       try {
         const container = await pool.acquire();
-        const call = container.execute(read('outlive'), {}, [word], { timeout: 1000 });
+        const options = side === 'weakened' ? {} : { timeout: 1000 };
+        const call = container.execute(read('outlive'), {}, [word], options);
         call.catch(() => undefined);
         if ((await untilSomething(() => startedWith(word))).length === 0) {
           throw new Error('the script did not start');
@@ -207,20 +219,20 @@ const SCENARIOS = [
     tries:
       'Is there any more when its container has been destroyed: processes, mounts, control groups.',
     // Weakened: nobody destroys it.
-    async run(side, { open, docker }) {
+    async run(side, { open, traces }) {
       const pool = await open(side === 'weakened' ? 'old' : side);
       try {
         const container = await pool.acquire();
         const { id } = container;
-        const before = await tracesOf(docker, id);
+        const before = await traces(id);
         if (before.length === 0) throw new Error('a running container left no trace');
         if (side === 'weakened') {
-          const found = await tracesOf(docker, id);
+          const found = await traces(id);
           await container.destroy();
           return verdict(found);
         }
         await container.destroy();
-        return verdict(await untilNothing(() => tracesOf(docker, id)));
+        return verdict(await untilNothing(() => traces(id)));
       } finally {
         await pool.shutdown();
       }
@@ -228,13 +240,23 @@ const SCENARIOS = [
   },
 ].map((scenario) => ({ ...scenario, category: scenario.name.split('/')[0] }));
 
-/** What the scenarios work with: `open(side, options)` gives a pool of that kind. */
+/**
+ * What the scenarios work with: `open(side, options)` gives a pool of that kind, `traces(id)` what there is of
+ * a container.
+ */
 function kit({ docker, engine, image, labels = {} }) {
   const open = async (side, options) =>
     side === 'ours'
       ? new ContainerPoolManager({ engine, image, labels, poolSize: 0, ...options })
       : new DockerodePool({ docker, image, labels, poolSize: 0 });
-  return { docker, open };
+  return { docker, open, traces: (id) => tracesOnDocker(docker, id) };
 }
 
-module.exports = { SCENARIOS, kit };
+/** The same on the local engine, where a scenario is weakened by what its caller does alone. */
+function localKit({ image }) {
+  const open = async (_side, options) =>
+    new ContainerPoolManager({ engine: 'local', image, poolSize: 0, ...options });
+  return { open, traces: tracesOnLocal };
+}
+
+module.exports = { SCENARIOS, kit, localKit };

@@ -77,4 +77,4 @@ class LocalOutside {
   }
 }
 
-module.exports = { LocalOutside };
+module.exports = { LocalOutside, groupOf };

@@ -21,6 +21,7 @@ use crate::{
     credentials,
     doors::Doors,
     failure::{invalid, During, Result},
+    fences::{self, Fence},
     ids::{self, Mapping},
     init::{self, Household},
     network,
@@ -110,16 +111,23 @@ impl Birth<'_> {
                 credentials::become_root(mapping)?;
                 // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
                 ticket.enter()?;
-                sys::unshare(NAMESPACES).during("make namespaces")?;
-                root::enter(spec, views)?;
-                network::loopback_up()?;
-                sethostname(spec.hostname.as_bytes())
-                    .during(format!("set the host name to {:?}", spec.hostname))?;
+                sys::unshare(fences::namespaces(NAMESPACES)).during("make namespaces")?;
+                if Fence::Mount.stands() {
+                    root::enter(spec, views)?;
+                }
+                if Fence::Network.stands() {
+                    network::loopback_up()?;
+                }
+                if Fence::Uts.stands() {
+                    sethostname(spec.hostname.as_bytes())
+                        .during(format!("set the host name to {:?}", spec.hostname))?;
+                }
             }
             Way::Beside { first, doors } => {
                 // Before the cgroup's files are out of sight.
                 ticket.enter()?;
-                let through_first = || sys::setns(first, new::USER | NAMESPACES);
+                let through_first =
+                    || sys::setns(first, fences::namespaces(new::USER | NAMESPACES));
                 doors
                     .map_or_else(through_first, Doors::enter)
                     .during("enter the namespaces of process 1")?;

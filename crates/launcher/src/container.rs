@@ -15,10 +15,11 @@ use crate::{
     cgroup::{Group, Ticket},
     doors::Doors,
     failure::{During, Result},
+    fences,
     ids::Mapping,
     process::{pipe, Pipes, Process},
     root::Views,
-    sys::{self, Cloned},
+    sys::{self, new, Cloned},
     workshop::Workshop,
 };
 
@@ -73,7 +74,7 @@ impl Container {
         let cloned = Pipes::new(mapping, spec.user, &spec.process.program).and_then(|pipes| {
             let ticket = group.ticket()?;
             let memory = Memory { notice: group.oom_notice()?, noticed: None, told: 0 };
-            let cloned = sys::clone3(sys::new::USER | sys::new::PID, ticket.group());
+            let cloned = sys::clone3(fences::namespaces(new::USER | new::PID), ticket.group());
             Ok((cloned.during("make a process")?, pipes, ticket, memory))
         });
         match cloned {

@@ -13,7 +13,10 @@ use rustix::{
 };
 use scientist_pool_protocol::{FailureKind, User};
 
-use crate::failure::{of_kind, During, Result};
+use crate::{
+    failure::{of_kind, During, Result},
+    fences::Fence,
+};
 
 /// How many ids a container has.
 pub const RANGE: u32 = 65_536;
@@ -78,9 +81,14 @@ impl Mapping {
         Self::Own { uid: geteuid().as_raw(), gid: getegid().as_raw() }
     }
 
+    /// What containers have in a build that leaves them out of user namespaces: the ids themselves.
+    pub fn of_this_machine() -> Option<Self> {
+        (!Fence::User.stands()).then_some(Self::Range(0))
+    }
+
     /// Maps the ids of a new process, as only its parent may for a range.
     pub fn map(self, pid: Pid) -> Result<()> {
-        if let Self::Range(first) = self {
+        if let (Self::Range(first), true) = (self, Fence::User.stands()) {
             let map = format!("0 {first} {RANGE}\n");
             let process = pid.as_raw_nonzero();
             for file in ["uid_map", "gid_map"] {
@@ -121,7 +129,11 @@ impl Mapping {
 /// Whether other processes of this user may look at this one's memory. While they may not, its files in
 /// `/proc` are root's.
 pub fn open_memory(open: bool) -> Result<()> {
-    let behavior = if open { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable };
+    let behavior = if open || !Fence::Memory.stands() {
+        DumpableBehavior::Dumpable
+    } else {
+        DumpableBehavior::NotDumpable
+    };
     set_dumpable_behavior(behavior).during("open or close this process's memory")
 }
 

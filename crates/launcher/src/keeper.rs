@@ -26,6 +26,7 @@ use scientist_pool_protocol::{Channel, Rlimit, User};
 use crate::{
     cgroup::Cgroups,
     failure::{During, Result},
+    fences,
     ids::{self, Mapping},
     rlimits, server,
     sys::{self, new, Cloned},
@@ -82,10 +83,12 @@ impl Keeper {
     fn keep(self, socket: OwnedFd, descriptors: Rlimit) -> ExitCode {
         let own = Mapping::own();
         let cgroups = Cgroups::prepare();
-        let cloned = match sys::clone3(new::PID | new::MOUNT, None) {
-            Err(Errno::PERM) => sys::clone3(new::USER | new::PID | new::MOUNT, None)
-                .map(|cloned| (cloned, Some(own))),
-            cloned => cloned.map(|cloned| (cloned, None)),
+        let namespaces = fences::namespaces(new::PID) | new::MOUNT;
+        let cloned = match sys::clone3(namespaces, None) {
+            Err(Errno::PERM) => {
+                sys::clone3(new::USER | namespaces, None).map(|cloned| (cloned, Some(own)))
+            }
+            cloned => cloned.map(|cloned| (cloned, Mapping::of_this_machine())),
         };
         match cloned.during("make a pid namespace for the launcher") {
             Ok((Cloned::Parent { pidfd, .. }, _)) => {

@@ -18,6 +18,7 @@
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
 //! | `init` | the process 1 that runs in any image, as a child of which everything else runs |
 //! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
+//! | `fences` | which of all this a build for tests leaves out |
 //! | `ids` | which users the container's users are outside |
 //! | `cgroup` | limits, of version 1 and 2 |
 //! | `probe` | which fences this machine has |
@@ -33,6 +34,7 @@ mod devices;
 mod doors;
 mod exec;
 mod failure;
+mod fences;
 mod ids;
 mod init;
 mod keeper;

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::io::Errno;
+use rustix::{fs::CWD, io::Errno};
 
 use crate::{
     failure::{During, Result},
+    fences::Fence,
     mounts::{Mount, Place},
     sys::attribute,
 };
@@ -29,6 +30,9 @@ const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// A `/proc` of this process's pid namespace.
 pub fn new() -> Result<Mount> {
+    if !Fence::Pid.stands() {
+        return Mount::view(CWD, "/proc").during("show /proc");
+    }
     Mount::new("proc", &[], attribute::NOSUID | attribute::NODEV | attribute::NOEXEC)
 }
 
@@ -46,6 +50,9 @@ pub fn attach(
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno).during(format!("find /proc/{name}")),
     };
+    if !Fence::Proc.stands() {
+        return Ok(());
+    }
     for name in HIDDEN {
         let Some(place) = here(name)? else { continue };
         let hide = |cover| Mount::view(cover, "").and_then(|cover| cover.attach(place.as_fd()));

@@ -12,6 +12,7 @@ use scientist_pool_protocol::{Failure, FailureKind, Spec};
 use crate::{
     devices,
     failure::{invalid, of_kind, During, Result},
+    fences,
     mounts::{self, open_path, Mount, Place},
     proc,
     sys::attribute,
@@ -21,8 +22,6 @@ use crate::{
 const WORKBENCH: &str = "/dev/shm";
 /// The most layers: what one page of mount options has room for.
 const MOST_LAYERS: usize = 512;
-/// Attributes of everything that is shown of this machine.
-pub const SHOWN: u64 = attribute::RDONLY | attribute::NOSUID | attribute::NODEV;
 
 /// Views of this machine's files, made by the launcher, which may read what the container's users can't.
 pub struct Views {
@@ -48,9 +47,9 @@ impl Views {
                 let message = format!("{} is no folder", folder.display());
                 return Err(of_kind(FailureKind::NoSuchPath, message));
             }
-            layer.with(SHOWN)
+            layer.with(fences::shown())
         });
-        let binds = spec.binds.iter().map(|bind| open(&bind.source)?.with(SHOWN));
+        let binds = spec.binds.iter().map(|bind| open(&bind.source)?.with(fences::shown()));
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
             binds: binds.collect::<Result<_>>()?,
@@ -104,7 +103,7 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
 
     fchdir(&root).during("enter the root")?;
     if spec.root.read_only {
-        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        let flags = MountFlags::BIND | MountFlags::from_bits_retain(fences::shown() as u32);
         mount_remount(".", flags, c"").during("close the root")?;
     }
     // The old root is put over the new one, and taken away at once with all that is mounted in it.
@@ -160,7 +159,7 @@ fn overlay(layers: Vec<Mount>) -> Result<OwnedFd> {
     lower.reverse();
     fchdir(&bench).during(step)?;
     let data = format!("lowerdir={},upperdir=upper,workdir=work,userxattr", lower.join(":"));
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    let flags = MountFlags::NODEV | MountFlags::from_bits_retain(fences::nosuid() as u32);
     let data = std::ffi::CString::new(data).map_err(|_| invalid("a NUL in a layer's name"))?;
     mount("overlay", "root", "overlay", flags, &*data).during(step)?;
     open_path("root").during(step)

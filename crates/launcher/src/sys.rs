@@ -59,6 +59,15 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned>
     }
 }
 
+/// Has programs that are executed inherit the descriptors from `first` on.
+pub fn leave_open_from(first: u32) {
+    const ENOUGH: u32 = 1024;
+    for descriptor in first..ENOUGH {
+        // SAFETY: it sets a flag of a descriptor, if there is one.
+        unsafe { libc::fcntl(descriptor as c_int, libc::F_SETFD, 0) };
+    }
+}
+
 /// Forks. `None`: this is the child.
 pub fn fork() -> Result<Option<Pid>> {
     // SAFETY: as for `clone3`.

@@ -1,11 +1,13 @@
-"""Sets the clock, to a time that is none."""
+"""Sets the clock's speed, to one that is none."""
 
 import ctypes
 import struct
 
 from attempt import reach
 
+ADJ_TICK = 0x4000
+
 
 def probe():
-    time = ctypes.create_string_buffer(struct.pack("qq", 0, 2_000_000_000), 16)
-    return reach("clock_settime", 0, time)
+    # `struct timex`, in which the tick is 0.
+    return reach("adjtimex", ctypes.create_string_buffer(struct.pack("I", ADJ_TICK), 208))

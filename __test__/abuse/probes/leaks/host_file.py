@@ -1,16 +1,18 @@
 """Looks for what a file of the host says, in every place where it might be."""
 
 import os
+from itertools import islice
 
 from attempt import containing, some
 
 # In two parts, so that this text itself is none.
 CANARY = b"canary-of-" + b"the-host"
-FOLDERS = "/dev/shm /etc /home /media /mnt /root /run /srv /tmp".split()
+FOLDERS = "/mnt /tmp /dev/shm /etc /home /media /root /run /srv".split()
 
 
 def probe():
-    return some(containing(CANARY, files()))
+    # One is enough.
+    return some(islice(containing(CANARY, files()), 1))
 
 
 def files():

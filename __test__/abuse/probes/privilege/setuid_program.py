@@ -22,7 +22,8 @@ def probe():
         while True:
             with open("/proc/%d/status" % process.pid) as file:
                 fields = dict(line.split(":", 1) for line in file)
-            if fields["Name"].strip() == "su" or process.poll() is not None:
+            # It has its name a moment before it has its user; once it waits, or is done, it has both.
+            if fields["Name"].strip() == "su" and fields["State"].split()[0] in "SZ":
                 break
         user = fields["Uid"].split()[1]
     finally:

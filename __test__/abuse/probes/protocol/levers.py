@@ -3,7 +3,7 @@
 import os
 import resource
 
-from attempt import some
+from attempt import some, status
 
 FIRST = 1
 
@@ -33,7 +33,9 @@ def priority_of_group():
 
 
 def priority_of_user():
-    # Of all that the user has, the first process among it.
+    # Of all that the user has; whether the first process is among it is for the kernel's own word.
+    if status(FIRST)["Uid"].split()[0] != str(os.getuid()):
+        raise PermissionError("the first process is another user")
     os.setpriority(os.PRIO_USER, 0, os.getpriority(os.PRIO_USER, 0))
 
 

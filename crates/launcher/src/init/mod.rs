@@ -57,6 +57,7 @@ use self::{
     wait::{Ready, Wait},
 };
 use crate::{
+    fences::Fence,
     ids::{self, Mapping},
     sys,
 };
@@ -124,7 +125,12 @@ impl Household {
             Ok((sys::duplicate_as(file, FIRST)?, own))
         });
         self.oom_score = kept.transpose()?;
-        sys::close_from(FIRST as u32 + u32::from(self.oom_score.is_some()))?;
+        let rest = FIRST as u32 + u32::from(self.oom_score.is_some());
+        if Fence::Descriptors.stands() {
+            sys::close_from(rest)?;
+        } else {
+            sys::leave_open_from(rest);
+        }
         Ok(self)
     }
 }
