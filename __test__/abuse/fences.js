@@ -134,6 +134,7 @@ const FENCES = {
   'local/launcher_program': ['shield', ...ROOT],
   'local/mount_control_groups': ROOT_OF_ALL,
   'local/mount_proc': ROOT,
+  'local/remount': ROOT_OF_ALL,
   'local/signal_first': ['first-user'],
   'host/folders': ['mountns'],
 };
@@ -150,8 +151,11 @@ const OF_ORDINARY_USERS = [
   ...['local/ids', 'local/signal_first'],
 ];
 
-/** The probes for which an image of a store shows nothing, as that leaves no setuid program in it. */
-const ON_HOST = ['privilege/setuid_program', 'host/folders'];
+/**
+ * The probes for which an image of a store shows nothing: it has no setuid programs, and is under an overlay where
+ * somebody may mount.
+ */
+const ON_HOST = ['privilege/setuid_program', 'local/remount', 'host/folders'];
 
 /** The options of a pool with these fences down. */
 const optionsWithout = (fences) =>

@@ -96,7 +96,7 @@ impl Container {
                 };
                 let ready = mapping.map(pid).and_then(|()| {
                     if let Some(namespace) = mapping.namespace(pid)? {
-                        for view in views.all() {
+                        for view in views.owned(&container.spec) {
                             // Not every file system can; there the image's files belong to nobody.
                             let _ = view.map_ids(namespace.as_fd());
                         }

@@ -53,7 +53,8 @@ pub fn replace() -> Result<()> {
         symlink(target, format!("/dev/{name}")).during(format!("make /dev/{name}"))?;
     }
     mkdir("/dev/shm", Mode::from(0o755)).during("make /dev/shm")?;
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
+    // The file system, not this view of it alone: nobody in a container can open that again.
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
     mount_remount("/dev", flags, c"").during("close /dev")
 }
 

@@ -57,9 +57,11 @@ impl Views {
         })
     }
 
-    /// Everything that is shown, for its ids to be mapped.
-    pub fn all(&self) -> impl Iterator<Item = &Mount> {
-        self.layers.iter().chain(&self.binds).chain([&self.dev])
+    /// What is shown with its owners. This machine's own files belong to nobody in a container that could
+    /// open them for writing.
+    pub fn owned(&self, spec: &Spec) -> impl Iterator<Item = &Mount> {
+        let binds = if may_remount(spec) { &[][..] } else { &self.binds };
+        self.layers.iter().chain(binds).chain([&self.dev])
     }
 }
 
@@ -70,7 +72,7 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
     let complete = has_all_places(spec, &layers);
     let root = if layers.is_empty() {
         memory_root()?
-    } else if complete && spec.root.read_only {
+    } else if complete && spec.root.read_only && !may_remount(spec) {
         let [layer] = <[Mount; 1]>::try_from(layers).map_err(|_| invalid("no layer"))?;
         let target = open_path(WORKBENCH).during("open the workbench")?;
         layer.attach(target.as_fd()).during("mount the root")?;
@@ -110,6 +112,14 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
     pivot_root(".", ".").during("change the root")?;
     unmount(".", UnmountFlags::DETACH).during("leave the old root")?;
     chdir("/").during("enter the root")
+}
+
+/// Whether somebody in the container could take the read-only attribute off its mounts, as nothing that is
+/// done in its own mount namespace binds who may mount there.
+fn may_remount(spec: &Spec) -> bool {
+    /// `linux/capability.h`
+    const SYS_ADMIN: u8 = 21;
+    spec.privileges.capabilities.contains(&SYS_ADMIN)
 }
 
 /// Whether the only layer has every folder and file that something is mounted over.

@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use scientist_pool_protocol::{Answer, Fence, Layers, Request, Spec, Tmpfs, User};
+use scientist_pool_protocol::{Answer, Bind, Fence, Layers, Request, Spec, Tmpfs, User};
 use support::{everybody, open_folder, skeleton, spec, Launcher, Who, NOBODY};
 
 const PLACES: [&str; 6] = ["usr", "proc", "dev", "tmp", "etc", "run"];
@@ -99,6 +99,33 @@ except OSError as error:
         let mut launcher = Launcher::start(who);
         assert_eq!(launcher.python(&spec, script), "Read-only file system", "{who:?}");
         assert!(!root.path().join("var").exists());
+    }
+}
+
+#[test]
+fn who_may_mount_opens_nothing_for_writing_that_others_see() {
+    let script = "
+import ctypes, os
+MS_REMOUNT, MS_BIND = 32, 4096
+for place in ('/', '/dev', '/shown'):
+    assert ctypes.CDLL(None).mount(None, place.encode(), None, MS_REMOUNT | MS_BIND, None) == 0
+    try:
+        open(place + '/new', 'w').close()
+    except OSError as error:
+        print(place, error.strerror)";
+    for who in everybody() {
+        let (root, shown) = (skeleton(&PLACES), skeleton(&[]));
+        if who == Who::Nobody && everybody().len() > 1 {
+            std::os::unix::fs::chown(root.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let mut spec = of(&[root.path()], true);
+        spec.user = User { uid: 0, gid: 0 };
+        spec.privileges.capabilities = vec![21]; // CAP_SYS_ADMIN
+        spec.binds.push(Bind { source: shown.path().to_owned(), target: "/shown".to_owned() });
+        let said = Launcher::start(who).python(&spec, script);
+        // What it writes to its root is in memory of its own.
+        assert_eq!(said, "/dev Read-only file system\n/shown Permission denied", "{who:?}");
+        assert!(!root.path().join("new").exists());
     }
 }
 
