@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    event::{poll, PollFd, PollFlags},
+    event::{poll, PollFd, PollFlags, Timespec},
     fs::{open, Mode, OFlags},
     io::{fcntl_dupfd_cloexec, Errno},
     net::sockopt::socket_type,
@@ -66,6 +66,10 @@ fn take_socket() -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// When what is beside the launcher's cgroup is looked at again, after one another; ms. A launcher that was
+/// killed just before this one began may have had processes then.
+const SWEEPS: [u32; 5] = [50, 100, 200, 400, 800];
+
 struct Keeper {
     /// The process that started us; `None`: it was gone before we could look.
     parent: Option<OwnedFd>,
@@ -93,7 +97,7 @@ impl Keeper {
         match cloned.during("make a pid namespace for the launcher") {
             Ok((Cloned::Parent { pidfd, .. }, _)) => {
                 drop(socket);
-                let code = self.watch(&pidfd);
+                let code = self.watch(&pidfd, &cgroups);
                 cgroups.clear();
                 code
             }
@@ -111,14 +115,22 @@ impl Keeper {
     }
 
     /// Until the launcher has ended.
-    fn watch(&self, launcher: &OwnedFd) -> ExitCode {
+    fn watch(&self, launcher: &OwnedFd, cgroups: &Cgroups) -> ExitCode {
         let mut parent = self.parent.as_ref();
+        let mut sweeps = SWEEPS.into_iter();
+        let mut pause = sweeps.next();
         loop {
             let mut ends = vec![PollFd::new(launcher, PollFlags::IN)];
             ends.extend(parent.map(|parent| PollFd::new(parent, PollFlags::IN)));
-            // An interruption is no end; neither is anything else.
-            if poll(&mut ends, None).is_err() {
-                continue;
+            let limit = pause.map(|ms| Timespec { tv_sec: 0, tv_nsec: i64::from(ms) * 1_000_000 });
+            match poll(&mut ends, limit.as_ref()) {
+                Ok(0) => {
+                    pause = sweeps.next().filter(|_| cgroups.sweep());
+                    continue;
+                }
+                Ok(_) => {}
+                // An interruption is no end; neither is anything else.
+                Err(_) => continue,
             }
             if ends.get(1).is_some_and(|parent| !parent.revents().is_empty()) {
                 let _ = pidfd_send_signal(launcher, Signal::KILL);

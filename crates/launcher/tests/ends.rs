@@ -114,6 +114,27 @@ fn when_the_keeper_is_killed_everything_ends() {
     }
 }
 
+#[test]
+fn what_a_killed_launcher_leaves_later_than_the_next_begins_is_removed_by_that() {
+    for who in everybody() {
+        let mut scene = scene(who);
+        let Some(inner) = scene.remains.cgroups.iter().find(|group| group.ends_with("launcher"))
+        else {
+            continue;
+        };
+        // One that takes its time to end.
+        let mut dying = Command::new("sleep").arg("1000").spawn().unwrap();
+        fs::write(inner.join("cgroup.procs"), dying.id().to_string()).unwrap();
+        kill(scene.launcher.child.id(), Signal::KILL);
+        scene.launcher.child.wait().unwrap();
+        let _next = Launcher::start(who);
+        assert!(inner.exists());
+        dying.kill().unwrap();
+        dying.wait().unwrap();
+        scene.remains.are_gone_with_cgroups();
+    }
+}
+
 /// A process that starts a launcher with one container, and tells of it when that is ready.
 const OWNER: &str = "SCIENTIST_POOL_TEST_OWNER";
 

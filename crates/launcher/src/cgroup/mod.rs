@@ -45,6 +45,15 @@ impl Cgroups {
         v1::Groups::prepare(&mounts, &own).map_or(Self::None, Self::V1)
     }
 
+    /// Removes the groups of launchers that are gone; whether there are others that are not.
+    pub fn sweep(&self) -> bool {
+        match self {
+            Self::V1(groups) => groups.sweep(),
+            Self::V2(groups) => groups.sweep(),
+            Self::None => false,
+        }
+    }
+
     /// Removes all of it. Every process in it has ended, but this one.
     pub fn clear(&self) {
         match self {

@@ -52,6 +52,20 @@ impl Place {
         fs::write(keeper.join("cgroup.procs"), "0")
     }
 
+    /// A group beside it.
+    pub fn sibling(&self, name: &str) -> PathBuf {
+        self.parent.join(name)
+    }
+
+    pub fn others(&self) -> Others {
+        let entries = fs::read_dir(&self.parent).into_iter().flatten().flatten();
+        let (abandoned, in_use): (Vec<_>, Vec<_>) = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with(PREFIX) && self.sibling(name) != self.folder)
+            .partition(|name| is_abandoned(&self.sibling(name)));
+        Others { abandoned, in_use: !in_use.is_empty() }
+    }
+
     /// Takes this process out of it, and removes it with all that is in it; whether that went.
     pub fn clear(&self) -> bool {
         // Where it came from; `EBUSY` on version 2 if that has been given limits of its own since.
@@ -66,14 +80,12 @@ impl Place {
     }
 }
 
-/// The names of groups whose launchers are gone.
-pub fn abandoned(parent: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with(PREFIX))
-        .filter(|name| is_abandoned(&parent.join(name)))
-        .collect()
+/// The groups of launchers beside one.
+pub struct Others {
+    /// The names of those whose launchers are gone.
+    pub abandoned: Vec<String>,
+    /// Whether there are more.
+    pub in_use: bool,
 }
 
 /// Whether nobody is in it any more. Its owner comes by way of the outer group into the inner one: who is in

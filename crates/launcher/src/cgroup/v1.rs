@@ -12,7 +12,7 @@ use rustix::event::{eventfd, EventfdFlags};
 use scientist_pool_protocol::{ContainerId, Limit, Limits, Usage};
 
 use super::{
-    place::{abandoned, remove_tree, Hierarchy, Place},
+    place::{remove_tree, Hierarchy, Others, Place},
     remove_folder, value,
 };
 use crate::failure::{During, Result};
@@ -51,11 +51,6 @@ impl Groups {
                 None => parents.push((vec![controller], parent)),
             }
         }
-        let (_, first) = parents.first()?;
-        for name in abandoned(first) {
-            // The first at last, and only then: until then the others are known to be abandoned.
-            let _ = parents.iter().rev().all(|(_, parent)| remove_tree(&parent.join(&name)));
-        }
         let mut places: Vec<(Vec<Controller>, Place)> = Vec::new();
         for (controllers, parent) in parents {
             let made = match places.first() {
@@ -76,7 +71,18 @@ impl Groups {
         let memory = groups.place(Controller::Memory);
         groups.has_swap =
             memory.is_some_and(|place| place.join("memory.memsw.limit_in_bytes").exists());
+        groups.sweep();
         (!groups.places.is_empty()).then_some(groups)
+    }
+
+    pub fn sweep(&self) -> bool {
+        let Some((_, first)) = self.places.first() else { return false };
+        let Others { abandoned, in_use } = first.others();
+        for name in abandoned {
+            // The first at last, and only then: until then the others are known to be abandoned.
+            let _ = self.places.iter().rev().all(|(_, place)| remove_tree(&place.sibling(&name)));
+        }
+        in_use
     }
 
     fn place(&self, controller: Controller) -> Option<&Path> {

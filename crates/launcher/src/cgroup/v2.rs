@@ -12,7 +12,7 @@ use rustix::fs::{open, Mode, OFlags};
 use scientist_pool_protocol::{ContainerId, Limit, Limits, Usage};
 
 use super::{
-    place::{abandoned, remove_tree, Hierarchy, Place},
+    place::{remove_tree, Hierarchy, Others, Place},
     remove_folder, value,
 };
 use crate::failure::{During, Result};
@@ -38,9 +38,6 @@ impl Groups {
 
     fn prepare_in(parent: &Path) -> io::Result<Self> {
         share(parent)?;
-        for name in abandoned(parent) {
-            remove_tree(&parent.join(name));
-        }
         let place = Place::make(parent)?;
         let prepared = place.occupy().and_then(|()| share(place.folder()));
         if let Err(error) = prepared {
@@ -48,7 +45,17 @@ impl Groups {
             return Err(error);
         }
         let kept = kept(&place.folder().join("launcher"));
-        Ok(Self { place, kept })
+        let groups = Self { place, kept };
+        groups.sweep();
+        Ok(groups)
+    }
+
+    pub fn sweep(&self) -> bool {
+        let Others { abandoned, in_use } = self.place.others();
+        for name in abandoned {
+            remove_tree(&self.place.sibling(&name));
+        }
+        in_use
     }
 
     pub fn keeps(&self, limit: Limit) -> bool {
