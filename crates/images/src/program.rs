@@ -8,7 +8,9 @@ use std::{
     thread,
 };
 
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use rustix::process::{
+    getrlimit, set_parent_process_death_signal, setrlimit, Resource, Rlimit, Signal,
+};
 use scientist_pool_images::{
     archive::{self, Form},
     failure::{During, Failure, Result},
@@ -26,6 +28,8 @@ const STACK: usize = 8 << 20;
 
 pub fn run() -> ExitCode {
     bound();
+    // One that was stopped goes on when whoever started it is gone, and hears of the end of its stdin.
+    let _ = set_parent_process_death_signal(Some(Signal::CONT));
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match *words {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use docker_credential::DockerCredential;
-use rustix::fs::{flock, fstat, open, stat, FlockOperation, Mode, OFlags};
+use rustix::{
+    fs::{flock, fstat, open, stat, FlockOperation, Mode, OFlags},
+    process::{pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal},
+};
 use scientist_pool_protocol::images::{Answer, Credentials, Fault};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 
@@ -67,8 +70,7 @@ async fn attend(mut program: Command, wanted: Wanted, report: OnPull) -> Result<
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| lost(&error))?;
-    // It ends with this.
-    let mut lifeline = child.stdin.take();
+    let mut lifeline = Lifeline::of(&mut child);
     let (say, mut said) = unbounded_channel();
     let (name, heard) = (wanted.name.clone(), report.clone());
     tokio::task::spawn_blocking(move || listen(child, &name, &heard, &say));
@@ -76,7 +78,8 @@ async fn attend(mut program: Command, wanted: Wanted, report: OnPull) -> Result<
     while let Some(said) = said.recv().await {
         match said {
             Said::Login => {
-                let login = log_in(wanted.credentials_key.as_deref(), lifeline.as_mut()).await;
+                let login =
+                    log_in(wanted.credentials_key.as_deref(), lifeline.stdin.as_mut()).await;
                 warning = login.map_err(|error| lost(&error))?;
                 if let Some(warning) = &warning {
                     report(step(&wanted.name, format!("Warning: {warning}")));
@@ -87,6 +90,28 @@ async fn attend(mut program: Command, wanted: Wanted, report: OnPull) -> Result<
         }
     }
     Err(lost(&"it ended without a word"))
+}
+
+/// The program ends with this, even one that was stopped.
+struct Lifeline {
+    stdin: Option<ChildStdin>,
+    process: rustix::io::Result<OwnedFd>,
+}
+
+impl Lifeline {
+    fn of(child: &mut Child) -> Self {
+        let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty());
+        Self { stdin: child.stdin.take(), process }
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        if let Ok(process) = &self.process {
+            let _ = pidfd_send_signal(process, Signal::CONT);
+        }
+    }
 }
 
 /// Hears the program to its end.
