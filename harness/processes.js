@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-/** Every process of the machine: `{ pid, parent, command, namespace }`. */
+/** Every process of the machine: `{ pid, parent, started, command, namespace }`; `started` in the kernel's ticks. */
 function processes() {
   const list = [];
   for (const name of fs.readdirSync('/proc')) {
@@ -11,11 +11,13 @@ function processes() {
     try {
       // "pid (comm) state ppid …", where comm may hold anything, parentheses included.
       const stat = fs.readFileSync(`/proc/${name}/stat`, 'latin1');
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [state, parent] = fields;
       if (state === 'Z') continue;
       list.push({
         pid: Number(name),
         parent: Number(parent),
+        started: Number(fields[19]),
         command: fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
         namespace: fs.readlinkSync(`/proc/${name}/ns/pid`),
       });

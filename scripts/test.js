@@ -19,9 +19,16 @@ const { Steps } = require('./steps');
 const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'];
 const MARK = 'SCIENTIST_POOL_TEST_RUN';
 
+/** The faults that any engine must stand, and those that the local one alone can have. */
+const FAULTS_ON_LOCAL = [
+  ...['exhaustion', 'killed-inside', 'launcher-stopped', 'process-ends', 'process-killed'],
+  ...['pull-killed', 'two-processes', 'workers'],
+];
+
 /** What runs on the local engine as well: all that needs no registry, nor an image by its name. */
 const ON_LOCAL = [
   ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
+  `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];
 

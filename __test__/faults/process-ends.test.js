@@ -4,19 +4,31 @@
 // with it (invariant 3); with `handleSignals` they go first (5). While it lives, an idle pool does not
 // hold it, and a pending call does.
 
-const { containersOf } = require('../support/docker');
-const { until } = require('../support/engine');
+const { outside, until } = require('../support/engine');
 const { Children } = require('../support/children');
 
 const children = new Children();
+let label;
 let options;
+/** What there was of the process when it was last looked at. */
+let seen;
 beforeEach(() => {
-  const label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
+  label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
   options = { labels: { 'test.pool': label }, poolSize: 2 };
 });
 
-const left = () => containersOf({ label: options.labels['test.pool'] });
-const noneLeft = () => until(async () => (await left()).length === 0);
+const see = async (child) => {
+  seen = await outside().traceOf(child.pid, label);
+};
+const noneLeft = () => until(async () => (await seen.left()).length === 0);
+
+/** A process with a warm pool. */
+async function warm(more = {}) {
+  const child = await children.start({ ...options, ...more });
+  await child.ask('initialize');
+  await see(child);
+  return child;
+}
 
 afterEach(async () => {
   await children.end();
@@ -25,13 +37,14 @@ afterEach(async () => {
 
 /** A process with a warm pool, and a script that runs in a container on lease. */
 async function busy(more = {}) {
-  const child = await children.start({ ...options, ...more });
-  await child.ask('initialize');
+  const child = await warm(more);
   await child.ask('acquire');
   child.tell('execute', 'import time\nprint(1, flush=True)\ntime.sleep(600)');
   await child.seen('begun');
   // What is still on its way has no process, and so no lifeline; `process-killed` has that case.
   await until(async () => (await child.ask('stats')).warm === 2);
+  await see(child);
+  expect(seen.containers.length).toBeGreaterThan(0);
   return child;
 }
 
@@ -58,10 +71,10 @@ describe('the containers of a process are gone', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'])('before %s ends it, where handleSignals is on', async (signal) => {
-    const child = await children.start({ ...options, handleSignals: true });
-    await child.ask('initialize');
+    const child = await warm({ handleSignals: true });
     expect(await child.kill(signal)).toEqual({ code: null, signal });
-    expect(await left()).toEqual([]);
+    const destroyed = child.events.filter(([name]) => name === 'destroyed');
+    expect(destroyed).toHaveLength(2);
   });
 
   it('at once after a second SIGTERM, whatever the first one waits for', async () => {
@@ -76,15 +89,13 @@ describe('the containers of a process are gone', () => {
 
 describe('a process', () => {
   it('is not kept alive by an idle pool', async () => {
-    const child = await children.start(options);
-    await child.ask('initialize');
+    const child = await warm();
     child.tell('part');
     expect(await child.ended).toEqual({ code: 0, signal: null });
   });
 
   it('is kept alive by a pending call', async () => {
-    const child = await children.start(options);
-    await child.ask('initialize');
+    const child = await warm();
     child.tell('partAndRun', 'import time\ntime.sleep(0.5)\nprint("done")');
     expect(await child.ended).toEqual({ code: 0, signal: null });
     expect(child.output).toBe('done\n');

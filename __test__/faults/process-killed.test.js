@@ -1,16 +1,11 @@
 'use strict';
 
-// The Node process is killed with SIGKILL. Whatever it was at, its containers are gone within two
-// seconds, by their lifelines; one that had no process yet, and so no lifeline, is removed when the next
-// pool on this host begins (invariant 3).
+// The Node process is killed with SIGKILL, and on the local engine its launcher, that one's keeper, or
+// several of them in the same instant. Whatever they were at, nothing of it runs two seconds later; what has
+// no process is removed when the next pool on this host begins (invariant 3). A process that lives goes on.
 
-const { containersOf, docker } = require('../support/docker');
-const { sweep, until } = require('../support/engine');
+const { outside, sweep, until } = require('../support/engine');
 const { Children } = require('../support/children');
-const { CALLS } = require('../support/fake-bench');
-const { EngineProxy } = require('../../harness/proxy');
-
-const { CREATE, START, ATTACH } = CALLS;
 
 /** What the page promises, ms. Under load the engine itself takes its time: so the measure is its own. */
 const PROMISED = 2000;
@@ -24,139 +19,65 @@ beforeEach(() => {
 });
 afterEach(children.end);
 
-const left = () => containersOf({ label });
-
-/** Kills the child; resolves when nothing of it runs, with the time that took. */
-async function kill(child) {
-  expect((await left()).length).toBeGreaterThan(0);
-  await child.kill('SIGKILL');
-  const began = performance.now();
-  await until(async () => (await left()).every(({ State }) => State === 'created'));
-  return performance.now() - began;
-}
+const trace = (child) => outside().traceOf(child.pid, label);
+const beginsOne = (child) => until(async () => (await trace(child)).containers.length > 0);
 
 const SLEEP = 'import time\nprint("begun", flush=True)\ntime.sleep(600)';
 
-it.each([
-  [
-    'idle, with warm containers',
-    async (child) => {
-      await child.ask('initialize');
-    },
-  ],
-  [
-    'with a container on lease',
-    async (child) => {
-      await child.ask('initialize');
-      await child.ask('acquire');
-    },
-  ],
-  [
-    'while a script runs',
-    async (child) => {
-      await child.ask('acquire');
-      child.tell('execute', SLEEP);
-      await child.seen('begun');
-    },
-  ],
-  [
-    'while it warms up',
-    async (child) => {
-      child.tell('initialize');
-      await child.seen('created');
-    },
-  ],
-  [
-    'while it acquires on demand',
-    async (child) => {
-      child.tell('acquire');
-      await until(async () => (await left()).length > 0);
-    },
-  ],
-  [
-    'under load',
-    async (child) => {
-      for (let call = 0; call < 5; call += 1) child.tell('load');
-      await child.seen('ran');
-      await until(async () => (await left()).length > 0);
-    },
-  ],
-])('%s', async (_, begin) => {
-  const child = await children.start(options);
-  await begin(child);
-  expect(await kill(child)).toBeLessThan(PROMISED);
-  // A create that was with the engine at that instant may come to its end only now.
-  await until(async () => {
-    await sweep();
-    return (await left()).length === 0;
-  });
-});
-
-describe('with a fault in the same moment', () => {
-  let proxy;
-  beforeEach(async () => {
-    proxy = await EngineProxy.start(process.env.SCIENTIST_POOL_TEST_ENGINE);
-  });
-  afterEach(() => proxy.close());
-
-  it.each([
-    ['created', CREATE, 'lose', 'created'],
-    ['attached to', ATTACH, 'hold', 'created'],
-    ['started', START, 'hold', 'created'],
-  ])('a container that was about to be %s is removed by the next pool', async (_, route, fault) => {
-    // One container alone: of more, some might be made only after they were counted.
-    const child = await children.start({ ...options, poolSize: 0 }, { engine: proxy.address });
-    // An engine may list what it has not made to its end, and what is removed then stays on its list.
-    let reached = () => false;
-    proxy.on(route, (call) => {
-      if (fault === 'lose') call.cut('answer', 0, 'stall');
-      reached = () => fault !== 'lose' || call.answered;
-    });
-    child.tell('acquire');
-    await until(async () => reached() && (await left()).length > 0);
-    await child.kill('SIGKILL');
-    const ids = (await left()).map(({ Id }) => Id);
-    expect(ids.length).toBeGreaterThan(0);
-    expect((await sweep()).sort()).toEqual(ids.sort());
-    expect(await left()).toEqual([]);
-  });
-});
-
-describe('what the next pool leaves alone', () => {
-  /** A container with these labels, whose owner is another one than the labels of this process say. */
-  async function planted(labels) {
-    const { id } = await docker().createContainer({
-      Image: 'busybox:stable',
-      Labels: { 'test.pool': label, ...labels },
-    });
-    return id;
-  }
-
-  it('is all whose owner is not proven to be gone', async () => {
-    const child = await children.start({ ...options, poolSize: 1 });
+/** Brings a process to where it is to be killed; gives the call that is under way then, if there is one. */
+const MOMENTS = {
+  'idle, with warm containers': async (child) => {
     await child.ask('initialize');
-    const [{ Id: living, Labels: theirs }] = await left();
-    await child.kill('SIGKILL');
-    await until(async () => (await left()).length === 0);
-    const own = Object.fromEntries(
-      Object.entries(theirs).filter(([name]) => name.startsWith('scientist-pool.')),
-    );
-    const alive = String(process.pid);
-    const keep = [
-      await planted({}),
-      await planted({ ...own, 'scientist-pool.host': 'another' }),
-      await planted({ ...own, 'scientist-pool.host': '' }),
-      await planted({ ...own, 'scientist-pool.pid': alive, 'scientist-pool.started': '' }),
-      await planted({ ...own, 'scientist-pool.pid': 'none' }),
-    ];
-    const remove = [
-      await planted(own),
-      // The same number, given to another process since.
-      await planted({ ...own, 'scientist-pool.pid': alive, 'scientist-pool.started': '1' }),
-    ];
-    expect((await sweep()).sort()).toEqual(remove.sort());
-    expect((await left()).map(({ Id }) => Id).sort()).toEqual(keep.sort());
-    expect(keep).not.toContain(living);
-    for (const id of keep) await docker().getContainer(id).remove();
+  },
+  'while it warms up': async (child) => {
+    child.tell('initialize');
+    await beginsOne(child);
+  },
+  'while a script runs': async (child) => {
+    await child.ask('acquire');
+    const call = child.ask('execute', SLEEP).catch((error) => error);
+    await child.seen('begun');
+    return { call };
+  },
+  'with a container on lease': async (child) => {
+    await child.ask('initialize');
+    await child.ask('acquire');
+  },
+  'while it acquires on demand': async (child) => {
+    child.tell('acquire');
+    await beginsOne(child);
+  },
+  'under load': async (child) => {
+    for (let call = 0; call < 5; call += 1) child.tell('load');
+    await child.seen('ran');
+    await beginsOne(child);
+  },
+};
+
+const CASES = outside().deaths.flatMap((parts) => {
+  // The others are as good as one of the first three, but for the process itself.
+  const moments = Object.keys(MOMENTS).slice(0, parts.join() === 'the process' ? 6 : 3);
+  return moments.map((moment) => ({ who: parts.join(' and '), moment, parts }));
+});
+
+it.each(CASES)('$who, $moment', async ({ moment, parts }) => {
+  const child = await children.start(options);
+  const { call } = (await MOMENTS[moment](child)) ?? {};
+  const before = await trace(child);
+  expect(before.containers.length).toBeGreaterThan(0);
+  for (const part of parts) process.kill(before.parts[part], 'SIGKILL');
+  if (parts.includes('the process')) await child.ended;
+  const began = performance.now();
+  await until(async () => (await before.running()).length === 0).catch(() => {});
+  expect(await before.running()).toEqual([]);
+  expect(performance.now() - began).toBeLessThan(PROMISED);
+  if (!parts.includes('the process')) {
+    if (call) expect((await call).code).toBe('CONTAINER_LOST');
+    expect(await child.ask('run', 'print(6 * 7)')).toBe('42');
+  }
+  // A create that was with an engine at that instant may come to its end only now.
+  await until(async () => {
+    if (parts.includes('the process')) await sweep();
+    return (await before.left()).length === 0;
   });
 });

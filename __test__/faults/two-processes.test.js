@@ -3,8 +3,7 @@
 // Two processes on one engine. Neither ever touches the other's containers, whatever the other does:
 // warm up, sweep, work, close, or die (invariants 1 and 3).
 
-const { containersOf, docker } = require('../support/docker');
-const { sweep, until } = require('../support/engine');
+const { idsOf, outside, sweep, until } = require('../support/engine');
 const { Children } = require('../support/children');
 
 const children = new Children();
@@ -13,13 +12,18 @@ beforeEach(() => {
   label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
 });
 
-const left = () => containersOf({ label });
+/** What there was of each process when it was last looked at. */
+let seen = [];
+const see = async (...all) => {
+  seen = await Promise.all(all.map(({ pid }) => outside().traceOf(pid, label)));
+};
+const ofAll = async (what) => (await Promise.all(seen.map((each) => each[what]()))).flat();
 
 afterEach(async () => {
   await children.end();
-  await until(async () => (await left()).every(({ State }) => State === 'created'));
+  await until(async () => (await ofAll('running')).length === 0);
   await sweep();
-  expect(await left()).toEqual([]);
+  expect(await ofAll('left')).toEqual([]);
 });
 
 const start = (poolSize) => children.start({ labels: { 'test.pool': label }, poolSize });
@@ -44,6 +48,7 @@ it('one warms up, sweeps, works, closes and dies, and the other one keeps its co
   await killed.ask('initialize');
   killed.tell('load');
   await killed.seen('ran');
+  await see(still, killed);
   await killed.kill('SIGKILL');
 
   const sweeping = await start(0);
@@ -53,12 +58,9 @@ it('one warms up, sweeps, works, closes and dies, and the other one keeps its co
 
   expect(await still.ask('warm')).toEqual(warm);
   expect(await still.ask('stats')).toMatchObject({ leased: 1, totals: { lost: 0 } });
-  const listed = (await left()).filter(({ State }) => State === 'running').map(({ Id }) => Id);
-  expect(listed.sort()).toEqual([leased, ...warm].sort());
-  const go = await docker()
-    .getContainer(leased)
-    .exec({ Cmd: ['touch', '/tmp/go'] });
-  (await go.start({})).resume();
+  const ids = await idsOf({ label, seen: new Set([leased, ...warm]), pool: [] });
+  expect(ids).toEqual(expect.arrayContaining([leased, ...warm]));
+  await still.ask('command', ['touch', '/tmp/go']);
   expect(await running).toMatchObject({ stdout: 'whole', reason: 'exit' });
   await still.ask('shutdown', { grace: 0 });
 });
@@ -71,6 +73,7 @@ it('both work side by side, and no container is ever in the hands of both', asyn
   }
   const ran = (child) => child.events.filter(([name]) => name === 'ran').length;
   await until(() => both.every((child) => ran(child) >= 5), 60_000);
+  await see(...both);
   const ids = both.map((child) =>
     child.events.filter(([name]) => name === 'created').map(([, { id }]) => id),
   );

@@ -6,8 +6,7 @@
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 
-const { containersOf } = require('../support/docker');
-const { Pools, until } = require('../support/engine');
+const { Pools, idsOf, outside, settled, until } = require('../support/engine');
 const { program } = require('../support/children');
 
 const pools = new Pools();
@@ -18,7 +17,8 @@ beforeEach(() => {
   label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
 });
 
-const noneLeft = () => until(async () => (await containersOf({ label })).length === 0);
+const containers = async () => (await outside().traceOf(process.pid, label)).containers;
+const noneLeft = (but = 0) => until(async () => (await containers()).length === but);
 
 /** A worker that has had an answer, and is where `stop` says. */
 async function working(stop) {
@@ -33,13 +33,14 @@ it('twenty workers are terminated at once, in calls, in spawned ones and in warm
   const kinds = ['executing', 'spawned', 'warming'];
   const stops = Array.from({ length: 20 }, (_, at) => kinds[at % kinds.length]);
   const workers = await Promise.all(stops.map(working));
-  expect((await containersOf({ label })).length).toBeGreaterThan(0);
+  expect((await containers()).length).toBeGreaterThan(0);
   await Promise.all(workers.map((worker) => worker.terminate()));
   await noneLeft();
 }, 120_000);
 
 it('the end of one is no concern of a pool in another thread', async () => {
   const pool = pools.make({ poolSize: 1 });
+  label = pool.label;
   const container = await pool.acquire();
   const script =
     'import os, time\nprint(1, flush=True)\nwhile not os.path.exists("/tmp/go"): time.sleep(0.01)\nprint("whole")';
@@ -52,7 +53,8 @@ it('the end of one is no concern of a pool in another thread', async () => {
   await until(() => begun);
   const others = await Promise.all(['executing', 'spawned', 'warming'].map(working));
   await Promise.all(others.map((worker) => worker.terminate()));
-  await noneLeft();
+  await settled(pool);
+  await noneLeft((await idsOf(pool)).length);
   await container.execute(['touch', '/tmp/go']);
   expect(await call).toMatchObject({ stdout: '1\nwhole', reason: 'exit' });
   expect(await pool.run('print("still here")')).toMatchObject({ stdout: 'still here' });

@@ -17,10 +17,14 @@ class Children {
   #all = [];
 
   /** Starts one; resolves when it is there. `options` are those of its pool. */
-  async start(options, { engine } = {}) {
+  async start(options, { engine, env } = {}) {
     const process = fork(program('holder'), [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...globalThis.process.env, ...(engine && { SCIENTIST_POOL_TEST_ENGINE: engine }) },
+      env: {
+        ...globalThis.process.env,
+        ...(engine && { SCIENTIST_POOL_TEST_ENGINE: engine }),
+        ...env,
+      },
     });
     const child = new Child(process);
     this.#all.push(child);

@@ -23,6 +23,10 @@ function address() {
  * - `idsOf(pool)`: the ids of the containers that there are of a pool of `Pools`;
  * - `image(name)`: what the option `image` is for the image that the tests call so;
  * - `kill(id)`: ends a container from outside, at once;
+ * - `traceOf(pid, label)`: what there is of a process, all of whose pools have that label, at this moment:
+ *   `containers`: names of its containers; `parts`: the ids of the processes that it is made of, by what they
+ *   are; `running()`: what runs of it by then; `left()`: what there is of it by then, running or not;
+ * - `deaths`: which of those parts may be killed in one instant;
  * - `memory()`: bytes of memory that it has for containers;
  * - `showsLimits`: whether scripts see the control groups that they are in;
  * - `hasTerminals`: whether scripts can have terminals;

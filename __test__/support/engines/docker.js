@@ -11,6 +11,7 @@ class DockerOutside {
   hasFilter = true;
   hasInit = false;
   hasTerminals = true;
+  deaths = [['the process']];
 
   constructor(address) {
     const url = new URL(address);
@@ -32,6 +33,18 @@ class DockerOutside {
 
   async idsOf(pool) {
     return (await this.containersOf(pool)).map(({ Id }) => Id);
+  }
+
+  async traceOf(pid, label) {
+    const listed = () => this.containersOf({ label });
+    const left = async () => (await listed()).map(({ Id }) => Id);
+    return {
+      containers: await left(),
+      parts: { 'the process': pid },
+      left,
+      // One that has no process has no lifeline either.
+      running: async () => (await listed()).filter(({ State }) => State !== 'created'),
+    };
   }
 
   kill(id) {

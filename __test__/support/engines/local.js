@@ -5,25 +5,32 @@ const os = require('node:os');
 const path = require('node:path');
 
 const { archiveOf, localImage } = require('../../../harness/archives');
+const { processes } = require('../../../harness/processes');
 
 /** Where the kernel counts processes: a hierarchy of version 1, or the one of version 2. */
 const HIERARCHY = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].find((folder) =>
   fs.existsSync(path.join(folder, 'cgroup.procs')),
 );
 
-/** All control groups of launchers. */
-function* launchersBelow(folder) {
-  let entries;
+/** What the names of launchers' control groups begin with. */
+const PREFIX = 'scientist-pool-launcher-';
+
+/** The names of the groups in one. */
+function foldersIn(group) {
   try {
-    entries = fs.readdirSync(folder, { withFileTypes: true });
+    const entries = fs.readdirSync(group, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch {
     // It has gone meanwhile.
-    return;
+    return [];
   }
-  for (const entry of entries) {
-    if (!entry.isDirectory()) continue;
-    const group = path.join(folder, entry.name);
-    if (entry.name.startsWith('scientist-pool-launcher-')) yield group;
+}
+
+/** All control groups of launchers. */
+function* launchersBelow(folder) {
+  for (const name of foldersIn(folder)) {
+    const group = path.join(folder, name);
+    if (name.startsWith(PREFIX)) yield group;
     else yield* launchersBelow(group);
   }
 }
@@ -31,12 +38,22 @@ function* launchersBelow(folder) {
 /** The control group of a container, by its id; `undefined` if it is gone. CONTRIBUTING.md has the form of both. */
 function groupOf(id) {
   const [, keeper, number] = /^([0-9a-f]{8})[0-9a-f]+-(\d+)$/.exec(id);
-  const launcher = `scientist-pool-launcher-${parseInt(keeper, 16)}-`;
+  const launcher = `${PREFIX}${parseInt(keeper, 16)}-`;
   for (const group of launchersBelow(HIERARCHY)) {
     const own = path.join(group, number);
     if (path.basename(group).startsWith(launcher) && fs.existsSync(own)) return own;
   }
 }
+
+/** A process's launchers with all that is in them, and what else they have started. */
+function below(pid) {
+  const all = processes();
+  const found = all.filter(({ parent, command }) => parent === pid && isLauncher(command));
+  for (const { pid: parent } of found) found.push(...all.filter((each) => each.parent === parent));
+  return found;
+}
+
+const isLauncher = (command) => command.includes('scientist-pool-launcher');
 
 /** Whether a process is the first one of its container. */
 const isFirst = (pid) => /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -53,6 +70,13 @@ class LocalOutside {
   hasTerminals = false;
   hasFilter = false;
   hasInit = true;
+  deaths = [
+    ['the process'],
+    ['its launcher'],
+    ['its keeper'],
+    ['the process', 'its launcher'],
+    ['the process', 'its launcher', 'its keeper'],
+  ];
 
   image(name) {
     return fs.existsSync(archiveOf(name)) ? localImage(name) : name;
@@ -62,6 +86,32 @@ class LocalOutside {
     // The event of a container that is ready already may be on its way.
     const known = new Set([...pool.seen, ...pool.pool.map(({ id }) => id)]);
     return [...known].filter((id) => groupOf(id) !== undefined);
+  }
+
+  async traceOf(pid) {
+    const all = below(pid);
+    const keepers = all.filter(({ parent }) => parent === pid).map((keeper) => keeper.pid);
+    const launcher = all.find(({ parent }) => keepers.includes(parent));
+    // What comes after this is in one of the groups.
+    const known = new Map(all.map((each) => [each.pid, each.started]));
+    const running = async () =>
+      processes()
+        .filter((each) => known.get(each.pid) === each.started)
+        .map((each) => `${each.pid} ${each.command}`);
+    const groups = () =>
+      [...launchersBelow('/sys/fs/cgroup')].filter((group) =>
+        keepers.some((keeper) => path.basename(group).startsWith(`${PREFIX}${keeper}-`)),
+      );
+    const inside = groups()
+      .filter((group) => group.startsWith(HIERARCHY))
+      .flatMap(foldersIn);
+    const containers = inside.filter((name) => /^\d+$/.test(name));
+    return {
+      containers,
+      parts: { 'the process': pid, 'its launcher': launcher?.pid, 'its keeper': keepers[0] },
+      running,
+      left: async () => [...(await running()), ...groups()],
+    };
   }
 
   async kill(id) {

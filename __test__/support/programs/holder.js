@@ -4,7 +4,7 @@
 // is the parent's side.
 
 const { ContainerPoolManager } = require('../../..');
-const { address } = require('../engine');
+const { IMAGE, address, outside } = require('../engine');
 
 const EVENTS = ['created', 'acquired', 'destroyed', 'lost', 'engine', 'ready'];
 
@@ -19,7 +19,11 @@ const leased = [];
 
 const DEEDS = {
   make: (options) => {
-    pool = new ContainerPoolManager({ engine: address(), image: 'python:3.9-slim', ...options });
+    pool = new ContainerPoolManager({
+      engine: address(),
+      image: outside().image(IMAGE),
+      ...options,
+    });
     for (const name of EVENTS) {
       pool.on(name, (...details) => tell({ event: [name, ...details] }));
     }
@@ -37,6 +41,8 @@ const DEEDS = {
     });
     return { stdout, reason };
   },
+  /** Beside what runs there. */
+  command: (argv) => leased.at(-1).executeCommand(argv),
   run: async (script) => (await pool.run(script)).stdout,
   /** Calls one after another, until it is killed. */
   load: async () => {

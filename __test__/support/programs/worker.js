@@ -7,11 +7,11 @@
 const { parentPort, workerData } = require('node:worker_threads');
 
 const { ContainerPoolManager } = require('../../..');
-const { address } = require('../engine');
+const { IMAGE, address, outside } = require('../engine');
 
 const pool = new ContainerPoolManager({
   engine: address(),
-  image: 'python:3.9-slim',
+  image: outside().image(IMAGE),
   poolSize: 1,
   labels: { 'test.pool': workerData.label },
 });
