@@ -717,7 +717,11 @@ declare namespace ContainerPoolManager {
      * @defaultValue 'strict', 'engine' if legacy
      */
     seccomp?: 'strict' | 'engine' | object | string | undefined;
-    /** The engine's name of an OCI runtime: `'runsc'`, `'kata'`. @defaultValue the engine's */
+    /**
+     * An OCI runtime. On Docker the engine's name of it: `'runsc'`, `'kata'`. On the engine `local` a program:
+     * `'runsc'`, `'crun'`, `'runc'`, looked up in `PATH`, or the path of one.
+     * @defaultValue the engine's
+     */
     runtime?: string | undefined;
     /** Whether the engine keeps the containers' output in its log. @defaultValue false, `true` if legacy */
     log?: boolean | undefined;
@@ -1163,6 +1167,8 @@ declare namespace ContainerPoolManager {
       cgroupVersion: string | null;
       defaultRuntime: string | null;
     };
+    /** The program that containers of the engine `local` run under, if `runtime` asks for one; else null. */
+    runtime: { path: string; version: string } | null;
     /** What the engine `local` builds its fences of; `missing`: why this is not there, and the way out. */
     fences: { name: string; missing: string | null }[];
     /** Which of the protections asked for it does not give. */

@@ -4,13 +4,13 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const { ContainerPoolManager } = require('..');
 const { PoolError, invalid } = require('../lib/errors');
-const { engineOptions, withEngine } = require('./engine');
+const { containerOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');
 const { StatusLine } = require('./status-line');
 const { layOut } = require('./table');
 
-const options = { ...engineOptions, n: { type: 'string', default: '20' } };
+const options = { ...containerOptions, n: { type: 'string', default: '20' } };
 
 function fault([extra]) {
   return extra === undefined ? undefined : `bench takes no ${extra}`;

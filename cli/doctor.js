@@ -6,7 +6,7 @@ const path = require('node:path');
 const { PoolError } = require('../lib/errors');
 const { loadNative } = require('../lib/binding/native');
 const { resolveOptions } = require('../lib/options/options');
-const { engineOptions, withEngine } = require('./engine');
+const { containerOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');
 
@@ -175,6 +175,9 @@ async function perform({ values, pool: given, io }) {
       const cores = `${engine.cpus} cores, ${Math.round(engine.memory / MiB)} MiB`;
       const what = `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.address}, ${cores}`;
       findings.add('engine', 'ok', what);
+      if (engine.runtime !== null) {
+        findings.add('runtime', 'ok', `${engine.runtime.path}: ${engine.runtime.version}`);
+      }
       for (const warning of engine.warnings) {
         findings.add(
           'engine',
@@ -215,4 +218,4 @@ function line({ name, state, detail, fix }, colour) {
   return fix === undefined ? first : `${first}${' '.repeat(28)}fix: ${fix}\n`;
 }
 
-module.exports = { fault, options: engineOptions, perform };
+module.exports = { fault, options: containerOptions, perform };

@@ -8,6 +8,9 @@ const { showPull } = require('./pull-progress');
 /** The options of every command that contacts an engine. */
 const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };
 
+/** The options of every command that makes containers. */
+const containerOptions = { ...engineOptions, runtime: { type: 'string' } };
+
 /**
  * Has a pool without warm containers contact its engine, and does something with it.
  *
@@ -36,4 +39,4 @@ async function withEngine(options, io, use) {
   }
 }
 
-module.exports = { engineOptions, withEngine };
+module.exports = { containerOptions, engineOptions, withEngine };

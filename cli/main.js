@@ -36,6 +36,9 @@ doctor, run, bench, pull and prune also take:
 doctor, run, bench and prune also take:
   --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
 
+doctor, run and bench also take:
+  --runtime NAME     the OCI runtime; on the engine local a program, such as runsc; default: the engine's
+
 run also takes:
   --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
   --timeout MS       the longest it may run; 0: no limit
@@ -113,8 +116,8 @@ async function main(argv, { stdin, stdout, stderr, env } = process) {
   try {
     const io = { stdin, stdout, stderr, env };
     // What is not given is `undefined`, and left to the environment.
-    const { engine, image } = values;
-    return await command.perform({ values, positionals, pool: { engine, image }, io });
+    const { engine, image, runtime } = values;
+    return await command.perform({ values, positionals, pool: { engine, image, runtime }, io });
   } catch (error) {
     if (!(error instanceof PoolError) && error.syscall === undefined) throw error;
     if (values.json) {

@@ -29,6 +29,27 @@ with open("/proc/self/status") as file:
     lines = (line.partition(":") for line in file)
     status = {name: value.strip() for name, _, value in lines}
 
+
+
+def no_new_privileges():
+    """As /proc tells it; a kernel that does not (gVisor's) is asked: prctl.h, PR_GET_NO_NEW_PRIVS."""
+    told = status.get("NoNewPrivs")
+    if told is not None:
+        return told == "1"
+    import ctypes
+
+    return ctypes.CDLL(None).prctl(39, 0, 0, 0, 0) == 1
+
+
+def read_only_root():
+    """As the kernel tells it of the file system; gVisor's tells it in /proc alone."""
+    if os.statvfs("/").f_flag & os.ST_RDONLY:
+        return True
+    with open("/proc/mounts") as file:
+        mounts = [line.split() for line in file]
+    return [at[3].split(",")[0] for at in mounts if at[1] == "/"][-1:] == ["ro"]
+
+
 # Version 2 has quota and period in one file.
 cpu = read("cpu.max")
 quota = number(cpu or read("cpu/cpu.cfs_quota_us"))
@@ -39,9 +60,9 @@ print(
             "python": sys.version.split()[0],
             "uid": os.getuid(),
             "capabilities": int(status["CapEff"], 16),
-            "noNewPrivileges": status.get("NoNewPrivs") == "1",
+            "noNewPrivileges": no_new_privileges(),
             "seccomp": status.get("Seccomp") == "2",
-            "readonlyRootfs": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
+            "readonlyRootfs": read_only_root(),
             "interfaces": [name for _, name in socket.if_nameindex() if name != "lo"],
             "memory": number(read("memory.max", "memory/memory.limit_in_bytes")),
             "pids": number(read("pids.max", "pids/pids.max")),

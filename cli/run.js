@@ -8,13 +8,13 @@ const { invalid } = require('../lib/errors');
 const { readPatterns } = require('../lib/container/files');
 const { OPTIONS } = require('../lib/options/options');
 const { FAULT } = require('./codes');
-const { engineOptions } = require('./engine');
+const { containerOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
 const { printable, printableJson } = require('./printable');
 const { showPull } = require('./pull-progress');
 
 const options = {
-  ...engineOptions,
+  ...containerOptions,
   env: { type: 'string', multiple: true, default: [] },
   timeout: { type: 'string' },
   'cpu-time': { type: 'string' },

@@ -3,8 +3,10 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
+/** Runs in containers as well. */
+const LAUNCHER = 'scientist-pool-launcher';
 /** The programs of the local engine. The package of each Linux target has them beside its binary. */
-const PROGRAMS = ['scientist-pool-launcher', 'scientist-pool-images'];
+const PROGRAMS = [LAUNCHER, 'scientist-pool-images'];
 
 /** Puts a program into a folder, for everybody to run. */
 function put(file, folder, name) {
@@ -30,4 +32,4 @@ function putAll(from, folder) {
   return PROGRAMS;
 }
 
-module.exports = { PROGRAMS, put, putAll };
+module.exports = { LAUNCHER, PROGRAMS, put, putAll };

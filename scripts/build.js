@@ -8,7 +8,7 @@ const path = require('node:path');
 const { runMain } = require('../harness/cleanup');
 const { run } = require('../harness/command');
 const { root } = require('../harness/paths');
-const { PROGRAMS, put } = require('../harness/programs');
+const { LAUNCHER, PROGRAMS, put } = require('../harness/programs');
 
 async function main() {
   const given = process.argv.slice(2);
@@ -26,9 +26,11 @@ async function main() {
     at,
   );
   if (process.platform !== 'linux' || options.includes('--target')) return 0;
-  const packages = PROGRAMS.flatMap((name) => ['--package', name]);
-  await run('cargo', ['build', '--locked', ...profile, ...packages], at);
   for (const name of PROGRAMS) {
+    // One that brings its own C library runs in any image.
+    const library = ['--bin', name, '--', '-C', 'target-feature=+crt-static'];
+    const how = name === LAUNCHER ? ['rustc', library] : ['build', []];
+    await run('cargo', [how[0], '--locked', ...profile, '--package', name, ...how[1]], at);
     put(path.join(root, 'target', isDebug ? 'debug' : 'release', name), root, name);
   }
   return 0;

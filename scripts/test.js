@@ -32,6 +32,14 @@ const ON_LOCAL = [
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];
 
+/** The OCI runtimes that the local engine is tried with. */
+const RUNTIMES = ['crun', 'runc', 'runsc'];
+/** What runs under another kernel as well. */
+const UNDER_RUNTIME = [
+  ...['--passWithNoTests', '--testPathPatterns'],
+  '__test__/engine/(execute|limits|runtime)\\.test\\.js$',
+];
+
 /** Adds up what every test binary of a `cargo test` reports. */
 function countCargo(output) {
   const counts = { passed: 0, failed: 0 };
@@ -87,6 +95,17 @@ async function startEngine() {
     await require('../harness/archives').ensureArchives(engine, IMAGES);
   }
   return { value: engine, note: engine.host };
+}
+
+/** The runtimes of the tests, of which each that can't be had counts as skipped. */
+async function installRuntimes() {
+  const { canInstall, ensureProgram } = require('../harness/apt');
+  const { findProgram } = require('../harness/command');
+  if (canInstall()) await Promise.all(RUNTIMES.map((name) => ensureProgram(name, [name])));
+  const there = RUNTIMES.filter((name) => findProgram(name));
+  const missing = RUNTIMES.filter((name) => !there.includes(name));
+  const note = missing.length > 0 ? `left out: ${missing.join(', ')}` : there.join(', ');
+  return { value: there, skipped: missing.length, note };
 }
 
 /** Two registries, and in each an image that the engine has to pull layer by layer. */
@@ -197,6 +216,19 @@ async function main() {
       jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
     );
     await again.done;
+    const runtimes = steps.start('runtimes', [], installRuntimes);
+    await runtimes.done;
+    if (runtimes.value?.length > 0) {
+      const on = ['--package', 'scientist-pool-launcher', '--test', 'runtimes', '--', '--ignored'];
+      await steps.start('cargo test, under runtimes', [], () => cargoTest(on, base)).done;
+    }
+    if (runtimes.value?.includes('runsc')) {
+      const under = { ...local, SCIENTIST_POOL_TEST_RUNTIME: 'runsc' };
+      const last = steps.start('jest, under runsc', [tests], () =>
+        jest([...process.argv.slice(2), ...UNDER_RUNTIME], under, `${reports}/runsc.json`),
+      );
+      await last.done;
+    }
   }
   await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
 

@@ -96,7 +96,8 @@ pub struct ContainerConfig {
     /// Name → (soft, hard).
     pub ulimits: BTreeMap<String, (i64, i64)>,
     pub seccomp: Seccomp,
-    /// The engine's name of an OCI runtime (`runsc`, `kata`); `None`: its default.
+    /// An OCI runtime: the engine's name of it (`runsc`, `kata`), or on the local engine a program; `None`: the
+    /// engine's default.
     pub runtime: Option<String>,
     /// `HOME`, and the working directory; `None`: as the image says.
     pub home: Option<String>,

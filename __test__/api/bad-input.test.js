@@ -113,7 +113,7 @@ const WRONG_OPTIONS = {
     { fsize: 65_535 },
   ],
   seccomp: ['', 'unconfined', 'default', '{}', '[]', '{"defaultAction":', {}, [], true],
-  runtime: ['', 'a b', '-runsc', 1, {}],
+  runtime: ['', 'a b', '-runsc', '//runsc', 1, {}],
   log: ['true', 0, 'none', {}],
   labels: ['a=b', ['a=b'], { a: 1 }, { a: null }, { '': 'x' }, { 'scientist-pool.pool': 'x' }],
   preload: ['numpy', ['1numpy'], ['num py'], ['numpy.'], ['os; x'], [''], [1], {}, true],

@@ -146,6 +146,7 @@ test.each([
   [{ labels: { b: '2', a: '' } }, 'container', { labels: { a: '', b: '2' } }],
   [{ preload: ['numpy', 'os.path'] }, 'container', { preload: ['numpy', 'os.path'] }],
   [{ runtime: 'runsc' }, 'container', { runtime: 'runsc' }],
+  [{ runtime: '/usr/bin/runsc' }, 'container', { runtime: '/usr/bin/runsc' }],
   [{ engine: 'tcp://engine:2375' }, 'engine', { host: 'tcp://engine:2375' }],
   [
     { engine: { host: 'unix:///x.sock', certPath: '/c', tlsVerify: false, timeout: 5 } },

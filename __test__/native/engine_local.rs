@@ -156,7 +156,7 @@ async fn what_this_engine_does_not_have_is_refused_by_its_option() {
     for (option, container) in [
         ("image", ContainerConfig { image: "dir:folder".into(), ..hardened() }),
         ("network", ContainerConfig { network: "bridge".into(), ..hardened() }),
-        ("runtime", ContainerConfig { runtime: Some("runsc".into()), ..hardened() }),
+        ("runtime", ContainerConfig { runtime: Some("bin/sh".into()), ..hardened() }),
         ("user", ContainerConfig { user: Some("somebody".into()), ..hardened() }),
     ] {
         let error = of(&container).err().unwrap();

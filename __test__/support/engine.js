@@ -8,6 +8,9 @@ const { LocalOutside } = require('./engines/local');
 const IMAGE = 'python:3.9-slim';
 const NO_PYTHON = 'busybox:stable';
 
+/** The OCI runtime that the local engine's containers run under, where a run asks for one. */
+const RUNTIME = process.env.SCIENTIST_POOL_TEST_RUNTIME;
+
 /** The engine under test, as the option `engine` names it; `npm test` starts one and sets it. */
 function address() {
   const value = process.env.SCIENTIST_POOL_TEST_ENGINE;
@@ -31,6 +34,7 @@ function address() {
  * - `showsLimits`: whether scripts see the control groups that they are in;
  * - `hasTerminals`: whether scripts can have terminals;
  * - `hasFilter`: whether it has a system call filter of its own;
+ * - `tellsSignals`: whether the end of a call beside another is told by the signal that it was;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
@@ -38,7 +42,7 @@ function address() {
 function outside() {
   const engine = address();
   if (engine.includes('://')) return new DockerOutside(engine);
-  if (engine === 'local') return new LocalOutside();
+  if (engine === 'local') return new LocalOutside(RUNTIME);
   throw new Error(`SCIENTIST_POOL_TEST_ENGINE: the tests know no engine "${engine}"`);
 }
 
@@ -59,6 +63,7 @@ class Pools {
     const pool = new ContainerPoolManager({
       engine: address(),
       image: this.#outside().image(image),
+      runtime: RUNTIME,
       ...others,
       labels: { 'test.pool': label },
     });
@@ -107,4 +112,15 @@ function settled(pool) {
   });
 }
 
-module.exports = { IMAGE, NO_PYTHON, Pools, address, idsOf, outside, settled, sweep, until };
+module.exports = {
+  IMAGE,
+  NO_PYTHON,
+  Pools,
+  RUNTIME,
+  address,
+  idsOf,
+  outside,
+  settled,
+  sweep,
+  until,
+};

@@ -343,8 +343,8 @@ const seccompProfile = {
 };
 
 const runtimeName = text(
-  /^[A-Za-z0-9][A-Za-z0-9_./-]*$/,
-  "the engine's name of a runtime, such as 'runsc'",
+  /^\/?[A-Za-z0-9][A-Za-z0-9_./-]*$/,
+  "the name of a runtime, such as 'runsc', or the path of one",
 );
 
 const moduleNames = listOf(

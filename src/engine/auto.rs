@@ -261,6 +261,7 @@ mod tests {
                 cpus: 0,
                 warnings: Vec::new(),
                 isolation: Isolation::default(),
+                runtime: None,
                 fences: Vec::new(),
                 unhonoured: Vec::new(),
             })

@@ -81,10 +81,21 @@ pub struct EngineInfo {
     pub warnings: Vec<String>,
     /// How it keeps its containers apart from its host.
     pub isolation: Isolation,
+    /// The OCI runtime that this engine itself has its containers run by; `None`: none, or the engine does
+    /// not tell.
+    pub runtime: Option<Runtime>,
     /// Each fence that it builds of, where it tells them.
     pub fences: Vec<Provision>,
     /// Which of the protections asked for it does not give.
     pub unhonoured: Vec<Unhonoured>,
+}
+
+/// A program that runs containers (github.com/opencontainers/runtime-spec).
+#[derive(Debug, Clone, Serialize)]
+pub struct Runtime {
+    pub path: String,
+    /// In its own words.
+    pub version: String,
 }
 
 /// The process a container starts as.

@@ -9,6 +9,7 @@ class DockerOutside {
   keepsImages = true;
   showsLimits = true;
   hasFilter = true;
+  tellsSignals = true;
   hasInit = false;
   hasTerminals = true;
   deaths = [['the process']];

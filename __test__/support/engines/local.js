@@ -78,6 +78,12 @@ class LocalOutside {
     ['the process', 'its launcher', 'its keeper'],
   ];
 
+  /** @param {string | undefined} runtime the OCI runtime that containers run under */
+  constructor(runtime) {
+    // Of a command that it runs beside process 1, a runtime tells what a shell would tell of it.
+    this.tellsSignals = !runtime;
+  }
+
   image(name) {
     return fs.existsSync(archiveOf(name)) ? localImage(name) : name;
   }

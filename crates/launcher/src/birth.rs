@@ -14,7 +14,7 @@ use rustix::{
     process::{chdir, setsid, umask},
     system::sethostname,
 };
-use scientist_pool_protocol::{FailureKind, Process, Program, Rlimit, Spec};
+use scientist_pool_protocol::{Process, Program, Rlimit, Spec, User};
 
 use crate::{
     cgroup::Ticket,
@@ -28,6 +28,7 @@ use crate::{
     program::Command,
     rlimits,
     root::{self, Views},
+    runtime::{self, World},
     sys::{self, new},
 };
 
@@ -60,7 +61,7 @@ pub enum Way<'a> {
     Beside { first: BorrowedFd<'a>, doors: Option<&'a Doors> },
 }
 
-impl Birth<'_> {
+impl<'a> Birth<'a> {
     /// Becomes a process of the container. What fails is told to `report`, which ends when the program is
     /// executed.
     pub fn run(self, mut report: File) -> ! {
@@ -73,18 +74,20 @@ impl Birth<'_> {
                 drop(report);
                 init::run(household)
             }
+            Ok(Prepared::World(world)) => match world.start() {
+                Ok(container) => {
+                    tell(&[EXECUTES]);
+                    drop(report);
+                    world.watch(container)
+                }
+                Err(failure) => failure,
+            },
             Ok(Prepared::Command(command)) => {
                 tell(&[EXECUTES]);
-                let failure = command.execute();
-                let code = match failure.kind {
-                    FailureKind::NoSuchProgram => 127,
-                    _ => 126,
-                };
                 if beside {
-                    let _ = writeln!(std::io::stderr(), "{failure}");
-                    sys::exit(code)
+                    command.execute_or_exit()
                 }
-                failure
+                command.execute()
             }
             Err(failure) => failure,
         };
@@ -92,7 +95,7 @@ impl Birth<'_> {
         sys::exit(1)
     }
 
-    fn prepare(self) -> Result<Prepared> {
+    fn prepare(self) -> Result<Prepared<'a>> {
         let Self { way, spec, process, mapping, ticket, stdio, descriptors } = self;
         let beside = matches!(way, Way::Beside { .. });
         sys::default_signals();
@@ -102,7 +105,9 @@ impl Birth<'_> {
         write!(oom_score, "{}", spec.oom_score_adj)
             .during(format!("set oom_score_adj to {}", spec.oom_score_adj))?;
         if let Way::First { .. } = way {
-            mapping.map_self(spec.user)?;
+            // A runtime begins as root, and makes the user of that.
+            let user = if spec.runtime.is_some() { ROOT } else { spec.user };
+            mapping.map_self(user)?;
         }
         ids::open_memory(false)?;
         match way {
@@ -112,6 +117,15 @@ impl Birth<'_> {
                 // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
                 ticket.enter()?;
                 sys::unshare(fences::namespaces(NAMESPACES)).during("make namespaces")?;
+                if let Some(runtime) = &spec.runtime {
+                    umask(Mode::from(0o022));
+                    let world = World::furnish(runtime, spec, views, mapping, descriptors)?;
+                    setsid().during("make a session")?;
+                    stay_apart(&stdio)?;
+                    // An ordinary user's launcher has yet to open its namespaces.
+                    ids::open_memory(matches!(mapping, Mapping::Own { .. }))?;
+                    return Ok(Prepared::World(world));
+                }
                 if Fence::Mount.stands() {
                     root::enter(spec, views)?;
                 }
@@ -132,6 +146,12 @@ impl Birth<'_> {
                     .map_or_else(through_first, Doors::enter)
                     .during("enter the namespaces of process 1")?;
                 credentials::become_root(mapping)?;
+                if let Some(runtime) = &spec.runtime {
+                    setsid().during("make a session")?;
+                    stay_apart(&stdio)?;
+                    let process = runtime::beside(runtime, spec, process, mapping, descriptors)?;
+                    return Command::new(&process).map(Prepared::Command);
+                }
             }
         }
         setsid().during("make a session")?;
@@ -160,16 +180,16 @@ impl Birth<'_> {
         if !spec.privileges.no_new_privileges {
             credentials::filter(filters)?;
         }
-        match prepared {
-            Prepared::Command(_) => credentials::settle(mapping, spec.user, &spec.privileges)?,
-            Prepared::Init(_) => credentials::settle_first(mapping, spec.user, &spec.privileges)?,
+        match process.program {
+            Program::Inside => credentials::settle(mapping, spec.user, &spec.privileges)?,
+            Program::Init => credentials::settle_first(mapping, spec.user, &spec.privileges)?,
         }
         // As the user that it is: what that may not enter is not its working directory.
         if !process.cwd.starts_with('/') {
             return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
         }
         chdir(&process.cwd).during(format!("change to {}", process.cwd))?;
-        if let (true, Prepared::Command(_)) = (spec.privileges.no_new_privileges, &prepared) {
+        if let (true, Program::Inside) = (spec.privileges.no_new_privileges, process.program) {
             credentials::filter(filters)?;
         }
         Ok(prepared)
@@ -177,12 +197,16 @@ impl Birth<'_> {
 }
 
 /// What is left to do.
-enum Prepared {
+enum Prepared<'a> {
     /// To execute it.
     Command(Command),
     /// To run it. Each child sets the filters that come last, for they need not allow what making one takes.
     Init(Household),
+    /// To have a runtime start the container, and to watch over it.
+    World(World<'a>),
 }
+
+const ROOT: User = User { uid: 0, gid: 0 };
 
 /// All but those of users and of pids.
 const NAMESPACES: u64 = new::MOUNT | new::IPC | new::UTS | new::NETWORK | new::CGROUP;

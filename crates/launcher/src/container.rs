@@ -19,6 +19,7 @@ use crate::{
     ids::Mapping,
     process::{pipe, Pipes, Process},
     root::Views,
+    runtime,
     sys::{self, new, Cloned},
     workshop::Workshop,
 };
@@ -64,7 +65,7 @@ impl Container {
         let unkept = workshop.cgroups.unkept(&spec.limits);
         let go = pipe()?;
         let mapping = workshop.take_ids()?;
-        let group = match workshop.cgroups.make(id, &spec.limits) {
+        let group = match workshop.cgroups.make(id, &runtime::limits(&spec)) {
             Ok(group) => group,
             Err(failure) => {
                 workshop.give_ids_back(mapping);
@@ -145,7 +146,7 @@ impl Container {
 
     /// Prepares for commands beside process 1, which has started.
     pub fn open_doors(&mut self) -> Result<()> {
-        self.doors = Doors::open(self.mapping, &self.spec.process.program, self.pid)?;
+        self.doors = Doors::open(self.mapping, &self.spec, self.pid)?;
         Ok(())
     }
 

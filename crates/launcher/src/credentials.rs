@@ -56,12 +56,17 @@ pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Re
     ids::open_memory(matches!(mapping, Mapping::Own { .. }))
 }
 
-/// Gives up for good what no process of the container is to have.
-fn bind(user: User, privileges: &Privileges) -> Result<()> {
+/// Whether there are such; gives the capabilities.
+pub fn check(user: User, privileges: &Privileges) -> Result<CapabilitySet> {
     if user.uid >= RANGE || user.gid >= RANGE {
         return Err(invalid(format!("{}:{}: ids end before {RANGE}", user.uid, user.gid)));
     }
-    drop_bounding(kept(&privileges.capabilities)?)?;
+    kept(&privileges.capabilities)
+}
+
+/// Gives up for good what no process of the container is to have.
+fn bind(user: User, privileges: &Privileges) -> Result<()> {
+    drop_bounding(check(user, privileges)?)?;
     clear_ambient_capability_set().during("drop ambient capabilities")?;
     if privileges.no_new_privileges {
         set_no_new_privs(true).during("set no-new-privileges")?;

@@ -11,12 +11,12 @@ use rustix::{
 use crate::{
     failure::{During, Result},
     fences::Fence,
-    mounts::{open_path, Mount, Place},
+    mounts::{open_path, FsOption, Mount, Place},
     sys::attribute,
 };
 
 /// Name and number (`admin-guide/devices.txt`).
-const DEVICES: [(&str, u32, u32); 5] =
+pub const DEVICES: [(&str, u32, u32); 5] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9)];
 const LINKS: [(&str, &str); 4] = [
     ("fd", "/proc/self/fd"),
@@ -52,7 +52,7 @@ pub fn replace() -> Result<()> {
     for (name, target) in LINKS {
         symlink(target, format!("/dev/{name}")).during(format!("make /dev/{name}"))?;
     }
-    mkdir("/dev/shm", Mode::from(0o755)).during("make /dev/shm")?;
+    mkdir("/dev/shm", Mode::from(0o1777)).during("make /dev/shm")?;
     // The file system, not this view of it alone: nobody in a container can open that again.
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
     mount_remount("/dev", flags, c"").during("close /dev")
@@ -64,6 +64,6 @@ pub fn view() -> Result<Mount> {
 }
 
 /// `mode=…` of a tmpfs.
-pub fn mode(mode: &str) -> (String, Option<String>) {
+pub fn mode(mode: &str) -> FsOption {
     ("mode".to_owned(), Some(mode.to_owned()))
 }

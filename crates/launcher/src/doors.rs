@@ -10,7 +10,7 @@ use rustix::{
     fs::{open, Mode, OFlags},
     process::Pid,
 };
-use scientist_pool_protocol::Program;
+use scientist_pool_protocol::{Program, Spec};
 
 use crate::{
     failure::{During, Result},
@@ -26,8 +26,9 @@ pub struct Doors {
 
 impl Doors {
     /// Those of a process 1 that has started, if they are needed.
-    pub fn open(mapping: Mapping, program: &Program, first: Pid) -> Result<Option<Self>> {
-        let (Mapping::Own { .. }, Program::Init) = (mapping, program) else { return Ok(None) };
+    pub fn open(mapping: Mapping, spec: &Spec, first: Pid) -> Result<Option<Self>> {
+        let is_ours = spec.process.program == Program::Init || spec.runtime.is_some();
+        let (Mapping::Own { .. }, true) = (mapping, is_ours) else { return Ok(None) };
         let open = |name: &str| {
             let path = format!("/proc/{}/ns/{name}", first.as_raw_nonzero());
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;

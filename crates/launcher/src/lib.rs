@@ -17,6 +17,7 @@
 //! | `birth` | the way of the new process from its clone to its program, step by step |
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
 //! | `init` | the process 1 that runs in any image, as a child of which everything else runs |
+//! | `runtime` | a container that an OCI runtime runs, from its bundle to its end |
 //! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
 //! | `fences` | which of all this a build for tests leaves out |
 //! | `ids` | which users the container's users are outside |
@@ -46,9 +47,11 @@ mod process;
 mod program;
 mod rlimits;
 mod root;
+mod runtime;
 mod server;
 mod sys;
 mod workshop;
 
 pub use init::run_here as run_init_here;
 pub use keeper::run;
+pub use runtime::inside::run_if_asked as run_inside_if_asked;

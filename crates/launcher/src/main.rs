@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    scientist_pool_launcher::run_inside_if_asked();
     scientist_pool_launcher::run()
 }
 

@@ -21,6 +21,9 @@ use crate::{
     sys::{self, attribute},
 };
 
+/// An option of a file system: its key, and its value if it has one.
+pub type FsOption = (String, Option<String>);
+
 /// A mount that is nowhere yet.
 pub struct Mount {
     mount: OwnedFd,
@@ -30,7 +33,7 @@ pub struct Mount {
 
 impl Mount {
     /// A new file system, with options of its own (`size=64m`).
-    pub fn new(kind: &str, options: &[(String, Option<String>)], attributes: u64) -> Result<Self> {
+    pub fn new(kind: &str, options: &[FsOption], attributes: u64) -> Result<Self> {
         let make = || {
             let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
             for (key, value) in options {
@@ -118,7 +121,7 @@ impl AsFd for Attached {
 }
 
 /// A path to an open file.
-fn magic_link(file: BorrowedFd<'_>) -> String {
+pub fn magic_link(file: BorrowedFd<'_>) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
@@ -196,9 +199,14 @@ pub fn open_path(path: impl Arg) -> rustix::io::Result<OwnedFd> {
     openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Options of a tmpfs as `docker run --tmpfs` takes them: attributes of the mount, and what is left for
-/// the file system.
+/// A tmpfs, by options as `docker run --tmpfs` takes them.
 pub fn tmpfs(options: &str) -> Result<Mount> {
+    let (attributes, own) = tmpfs_options(options)?;
+    Mount::new("tmpfs", &own, attributes)
+}
+
+/// The attributes of the mount, and what is left for the file system.
+pub fn tmpfs_options(options: &str) -> Result<(u64, Vec<FsOption>)> {
     let mut attributes = attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
     let mut own = Vec::new();
     for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -225,5 +233,5 @@ pub fn tmpfs(options: &str) -> Result<Mount> {
         };
         attributes = (attributes | set) & !clear;
     }
-    Mount::new("tmpfs", &own, attributes)
+    Ok((attributes, own))
 }

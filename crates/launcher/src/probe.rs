@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     os::fd::AsFd,
+    path::Path,
 };
 
 use rustix::{
@@ -13,19 +14,21 @@ use rustix::{
     process::{waitid, WaitId, WaitIdOptions},
 };
 use scientist_pool_protocol::{Absence, Failure, Fence, Report, User};
+use serde::{de::DeserializeOwned, Serialize};
 
 use crate::{
     credentials,
     failure::{During, Result},
     ids::{self, Mapping},
     mounts::{open_path, Mount, Place},
-    proc, sys,
+    proc, runtime, sys,
     sys::{attribute, new, Cloned},
     workshop::Workshop,
 };
 
-/// Tries everything; a few milliseconds.
-pub fn report(workshop: &Workshop) -> Report {
+/// Tries everything; a few milliseconds. `runtime`: a program to ask for its version, as containers would
+/// start it.
+pub fn report(workshop: &Workshop, runtime: Option<&Path>) -> Report {
     // With ids of its own, as containers have them. The range is nobody's: nothing is left in it.
     let mapping = if workshop.is_root() { Mapping::Range(0x3fff_0000) } else { Mapping::own() };
     let namespace = |flag: u64| try_out(mapping, new::USER | flag, || Ok(()));
@@ -55,6 +58,8 @@ pub fn report(workshop: &Workshop) -> Report {
         limits: workshop.cgroups.limits(),
         root: workshop.is_root(),
         landlock: sys::landlock_version(),
+        runtime: runtime
+            .map(|program| try_out(mapping, new::USER | new::PID, || runtime::version(program))),
     }
 }
 
@@ -63,7 +68,11 @@ fn absence(failure: Failure) -> Absence {
 }
 
 /// Does something in a process of its own, in new namespaces, as their root.
-fn try_out(mapping: Mapping, namespaces: u64, what: impl FnOnce() -> Result<()>) -> Result<()> {
+fn try_out<T: Serialize + DeserializeOwned>(
+    mapping: Mapping,
+    namespaces: u64,
+    what: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).during("make a pipe");
     let (go, report) = (pipe()?, pipe()?);
     match sys::clone3(namespaces, None).during("make namespaces")? {

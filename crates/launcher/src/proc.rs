@@ -13,7 +13,7 @@ use crate::{
 
 /// What would show this machine's memory, keys or hardware (`DefaultMaskedPaths` of
 /// github.com/moby/moby, `oci/defaults.go`).
-const HIDDEN: [&str; 10] = [
+pub const HIDDEN: [&str; 10] = [
     "acpi",
     "asound",
     "interrupts",
@@ -26,7 +26,7 @@ const HIDDEN: [&str; 10] = [
     "timer_stats",
 ];
 /// What would change this machine (`DefaultReadonlyPaths` of the same).
-const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+pub const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// A `/proc` of this process's pid namespace.
 pub fn new() -> Result<Mount> {

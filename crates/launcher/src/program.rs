@@ -1,6 +1,9 @@
 //! The program of a process.
 
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString},
+    io::Write,
+};
 
 use rustix::{
     fs::{access, Access},
@@ -80,6 +83,13 @@ impl Command {
                 format!("{}: program not found in the container", self.name()),
             ),
         }
+    }
+
+    /// Executes it; says why not, and ends, as a shell does.
+    pub fn execute_or_exit(&self) -> ! {
+        let failure = self.execute();
+        let _ = writeln!(std::io::stderr(), "{failure}");
+        sys::exit(if failure.kind == FailureKind::NoSuchProgram { 127 } else { 126 })
     }
 
     fn name(&self) -> String {

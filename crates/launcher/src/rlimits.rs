@@ -25,16 +25,20 @@ const NAMES: [(&str, Resource); 16] = [
     ("stack", Resource::Stack),
 ];
 
+/// What it limits.
+pub fn resource(Rlimit { name, .. }: &Rlimit) -> Result<Resource> {
+    let known = NAMES.iter().find(|(known, _)| known == name);
+    let unknown = || invalid(format!("{name:?} is no limit that a process can have"));
+    known.map(|(_, resource)| *resource).ok_or_else(unknown)
+}
+
 /// Sets this process's.
 pub fn set(rlimits: &[Rlimit]) -> Result<()> {
-    for Rlimit { name, soft, hard } in rlimits {
-        let known = NAMES.iter().find(|(known, _)| known == name);
-        let Some((_, resource)) = known else {
-            return Err(invalid(format!("{name:?} is no limit that a process can have")));
-        };
+    for rlimit @ Rlimit { name, soft, hard } in rlimits {
+        let resource = resource(rlimit)?;
         let limit = rustix::process::Rlimit { current: *soft, maximum: *hard };
         let text = |limit: &Option<u64>| limit.map_or("unlimited".to_owned(), |n| n.to_string());
-        setrlimit(*resource, limit).during(format!(
+        setrlimit(resource, limit).during(format!(
             "set the limit {name} to {}:{}",
             text(soft),
             text(hard)

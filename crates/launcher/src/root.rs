@@ -1,13 +1,13 @@
 //! A container's root, put together in the new process's own mount namespace.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::{
-    fs::{mkdirat, symlinkat, Mode},
+    fs::{chmod, mkdirat, symlinkat, Mode},
     mount::{mount, mount_remount, unmount, MountFlags, UnmountFlags},
     process::{chdir, fchdir, pivot_root},
 };
-use scientist_pool_protocol::{Failure, FailureKind, Spec};
+use scientist_pool_protocol::{Bind, Failure, FailureKind, Spec};
 
 use crate::{
     devices,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Where the new root is put together: a folder of the launcher's that is there for sure, and empty.
-const WORKBENCH: &str = "/dev/shm";
+pub const WORKBENCH: &str = "/dev/shm";
 /// The most layers: what one page of mount options has room for.
 const MOST_LAYERS: usize = 512;
 
@@ -70,15 +70,13 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
     let Views { layers, binds, dev } = views;
     let proc = proc::new()?;
     let complete = has_all_places(spec, &layers);
-    let root = if layers.is_empty() {
-        memory_root()?
-    } else if complete && spec.root.read_only && !may_remount(spec) {
+    let root = if complete && spec.root.read_only && !may_remount(spec) {
         let [layer] = <[Mount; 1]>::try_from(layers).map_err(|_| invalid("no layer"))?;
         let target = open_path(WORKBENCH).during("open the workbench")?;
         layer.attach(target.as_fd()).during("mount the root")?;
         open_path(WORKBENCH).during("open the root")?
     } else {
-        overlay(layers)?
+        writable(layers, WORKBENCH)?
     };
 
     let dev_place = Place::Folder.find_or_make(root.as_fd(), "/dev")?;
@@ -90,10 +88,7 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
     proc::attach(proc, proc_place.as_fd(), nothing.as_fd(), shm_place.as_fd())?;
     shm(spec.shm_size)?.attach(shm_place.as_fd()).during("mount /dev/shm")?;
 
-    for (bind, view) in spec.binds.iter().zip(binds) {
-        let place = Place::of(&view)?.find_or_make(root.as_fd(), &bind.target)?;
-        view.attach(place.as_fd()).during(format!("mount {}", bind.target))?;
-    }
+    attach(&spec.binds, binds, root.as_fd())?;
     for tmpfs in &spec.tmpfs {
         let place = Place::Folder.find_or_make(root.as_fd(), &tmpfs.target)?;
         let mount = mounts::tmpfs(&tmpfs.options).map_err(|failure| Failure {
@@ -103,11 +98,10 @@ pub fn enter(spec: &Spec, views: Views) -> Result<()> {
         mount.attach(place.as_fd()).during(format!("mount {}", tmpfs.target))?;
     }
 
-    fchdir(&root).during("enter the root")?;
     if spec.root.read_only {
-        let flags = MountFlags::BIND | MountFlags::from_bits_retain(fences::shown() as u32);
-        mount_remount(".", flags, c"").during("close the root")?;
+        close(root.as_fd())?;
     }
+    fchdir(&root).during("enter the root")?;
     // The old root is put over the new one, and taken away at once with all that is mounted in it.
     pivot_root(".", ".").during("change the root")?;
     unmount(".", UnmountFlags::DETACH).during("leave the old root")?;
@@ -122,6 +116,42 @@ fn may_remount(spec: &Spec) -> bool {
     spec.privileges.capabilities.contains(&SYS_ADMIN)
 }
 
+/// Puts the root together at a folder, with a place for everything that a runtime is to mount in it, and
+/// beside it what that is to mount as `/dev`. It can be written to until it is closed.
+pub fn lay_out(spec: &Spec, views: Views, at: &str, dev_at: &str) -> Result<OwnedFd> {
+    let Views { layers, binds, dev } = views;
+    let dev_place = open_path(dev_at).during("open the place of /dev")?;
+    dev.attach(dev_place.as_fd()).during("mount /dev")?;
+    let root = writable(layers, at)?;
+    for folder in ["/dev", "/proc"] {
+        Place::Folder.find_or_make(root.as_fd(), folder)?;
+    }
+    attach(&spec.binds, binds, root.as_fd())?;
+    for tmpfs in &spec.tmpfs {
+        let place = Place::Folder.find_or_make(root.as_fd(), &tmpfs.target)?;
+        // Some runtimes have what is mounted be as open as what it is mounted on (runc 1.1, `rootfs_linux.go`).
+        let mode = tmpfs.options.split(',').find_map(|option| option.strip_prefix("mode="));
+        let mode = mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0o1777);
+        chmod(mounts::magic_link(place.as_fd()), Mode::from(mode))
+            .during(format!("make {} in the container", tmpfs.target))?;
+    }
+    Ok(root)
+}
+
+fn attach(binds: &[Bind], views: Vec<Mount>, root: BorrowedFd<'_>) -> Result<()> {
+    for (bind, view) in binds.iter().zip(views) {
+        let place = Place::of(&view)?.find_or_make(root, &bind.target)?;
+        view.attach(place.as_fd()).during(format!("mount {}", bind.target))?;
+    }
+    Ok(())
+}
+
+/// Has what is mounted there be read-only.
+pub fn close(root: BorrowedFd<'_>) -> Result<()> {
+    let flags = MountFlags::BIND | MountFlags::from_bits_retain(fences::shown() as u32);
+    mount_remount(mounts::magic_link(root), flags, c"").during("close what is mounted")
+}
+
 /// Whether the only layer has every folder and file that something is mounted over.
 fn has_all_places(spec: &Spec, layers: &[Mount]) -> bool {
     let [layer] = layers else { return false };
@@ -132,13 +162,22 @@ fn has_all_places(spec: &Spec, layers: &[Mount]) -> bool {
         .all(|path| Place::find(layer.as_fd(), path).is_ok())
 }
 
+/// The layers with memory on top, put together at a folder.
+fn writable(layers: Vec<Mount>, at: &str) -> Result<OwnedFd> {
+    if layers.is_empty() {
+        memory_root(at)
+    } else {
+        overlay(layers, at)
+    }
+}
+
 /// An empty root.
-fn memory_root() -> Result<OwnedFd> {
-    let target = open_path(WORKBENCH).during("open the workbench")?;
+fn memory_root(at: &str) -> Result<OwnedFd> {
+    let target = open_path(at).during("open the workbench")?;
     let options = [devices::mode("755")];
     let root = Mount::new("tmpfs", &options, attribute::NOSUID | attribute::NODEV)?;
     root.attach(target.as_fd()).during("mount the root")?;
-    let root = open_path(WORKBENCH).during("open the root")?;
+    let root = open_path(at).during("open the root")?;
     // As in every distribution of these years: nothing but `/usr` holds programs.
     for (name, target) in
         [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
@@ -149,9 +188,9 @@ fn memory_root() -> Result<OwnedFd> {
 }
 
 /// The layers over one another, with memory on top.
-fn overlay(layers: Vec<Mount>) -> Result<OwnedFd> {
+fn overlay(layers: Vec<Mount>, at: &str) -> Result<OwnedFd> {
     let step = "put the layers over one another";
-    let target = open_path(WORKBENCH).during(step)?;
+    let target = open_path(at).during(step)?;
     let bench = Mount::new("tmpfs", &[devices::mode("755")], attribute::NOSUID | attribute::NODEV)?;
     let bench = bench.attach(target.as_fd()).during(step)?;
     for name in ["root", "upper", "work"] {

@@ -163,8 +163,8 @@ impl Server {
                 let ids = self.containers.keys().copied().collect();
                 self.answer(number, Answer::Containers(ids));
             }
-            Request::Probe => {
-                let report = probe::report(&self.workshop);
+            Request::Probe { runtime } => {
+                let report = probe::report(&self.workshop, runtime.as_deref());
                 self.answer(number, Answer::Report(report));
             }
         }

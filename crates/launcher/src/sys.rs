@@ -75,6 +75,13 @@ pub fn fork() -> Result<Option<Pid>> {
     Ok(i32::try_from(pid).ok().and_then(Pid::from_raw))
 }
 
+/// Begins a session. Its number is not looked at: gVisor has said 0.
+pub fn begin_session() -> Result<()> {
+    // SAFETY: it touches no memory.
+    check(unsafe { libc::setsid() }.into())?;
+    Ok(())
+}
+
 /// Forks into the pid namespace of another process and, on version 2, into a cgroup.
 pub fn clone_beside(process: BorrowedFd<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let own = pidfd_open(getpid(), PidfdFlags::empty())?;

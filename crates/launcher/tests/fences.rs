@@ -333,7 +333,9 @@ fn the_machine_says_which_fences_it_has() {
             "{:?}",
             launcher.hello
         );
-        let Answer::Report(report) = launcher.call(Request::Probe) else { panic!() };
+        let Answer::Report(report) = launcher.call(Request::Probe { runtime: None }) else {
+            panic!()
+        };
         assert_eq!(report.root, who == Who::Root);
         for (fence, there) in &report.fences {
             let optional = matches!(fence, Fence::IdMappedMounts | Fence::MountAttributes);

@@ -12,7 +12,7 @@ use support::{everybody, spec, Launcher, SpecExt};
 fn able() -> Vec<Launcher> {
     let launchers = everybody().into_iter().map(Launcher::start);
     let able: Vec<_> = launchers
-        .filter_map(|mut launcher| match launcher.call(Request::Probe) {
+        .filter_map(|mut launcher| match launcher.call(Request::Probe { runtime: None }) {
             Answer::Report(report) if report.limits.len() == 4 => Some(launcher),
             _ => None,
         })
@@ -128,7 +128,9 @@ sys.stdin.read()";
 fn what_is_not_kept_is_said() {
     for who in everybody() {
         let mut launcher = Launcher::start(who);
-        let Answer::Report(report) = launcher.call(Request::Probe) else { panic!() };
+        let Answer::Report(report) = launcher.call(Request::Probe { runtime: None }) else {
+            panic!()
+        };
         let cpu = Some(Cpu { quota: 50_000, period: 100_000 });
         let spec = limited(Limits { cpu, ..spec().limits });
         let running = launcher.create(&spec).unwrap();
@@ -143,7 +145,9 @@ fn launchers_that_start_at_once_leave_each_others_groups_alone() {
     // Each looks for groups of launchers that are gone, while others are making theirs.
     let start = |who| {
         let mut launcher = Launcher::start(who);
-        let Answer::Report(report) = launcher.call(Request::Probe) else { panic!() };
+        let Answer::Report(report) = launcher.call(Request::Probe { runtime: None }) else {
+            panic!()
+        };
         assert_eq!(launcher.run(&spec()).end.exit, Exit::Code(0));
         report.limits
     };

@@ -140,7 +140,7 @@ fn files_of_an_image_keep_their_owners_where_they_can() {
     put(root.path(), "etc/theirs", "x");
     std::os::unix::fs::chown(root.path().join("etc/theirs"), Some(1234), Some(4321)).unwrap();
     let mut launcher = Launcher::start(Who::Root);
-    let Answer::Report(report) = launcher.call(Request::Probe) else { panic!() };
+    let Answer::Report(report) = launcher.call(Request::Probe { runtime: None }) else { panic!() };
     let mapped = report.fences.iter().any(|f| matches!(f, (Fence::IdMappedMounts, Ok(()))));
     let script = "
 import os

@@ -1,6 +1,6 @@
 //! Calls, answers and events.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,9 @@ pub enum Request {
     Usage { id: ContainerId },
     /// The containers there are. Answered with [`Answer::Containers`].
     List,
-    /// Which fences the kernel has for us. Answered with [`Answer::Report`].
-    Probe,
+    /// Which fences the kernel has for us, and what the program of a runtime says of itself. Answered with
+    /// [`Answer::Report`].
+    Probe { runtime: Option<PathBuf> },
 }
 
 /// What the launcher sends.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Failure;
+
 /// What the kernel, and whatever is around us, lets the launcher use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -16,6 +18,8 @@ pub struct Report {
     pub root: bool,
     /// The version of Landlock's interface; 0: none. The launcher does not use it.
     pub landlock: u32,
+    /// The version of the runtime that was asked for, in its own words, or why it is of no use.
+    pub runtime: Option<Result<String, Failure>>,
 }
 
 /// Something that keeps a container in, or that making one needs.

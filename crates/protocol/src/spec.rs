@@ -22,6 +22,8 @@ pub struct Spec {
     pub rlimits: Vec<Rlimit>,
     /// From 0 (as this process) to 1000 (the first to be killed when the machine is out of memory).
     pub oom_score_adj: i16,
+    /// The program of an OCI runtime that is to run the container, absolute; `None`: the launcher does.
+    pub runtime: Option<PathBuf>,
 }
 
 /// The root file system.
@@ -64,7 +66,7 @@ pub struct Process {
 }
 
 /// Where the program is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Program {
     /// In the container: `argv[0]`, looked up in the container's `PATH` unless it has a slash.
     Inside,
@@ -81,10 +83,17 @@ pub struct User {
     pub gid: u32,
 }
 
+/// The names of capabilities in the order of their numbers, from 0 (`linux/capability.h`), with spaces between.
+pub const CAPABILITIES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP \
+    LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE \
+    SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME \
+    SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM \
+    BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE";
+
 /// What the processes of a container may do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Privileges {
-    /// Numbers of the capabilities (`linux/capability.h`) that stay in the bounding set; only user 0 gets
+    /// Numbers of the capabilities ([`CAPABILITIES`]) that stay in the bounding set; only user 0 gets
     /// them. They count in the container's user namespace, never on this machine.
     pub capabilities: Vec<u8>,
     pub no_new_privileges: bool,

@@ -153,6 +153,7 @@ impl Engine for Docker {
             cpus: count(info.ncpu),
             warnings: info.warnings.unwrap_or_default(),
             isolation: honours.isolation.clone(),
+            runtime: None,
             fences: Vec::new(),
             unhonoured: honours.unhonoured.clone(),
         })

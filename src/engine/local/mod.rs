@@ -3,12 +3,14 @@
 //! - `launcher`: the process that makes the containers, and the socket to it.
 //! - [`pipes`]: the streams of a process in a container.
 //! - `advice`: what to do where the kernel does not let us.
+//! - `runtime`: the OCI runtime that is to run containers.
 //! - `image`, `store`, `spec`: what a container is made of, and made as.
 
 mod advice;
 mod image;
 mod launcher;
 mod pipes;
+mod runtime;
 mod spec;
 mod store;
 
@@ -41,7 +43,7 @@ use super::{
     background::Background,
     security::{Isolation, Protection, Provision, Unhonoured},
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
-    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Vitals,
+    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -114,7 +116,7 @@ impl Local {
     /// # Errors
     ///
     /// `INVALID_ARGUMENT`: an option asks for what this engine does not have. `ENGINE_UNAVAILABLE`: there
-    /// is no launcher.
+    /// is no launcher, or no such `runtime`.
     pub fn new(
         launchers: &Launchers,
         engine: &EngineConfig,
@@ -169,8 +171,23 @@ impl Local {
         Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
     }
 
+    /// What containers run under, as it says itself.
+    fn runtime(&self, report: &Report) -> Result<Option<Runtime>> {
+        let (Some(program), Some(said)) = (self.kind.runtime(), &report.runtime) else {
+            return Ok(None);
+        };
+        match said {
+            Ok(version) => {
+                let path = program.display().to_string();
+                Ok(Some(Runtime { path, version: version.clone() }))
+            }
+            Err(why) => Err(Error::new(Code::EngineUnavailable, why.message.clone())),
+        }
+    }
+
     async fn report(&self, link: &Arc<Link>) -> Result<Report> {
-        match self.launcher.ask(link, Request::Probe).await? {
+        let runtime = self.kind.runtime().cloned();
+        match self.launcher.ask(link, Request::Probe { runtime }).await? {
             (Answer::Report(report), _) => Ok(report),
             (other, _) => Err(unexpected(&other)),
         }
@@ -259,6 +276,7 @@ impl Engine for Local {
             cpus: cpus as u64,
             warnings: Vec::new(),
             isolation: isolation(&report),
+            runtime: self.runtime(&report)?,
             fences: fences(&report),
             unhonoured: unhonoured(&report, &self.kind),
         })
@@ -493,6 +511,7 @@ mod tests {
             limits: Vec::new(),
             root: false,
             landlock: 0,
+            runtime: None,
         }
     }
 

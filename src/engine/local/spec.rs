@@ -1,23 +1,22 @@
 //! A pool's containers, in the launcher's words.
 
+use std::path::PathBuf;
+
 use scientist_pool_protocol::{
-    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
+    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User, CAPABILITIES,
 };
 use scientist_pool_seccomp::{compile, Filter};
 
-use super::image::{Contents, Image};
+use super::{
+    image::{Contents, Image},
+    runtime,
+};
 use crate::{
     config::{ContainerConfig, Seccomp},
     engine::{seccomp, ExecSpec},
     error::{Code, Error, Result},
 };
 
-/// `linux/capability.h`, from 0.
-const CAPABILITIES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP \
-    LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE \
-    SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME \
-    SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM \
-    BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE";
 /// Above this process, which no container is to outlive when the machine is out of memory.
 const OOM_SCORE: i16 = 500;
 
@@ -29,14 +28,13 @@ pub(super) struct Kind {
 impl Kind {
     /// # Errors
     ///
-    /// `INVALID_ARGUMENT`: an option asks for what this engine does not have.
+    /// `INVALID_ARGUMENT`: an option asks for what this engine does not have. `ENGINE_UNAVAILABLE`: there is
+    /// no such `runtime`.
     pub(super) fn new(config: &ContainerConfig, image: &Image) -> Result<Self> {
         if config.network != "none" {
             return Err(invalid("network", "'none'", &config.network));
         }
-        if let Some(runtime) = &config.runtime {
-            return Err(invalid("runtime", "left out", runtime));
-        }
+        let runtime = config.runtime.as_deref().map(runtime::find).transpose()?;
         let user = match &config.user {
             Some(user) => numbers(user)
                 .ok_or_else(|| invalid("user", "numbers, such as 65534:65534", user))?,
@@ -86,6 +84,7 @@ impl Kind {
                 },
                 rlimits: rlimits.collect(),
                 oom_score_adj: OOM_SCORE,
+                runtime,
             },
         })
     }
@@ -117,6 +116,11 @@ impl Kind {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.spec.limits
+    }
+
+    /// The program of the runtime that is to run them; `None`: the launcher does.
+    pub(super) fn runtime(&self) -> Option<&PathBuf> {
+        self.spec.runtime.as_ref()
     }
 }
 

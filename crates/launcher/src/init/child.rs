@@ -9,7 +9,7 @@ use rustix::{
     fs::{fcntl_setfl, OFlags},
     io::{fcntl_setfd, write, Errno, FdFlags, Result},
     pipe::{pipe_with, PipeFlags},
-    process::{chdir, setsid, Pid},
+    process::{chdir, Pid},
 };
 
 use super::{files, frames::Fields, output::Output, pipe, words, Household};
@@ -202,7 +202,7 @@ fn become_task(
 ) -> Failed {
     let Household { mapping, user, privileges, .. } = household;
     let prepared = || -> Result<()> {
-        setsid()?;
+        sys::begin_session()?;
         for (number, end) in (0..).zip(theirs) {
             sys::duplicate_onto(end, number)?;
         }

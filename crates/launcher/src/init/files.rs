@@ -273,7 +273,7 @@ impl Helper<'_> {
         }
         for name in inner {
             let whole = [path, &name].concat();
-            match openat(&at, &*name, FOLDER, Mode::empty()) {
+            match enter(at.as_fd(), &name) {
                 Err(errno) => self.miss(errno.into(), &whole)?,
                 // Other file systems stay out: below `/` there is more than files.
                 Ok(below) if fstat(&below)?.st_dev == search.device => {
@@ -402,19 +402,28 @@ fn split(path: &[u8]) -> (impl Iterator<Item = &[u8]>, &[u8]) {
 fn folder<'a>(names: impl Iterator<Item = &'a [u8]>, make: bool) -> Result<OwnedFd> {
     let mut at = open(".", FOLDER, Mode::empty())?;
     for name in names {
-        let opened = openat(&at, name, FOLDER, Mode::empty());
+        let opened = enter(at.as_fd(), name);
         at = match opened {
             Err(Errno::NOENT) if make => {
                 match mkdirat(&at, name, NEW_FOLDER) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno.into()),
                 }
-                openat(&at, name, FOLDER, Mode::empty())?
+                enter(at.as_fd(), name)?
             }
             opened => opened?,
         };
     }
     Ok(at)
+}
+
+/// A folder in another one. Where a folder is asked for, gVisor has followed a link (2022): so it is looked at
+/// whether what was opened is what is there.
+fn enter(at: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let opened = openat(at, name, FOLDER, Mode::empty())?;
+    let (is, named) = (fstat(&opened)?, statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?);
+    let same = (is.st_dev, is.st_ino) == (named.st_dev, named.st_ino);
+    same.then_some(opened).ok_or(Errno::NOTDIR)
 }
 
 fn discard(at: BorrowedFd<'_>, temporary: &[u8]) {

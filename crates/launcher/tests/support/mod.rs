@@ -295,6 +295,7 @@ pub fn spec() -> Spec {
         limits: Limits { memory: Some(128 << 20), swap: Some(0), pids: Some(50), cpu: None },
         rlimits: vec![rlimit("nofile", 1024), rlimit("core", 0), rlimit("fsize", 64 << 20)],
         oom_score_adj: 500,
+        runtime: None,
     }
 }
 
