@@ -10,6 +10,7 @@ use std::{
 use rustix::{
     fs::{open, Mode, OFlags},
     process::{getegid, geteuid, set_dumpable_behavior, DumpableBehavior, Pid},
+    thread::{capabilities, CapabilitySet},
 };
 use scientist_pool_protocol::{FailureKind, User};
 
@@ -59,6 +60,17 @@ impl Ranges {
             self.taken.remove(&((first - FIRST) / RANGE));
         }
     }
+}
+
+/// Whether this process has what it takes to give containers ids of their own. A root of a container may be
+/// let make namespaces, and yet not look at a process of its own that has closed its memory.
+pub fn may_give_ranges() -> bool {
+    let takes = CapabilitySet::SYS_ADMIN
+        | CapabilitySet::SYS_PTRACE
+        | CapabilitySet::SETUID
+        | CapabilitySet::SETGID
+        | CapabilitySet::CHOWN;
+    capabilities(None).is_ok_and(|has| has.effective.contains(takes))
 }
 
 /// Any number: for names and beginnings that two launchers are not to share.

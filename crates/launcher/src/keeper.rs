@@ -88,7 +88,9 @@ impl Keeper {
         let own = Mapping::own();
         let cgroups = Cgroups::prepare();
         let namespaces = fences::namespaces(new::PID) | new::MOUNT;
-        let cloned = match sys::clone3(namespaces, None) {
+        let as_root =
+            if ids::may_give_ranges() { sys::clone3(namespaces, None) } else { Err(Errno::PERM) };
+        let cloned = match as_root {
             Err(Errno::PERM) => {
                 sys::clone3(new::USER | namespaces, None).map(|cloned| (cloned, Some(own)))
             }

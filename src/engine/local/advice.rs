@@ -55,7 +55,7 @@ impl Surroundings<'_> {
             );
         }
         // With some of its paths hidden, a container shows no /proc that the kernel would show another of.
-        if step.contains("mount /proc") {
+        if step.contains("mount /proc") || step.contains("make a proc file system") {
             return Some(
                 "the container around this process hides parts of /proc: start it with --security-opt \
                  systempaths=unconfined (Kubernetes: procMount: Unmasked)",
@@ -112,6 +112,7 @@ mod tests {
             (restricted, "clone", "apparmor_restrict_unprivileged_userns=0"),
             (filtered, "clone", "seccomp=unconfined"),
             (filtered, "mount /proc: Operation not permitted", "systempaths=unconfined"),
+            (filtered, "make a proc file system: Operation not permitted", "systempaths="),
         ] {
             let advice = found(&[file], false, step, PERM).unwrap_or_default();
             assert!(advice.contains(word), "{file:?}: {advice}");
