@@ -28,6 +28,7 @@ const FAULTS_ON_LOCAL = [
 /** What runs on the local engine as well: all that needs no registry, nor an image by its name. */
 const ON_LOCAL = [
   ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
+  '__test__/fidelity/fidelity\\.test\\.js$',
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];

@@ -12,7 +12,7 @@ const { ContainerPoolManager } = require('../..');
 const { docker } = require('../support/docker.js');
 const { address } = require('../support/engine.js');
 const { item } = require('./corpus/index.js');
-const { Reference } = require('./reference.js');
+const { referenceLike } = require('./reference.js');
 
 const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim'];
 /** For all that is done in containers of one image. */
@@ -103,9 +103,7 @@ describe.each(IMAGES)('%s', (base) => {
     });
     await container.remove();
     pool = new ContainerPoolManager({ image, engine: address(), poolSize: 1 });
-    const template = await pool.acquire();
-    reference = await Reference.like(template.id);
-    await template.destroy();
+    reference = await referenceLike(pool);
   }, PATIENCE);
 
   afterAll(async () => {

@@ -1,5 +1,8 @@
 'use strict';
 
+// The real `python3 - ...args`, which nothing of the package has prepared, in containers of a pool's settings.
+
+const { outside } = require('../support/engine.js');
 const { docker } = require('../support/docker.js');
 
 /** Scripts run one after another in one container before it is replaced. */
@@ -43,21 +46,57 @@ async function exec(container, { script, env, args }) {
   }
 }
 
+/** As a command on an engine whose process 1 starts any program as itself: in containers of the pool's. */
+class OfPool {
+  #pool;
+  #container = null;
+  #runs = 0;
+
+  constructor(pool) {
+    this.#pool = pool;
+  }
+
+  another() {
+    return new OfPool(this.#pool);
+  }
+
+  /** As {@link OfEngine#run}. */
+  async run({ script, env, args, alone }) {
+    if (alone || this.#runs >= RUNS_PER_CONTAINER) await this.close();
+    this.#container ??= await this.#pool.acquire({ timeout: 120_000 });
+    this.#runs += 1;
+    const result = await this.#container.executeCommand(['python3', '-', ...args], {
+      ...{ stdin: script, env, encoding: 'buffer', trim: false },
+      ...{ timeout: DEADLINE, maxOutputBytes: 16 << 20 },
+    });
+    if (alone) await this.close();
+    return result;
+  }
+
+  async close() {
+    const container = this.#container;
+    this.#container = null;
+    this.#runs = 0;
+    await container?.destroy();
+  }
+}
+
 /**
- * The real thing: containers as the pool makes them, whose PID 1 only waits.
+ * By the engine's exec: in containers as the pool makes them, whose PID 1 only waits.
  *
  * Their settings are read back from a container of the pool, so that the two sides can't drift
  * apart.
  */
-class Reference {
+class OfEngine {
   #settings;
   #container = null;
   #runs = 0;
 
-  /** `id`: a container of the pool. */
-  static async like(id) {
-    const { Config, HostConfig } = await docker().getContainer(id).inspect();
-    return new Reference({
+  static async like(pool) {
+    const template = await pool.acquire();
+    const { Config, HostConfig } = await docker().getContainer(template.id).inspect();
+    await template.destroy();
+    return new OfEngine({
       Image: Config.Image,
       User: Config.User,
       WorkingDir: Config.WorkingDir,
@@ -74,7 +113,7 @@ class Reference {
 
   /** One more like this one, to run beside it. */
   another() {
-    return new Reference(this.#settings);
+    return new OfEngine(this.#settings);
   }
 
   /** `{ stdout, stderr, exitCode }` of one case; one that is `alone` shares its container with none. */
@@ -98,4 +137,9 @@ class Reference {
   }
 }
 
-module.exports = { Reference, exec };
+/** For a pool. */
+async function referenceLike(pool) {
+  return outside().hasInit ? new OfPool(pool) : OfEngine.like(pool);
+}
+
+module.exports = { referenceLike };
