@@ -54,9 +54,10 @@ class LocalContainer {
    * @param {string} [how.programs] the folder with the launcher in it
    * @param {string} [how.folder] where the package is
    * @param {number} [how.user] whom the process runs as
+   * @param {string} [how.runtime] the OCI runtime that is to run it
    */
-  constructor(image, { fences = [], folder = root, programs = folder, user } = {}) {
-    this.#task = { image, fences, programs };
+  constructor(image, { fences = [], folder = root, programs = folder, user, runtime } = {}) {
+    this.#task = { image, runtime, fences, programs };
     this.#folder = folder;
     this.#user = user;
   }
@@ -189,4 +190,4 @@ class LocalSuite {
   }
 }
 
-module.exports = { LocalSuite };
+module.exports = { LocalContainer, LocalSuite, OF_IMAGE };

@@ -4,7 +4,7 @@
 // each kind of launcher has one of these. It takes what it is to do as JSON on stdin:
 //
 // - `programs`: the folder with the launcher in it;
-// - `image`, and the `fences` that are to be down;
+// - `image`, the OCI `runtime` if there is to be one, and the `fences` that are to be down;
 // - `script`, `env`: what is to run, and its variables.
 
 const { once } = require('node:events');
@@ -16,7 +16,7 @@ const { root } = require('../../harness/paths');
 const { optionsWithout } = require('./fences');
 
 async function main() {
-  const { programs, image, fences, script, env } = JSON.parse(await text(process.stdin));
+  const { programs, image, runtime, fences, script, env } = JSON.parse(await text(process.stdin));
   // Who says so first is heard.
   require(path.join(root, `scientist-pool.${hostTarget()}.node`)).setPrograms(programs);
   const { ContainerPoolManager } = require('../..');
@@ -24,6 +24,7 @@ async function main() {
     ...optionsWithout(fences),
     engine: 'local',
     image,
+    runtime,
     poolSize: 0,
   });
   try {

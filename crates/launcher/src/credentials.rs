@@ -43,8 +43,7 @@ pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Re
     bind(user, privileges)?;
     if let Mapping::Range(_) = mapping {
         set_keep_capabilities(true).during("keep capabilities")?;
-        let another = |first: &User| first.uid != user.uid && Fence::First.stands();
-        become_user(FIRST_USERS.into_iter().find(another).unwrap_or(user))?;
+        become_user(first_beside(user))?;
         let takes = CapabilitySet::SETUID | CapabilitySet::SETGID;
         have(takes | kept_by(user, privileges)?)?;
     } else {
@@ -54,6 +53,24 @@ pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Re
     sys::set_file_ids(user.uid, user.gid);
     // An ordinary user's launcher has yet to open its namespaces.
     ids::open_memory(matches!(mapping, Mapping::Own { .. }))
+}
+
+/// Whom process 1 is where scripts are that user.
+pub fn first_beside(user: User) -> User {
+    let another = |first: &User| first.uid != user.uid && Fence::First.stands();
+    FIRST_USERS.into_iter().find(another).unwrap_or(user)
+}
+
+/// What a process 1 begins with that is started as [`first_beside`], by their names.
+pub const FIRST_CAPABILITIES: [&str; 3] = ["SETUID", "SETGID", "SETPCAP"];
+
+/// As [`settle_first`], in one that was started with them.
+pub fn settle_started(user: User, privileges: &Privileges) -> Result<()> {
+    bind(user, privileges)?;
+    let takes = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    have(takes | kept_by(user, privileges)?)?;
+    sys::set_file_ids(user.uid, user.gid);
+    Ok(())
 }
 
 /// Whether there are such; gives the capabilities.
@@ -67,7 +84,11 @@ pub fn check(user: User, privileges: &Privileges) -> Result<CapabilitySet> {
 /// Gives up for good what no process of the container is to have.
 fn bind(user: User, privileges: &Privileges) -> Result<()> {
     drop_bounding(check(user, privileges)?)?;
-    clear_ambient_capability_set().during("drop ambient capabilities")?;
+    match clear_ambient_capability_set() {
+        // A kernel that has none, such as gVisor's.
+        Err(rustix::io::Errno::INVAL) => {}
+        cleared => cleared.during("drop ambient capabilities")?,
+    }
     if privileges.no_new_privileges {
         set_no_new_privs(true).during("set no-new-privileges")?;
     }

@@ -56,7 +56,7 @@ pub fn config(
     }
     let config = json!({
         "ociVersion": "1.0.2",
-        "process": described(spec, &spec.process, kind, descriptors)?,
+        "process": described(spec, &spec.process, kind, mapping, descriptors)?,
         "root": { "path": root.to_string_lossy(), "readonly": spec.root.read_only },
         "hostname": spec.hostname,
         "mounts": mounts(spec, kind, dev)?,
@@ -66,8 +66,14 @@ pub fn config(
 }
 
 /// `process.json`, of a command beside process 1.
-pub fn process(spec: &Spec, process: &Process, kind: Kind, descriptors: &Rlimit) -> Result<String> {
-    Ok(described(spec, process, kind, descriptors)?.to_string())
+pub fn process(
+    spec: &Spec,
+    process: &Process,
+    kind: Kind,
+    mapping: Mapping,
+    descriptors: &Rlimit,
+) -> Result<String> {
+    Ok(described(spec, process, kind, mapping, descriptors)?.to_string())
 }
 
 /// What a runtime says in a line of its log.
@@ -77,7 +83,13 @@ pub fn message(line: &str) -> Option<String> {
     (!said.is_empty()).then(|| said.to_owned())
 }
 
-fn described(spec: &Spec, process: &Process, kind: Kind, descriptors: &Rlimit) -> Result<Value> {
+fn described(
+    spec: &Spec,
+    process: &Process,
+    kind: Kind,
+    mapping: Mapping,
+    descriptors: &Rlimit,
+) -> Result<Value> {
     if !process.cwd.starts_with('/') {
         return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
     }
@@ -90,7 +102,7 @@ fn described(spec: &Spec, process: &Process, kind: Kind, descriptors: &Rlimit) -
             args.extend(process.argv.iter().cloned());
         }
     }
-    let bounding: Vec<_> = spec
+    let mut bounding: Vec<_> = spec
         .privileges
         .capabilities
         .iter()
@@ -98,7 +110,19 @@ fn described(spec: &Spec, process: &Process, kind: Kind, descriptors: &Rlimit) -
         .map(|name| format!("CAP_{name}"))
         .collect();
     // Only root has them.
-    let own = if spec.user.uid == 0 { &*bounding } else { &[] };
+    let mut own = if spec.user.uid == 0 { bounding.clone() } else { Vec::new() };
+    let (mut user, mut ambient) = (spec.user, Vec::new());
+    if process.program == Program::Init && kind.has_users(mapping) {
+        user = credentials::first_beside(user);
+        // What it is not to keep it gives up itself. Of another user than root only these get past its start.
+        for name in credentials::FIRST_CAPABILITIES.map(|name| format!("CAP_{name}")) {
+            if !bounding.contains(&name) {
+                bounding.push(name);
+            }
+        }
+        own.clone_from(&bounding);
+        ambient.clone_from(&bounding);
+    }
     let rlimits = limits(spec, kind, descriptors).into_iter().map(|limit| {
         rlimits::resource(&limit)?;
         Ok(json!({
@@ -109,12 +133,12 @@ fn described(spec: &Spec, process: &Process, kind: Kind, descriptors: &Rlimit) -
     });
     Ok(json!({
         "terminal": false,
-        "user": { "uid": spec.user.uid, "gid": spec.user.gid },
+        "user": { "uid": user.uid, "gid": user.gid },
         "args": args,
         "env": process.env,
         "cwd": process.cwd,
         "capabilities": {
-            "bounding": bounding, "effective": own, "permitted": own, "inheritable": [], "ambient": [],
+            "bounding": bounding, "effective": own, "permitted": own, "inheritable": ambient, "ambient": ambient,
         },
         "rlimits": rlimits.collect::<Result<Vec<_>>>()?,
         // Without it nobody could set a filter in there. Nothing that is shown has programs that gain any.

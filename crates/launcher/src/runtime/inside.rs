@@ -13,9 +13,9 @@ use std::{
 
 use rustix::{
     fs::{openat, Mode, OFlags},
-    process::{getgid, getuid},
+    process::getuid,
 };
-use scientist_pool_protocol::{Failure, FailureKind, Privileges, Process, Program, User};
+use scientist_pool_protocol::{Failure, FailureKind, Privileges, Process, Program, Spec, User};
 
 use crate::{
     credentials, devices,
@@ -32,7 +32,7 @@ use crate::{
 const FOLDER: &str = "/.scientist-pool";
 /// This program.
 pub const PROGRAM: &str = "/.scientist-pool/init";
-/// What the container may do, as the protocol has it.
+/// Who scripts are and what they may do, as the protocol has it.
 const PRIVILEGES: &str = "/.scientist-pool/privileges";
 /// As process 1 of any image.
 pub const INIT: &str = "init";
@@ -44,7 +44,7 @@ pub const COMMAND: &str = "command";
 /// Nobody can read it either, unless it is to be `readable`: of a process that executes what it may not read,
 /// the kernel keeps the memory closed to its own user. Else a script could enter a command of its container's
 /// before that has its filter.
-pub fn put(root: BorrowedFd<'_>, privileges: &Privileges, readable: bool) -> Result<()> {
+pub fn put(root: BorrowedFd<'_>, spec: &Spec, readable: bool) -> Result<()> {
     let place = Place::Folder.find_or_make(root, FOLDER)?;
     let attributes = attribute::NOSUID | attribute::NODEV;
     let folder = Mount::new("tmpfs", &[devices::mode("755")], attributes)?
@@ -60,7 +60,7 @@ pub fn put(root: BorrowedFd<'_>, privileges: &Privileges, readable: bool) -> Res
         io::copy(&mut File::open("/proc/self/exe")?, &mut program)?;
         program.set_permissions(Permissions::from_mode(if readable { 0o555 } else { 0o111 }))?;
         let mut file = make(PRIVILEGES)?;
-        file.write_all(&postcard::to_allocvec(privileges).unwrap_or_default())?;
+        file.write_all(&postcard::to_allocvec(&(spec.user, &spec.privileges)).unwrap_or_default())?;
         file.set_permissions(Permissions::from_mode(0o444))
     };
     written().during("put the launcher's own program into the container")?;
@@ -79,11 +79,6 @@ pub fn run_if_asked() {
     sys::exit(126)
 }
 
-/// The user, as the runtime has made it.
-fn user() -> User {
-    User { uid: getuid().as_raw(), gid: getgid().as_raw() }
-}
-
 fn environment() -> Vec<String> {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         Some(format!("{}={}", name.into_string().ok()?, value.into_string().ok()?))
@@ -91,7 +86,7 @@ fn environment() -> Vec<String> {
     variables.collect()
 }
 
-fn privileges() -> Result<Privileges> {
+fn privileges() -> Result<(User, Privileges)> {
     let bytes = fs::read(PRIVILEGES).during(format!("read {PRIVILEGES}"))?;
     let unknown = |_| of_kind(FailureKind::Other, format!("{PRIVILEGES} is of another release"));
     postcard::from_bytes(&bytes).map_err(unknown)
@@ -104,14 +99,16 @@ fn start_init() -> Failure {
         ids::open_memory(true)?;
         let oom_score = open_own_score();
         ids::open_memory(false)?;
-        Ok(Household {
-            env: environment(),
-            mapping: Mapping::own(),
-            user: user(),
-            privileges: privileges()?,
-            filters: true,
-            oom_score,
-        })
+        let (user, privileges) = privileges()?;
+        let mapping = if getuid().as_raw() == user.uid {
+            Mapping::own()
+        } else {
+            credentials::settle_started(user, &privileges)?;
+            // It is opened when a process changes who it is.
+            ids::open_memory(false)?;
+            Mapping::Range(0)
+        };
+        Ok(Household { env: environment(), mapping, user, privileges, filters: true, oom_score })
     };
     match prepared() {
         Ok(household) => init::run(household),
@@ -131,7 +128,7 @@ fn open_own_score() -> Option<(OwnedFd, i16)> {
 fn start_command(argv: Vec<String>) -> Failure {
     let prepared = || {
         sys::default_signals();
-        let Privileges { seccomp, .. } = privileges()?;
+        let (_, Privileges { seccomp, .. }) = privileges()?;
         let (env, cwd) = (environment(), String::new());
         let command = Command::new(&Process { program: Program::Inside, argv, env, cwd })?;
         credentials::filter(&seccomp)?;

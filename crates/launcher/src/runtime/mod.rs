@@ -92,6 +92,11 @@ impl Kind {
         self == Self::Runsc
     }
 
+    /// Whether there are several users in its containers.
+    fn has_users(self, mapping: Mapping) -> bool {
+        self == Self::Runsc || matches!(mapping, Mapping::Range(_))
+    }
+
     /// Whether it can only run a container, and not create one and start it.
     fn stays(self, mapping: Mapping) -> bool {
         matches!((self, mapping), (Self::Runsc, Mapping::Own { .. }))
@@ -139,7 +144,7 @@ impl<'a> World<'a> {
             fs::create_dir(at(name)).during(format!("make the runtime's {name}"))?;
         }
         let root = root::lay_out(spec, views, &at("root"), &at("dev"))?;
-        inside::put(root.as_fd(), &spec.privileges, world.kind.reads_programs())?;
+        inside::put(root.as_fd(), spec, world.kind.reads_programs())?;
         if spec.root.read_only {
             root::close(root.as_fd())?;
         }
@@ -263,7 +268,7 @@ pub fn beside(
     descriptors: &Rlimit,
 ) -> Result<Process> {
     let world = World::new(program, mapping);
-    let text = bundle::process(spec, process, world.kind, descriptors)?;
+    let text = bundle::process(spec, process, world.kind, mapping, descriptors)?;
     // Not closed when the runtime is executed, which knows it by its path.
     let file = memfd_create("process", MemfdFlags::empty()).during("write down the process")?;
     let mut file = fs::File::from(file);
