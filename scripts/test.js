@@ -41,6 +41,12 @@ const UNDER_RUNTIME = [
   '__test__/engine/(execute|limits|runtime)\\.test\\.js$',
 ];
 
+/** What an ordinary user runs of that: all but what takes control groups. */
+const AS_NOBODY = [
+  ...['--passWithNoTests', '--testPathPatterns', '__test__/engine/(execute|files)\\.test\\.js$'],
+];
+const NOBODY = 65534;
+
 /** Adds up what every test binary of a `cargo test` reports. */
 function countCargo(output) {
   const counts = { passed: 0, failed: 0 };
@@ -65,16 +71,18 @@ async function cargoTest(args, env) {
   }
 }
 
-async function jest(args, env, report) {
+async function jest(
+  args,
+  env,
+  report,
+  { as = [], cache = path.join(paths.root, 'target', 'jest') } = {},
+) {
   const program = require.resolve('jest/bin/jest', { paths: [paths.root] });
-  const { code } = await run(
-    process.execPath,
-    [
-      ...[program, '--ci', '--json', `--outputFile=${report}`],
-      ...[`--cacheDirectory=${path.join(paths.root, 'target', 'jest')}`, ...args],
-    ],
-    { cwd: paths.root, env, show: true, check: false },
-  );
+  const [command, ...rest] = [
+    ...[...as, process.execPath, program, '--ci', '--json', `--outputFile=${report}`],
+    ...[`--cacheDirectory=${cache}`, ...args],
+  ];
+  const { code } = await run(command, rest, { cwd: paths.root, env, show: true, check: false });
   const result = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : {};
   const counts = {
     passed: result.numPassedTests ?? 0,
@@ -83,6 +91,29 @@ async function jest(args, env, report) {
   };
   if (code === 0) return counts;
   throw Object.assign(new Error(`jest ended with code ${code}`), { hint: '', ...counts });
+}
+
+/** Runs jest as a user who has nothing but a home of its own, with the archives of images in its caches. */
+async function jestAsNobody(args, env, reports) {
+  const { archiveOf } = require('../harness/archives');
+  const as = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  const load = [process.execPath, '-e', `require(${JSON.stringify(paths.root)})`];
+  const { code } = await run(as[0], [...as.slice(1), ...load], { cwd: '/', check: false });
+  if (code !== 0)
+    return { note: 'left out: an ordinary user can not read this folder', skipped: 1 };
+  const home = fs.mkdtempSync(path.join(reports, 'nobody-'));
+  const archives = path.join(home, 'scientist-pool/archives');
+  fs.chmodSync(reports, 0o711);
+  fs.mkdirSync(archives, { recursive: true });
+  for (const image of ['python:3.9-slim', 'busybox:stable']) {
+    fs.copyFileSync(archiveOf(image), path.join(archives, path.basename(archiveOf(image))));
+  }
+  for (const entry of ['', ...fs.readdirSync(home, { recursive: true })]) {
+    fs.chownSync(path.join(home, entry), NOBODY, NOBODY);
+  }
+  const own = { HOME: home, TMPDIR: home, XDG_CACHE_HOME: home };
+  const cache = path.join(home, 'jest');
+  return jest(args, { ...env, ...own }, path.join(home, 'report.json'), { as, cache });
 }
 
 /** The engine of the tests: the caller's choice, else one of our own with all the images. */
@@ -221,6 +252,12 @@ async function main() {
       jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
     );
     await again.done;
+    if (process.getuid() === 0) {
+      const ordinary = steps.start('jest, on the local engine, as nobody', [tests], () =>
+        jestAsNobody([...process.argv.slice(2), ...AS_NOBODY], local, reports),
+      );
+      await ordinary.done;
+    }
     if (runtimes.value?.length > 0) {
       const on = ['--package', 'scientist-pool-launcher', '--test', 'runtimes', '--', '--ignored'];
       await steps.start('cargo test, under runtimes', [], () => cargoTest(on, base)).done;

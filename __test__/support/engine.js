@@ -25,7 +25,9 @@ function address() {
  * - `env`: the variables by which a process finds it;
  * - `idsOf(pool)`: the ids of the containers that there are of a pool of `Pools`;
  * - `image(name)`: what the option `image` is for the image that the tests call so;
+ * - `seesContainers`: whether it can tell which containers there are, which `idsOf` and `kill` take;
  * - `kill(id)`: ends a container from outside, at once;
+ * - `limitsMemory`: whether its containers are held to a limit of memory as a whole;
  * - `traceOf(pid, label)`: what there is of a process, all of whose pools have that label, at this moment:
  *   `containers`: names of its containers; `parts`: the ids of the processes that it is made of, by what they
  *   are; `running()`: what runs of it by then; `left()`: what there is of it by then, running or not;

@@ -11,6 +11,8 @@ class DockerOutside {
   hasFilter = true;
   tellsSignals = true;
   hasInit = false;
+  seesContainers = true;
+  limitsMemory = true;
   hasTerminals = true;
   deaths = [['the process']];
 

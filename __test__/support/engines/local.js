@@ -60,7 +60,7 @@ const isFirst = (pid) => /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${pid}/sta
 
 /**
  * This machine's own kernel, as the tests see it from outside: see `../engine.js`. Containers are known by
- * their control groups, which takes root.
+ * their control groups, which takes root: to anybody else there are none.
  */
 class LocalOutside {
   env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
@@ -70,6 +70,8 @@ class LocalOutside {
   hasTerminals = false;
   hasFilter = false;
   hasInit = true;
+  seesContainers = process.getuid() === 0;
+  limitsMemory = process.getuid() === 0;
   deaths = [
     ['the process'],
     ['its launcher'],
