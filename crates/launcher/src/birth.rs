@@ -44,8 +44,8 @@ pub struct Birth<'a> {
     pub ticket: Ticket,
     /// The ends of the pipes that become 0, 1 and 2.
     pub stdio: [OwnedFd; 3],
-    /// The limit of descriptors that applies unless the spec has one.
-    pub descriptors: &'a Rlimit,
+    /// The limits that apply unless the spec has others.
+    pub rlimits: &'a [Rlimit],
 }
 
 /// How it comes by its namespaces.
@@ -96,7 +96,7 @@ impl<'a> Birth<'a> {
     }
 
     fn prepare(self) -> Result<Prepared<'a>> {
-        let Self { way, spec, process, mapping, ticket, stdio, descriptors } = self;
+        let Self { way, spec, process, mapping, ticket, stdio, rlimits } = self;
         let beside = matches!(way, Way::Beside { .. });
         sys::default_signals();
         ids::open_memory(true)?;
@@ -119,7 +119,7 @@ impl<'a> Birth<'a> {
                 sys::unshare(fences::namespaces(NAMESPACES)).during("make namespaces")?;
                 if let Some(runtime) = &spec.runtime {
                     umask(Mode::from(0o022));
-                    let world = World::furnish(runtime, spec, views, mapping, descriptors)?;
+                    let world = World::furnish(runtime, spec, views, mapping, rlimits)?;
                     setsid().during("make a session")?;
                     stay_apart(&stdio)?;
                     // An ordinary user's launcher has yet to open its namespaces.
@@ -149,7 +149,7 @@ impl<'a> Birth<'a> {
                 if let Some(runtime) = &spec.runtime {
                     setsid().during("make a session")?;
                     stay_apart(&stdio)?;
-                    let process = runtime::beside(runtime, spec, process, mapping, descriptors)?;
+                    let process = runtime::beside(runtime, spec, process, mapping, rlimits)?;
                     return Command::new(&process).map(Prepared::Command);
                 }
             }
@@ -172,8 +172,7 @@ impl<'a> Birth<'a> {
         };
         umask(Mode::from(0o022));
         stay_apart(&stdio)?;
-        rlimits::set(std::slice::from_ref(descriptors))?;
-        rlimits::set(&spec.rlimits)?;
+        rlimits::set(&rlimits::merged(rlimits, &spec.rlimits))?;
         // Without no-new-privileges a filter takes a capability that is gone afterwards; with it, it comes
         // last, so that it need not allow what is done before.
         let filters = &spec.privileges.seccomp;

@@ -116,9 +116,9 @@ impl Container {
                 drop(go.1);
                 let (stdio, report) = pipes.far();
                 let way = Way::First { views, go: go.0.into() };
-                let (spec, descriptors) = (&*spec, &workshop.descriptors);
+                let (spec, rlimits) = (&*spec, &workshop.rlimits);
                 let process = &spec.process;
-                Birth { way, spec, process, mapping, ticket, stdio, descriptors }.run(report)
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits }.run(report)
             }
             Err(failure) => {
                 let _ = group.remove();

@@ -40,10 +40,10 @@ impl Exec {
             }
             Cloned::Child => {
                 let (stdio, report) = pipes.far();
-                let descriptors = &workshop.descriptors;
+                let rlimits = &workshop.rlimits;
                 let way = Way::Beside { first, doors };
                 let mapping = *mapping;
-                Birth { way, spec, process, mapping, ticket, stdio, descriptors }.run(report)
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits }.run(report)
             }
         }
     }

@@ -50,9 +50,7 @@ fn start() -> std::result::Result<ExitCode, String> {
         format!("stdin is no socket: it is started by scientist-pool ({errno})")
     })?;
     let keeper = Keeper::new().map_err(|errno| format!("can't watch over its parent: {errno}"))?;
-    let descriptors = rlimits::raise_descriptors();
-    rlimits::raise_all();
-    Ok(keeper.keep(socket, descriptors))
+    Ok(keeper.keep(socket, rlimits::raise()))
 }
 
 /// Takes the socket away from stdin, where every child would get it.
@@ -84,7 +82,7 @@ impl Keeper {
         Ok(Self { parent })
     }
 
-    fn keep(self, socket: OwnedFd, descriptors: Rlimit) -> ExitCode {
+    fn keep(self, socket: OwnedFd, rlimits: Vec<Rlimit>) -> ExitCode {
         let own = Mapping::own();
         let cgroups = Cgroups::prepare();
         let namespaces = fences::namespaces(new::PID) | new::MOUNT;
@@ -105,10 +103,10 @@ impl Keeper {
             }
             Ok((Cloned::Child, own)) => {
                 let ready = begin(own);
-                server::run(Channel::new(socket), Workshop::new(cgroups, descriptors, own), ready)
+                server::run(Channel::new(socket), Workshop::new(cgroups, rlimits, own), ready)
             }
             Err(fault) => {
-                let workshop = Workshop::new(Cgroups::None, descriptors, Some(own));
+                let workshop = Workshop::new(Cgroups::None, rlimits, Some(own));
                 let code = server::run(Channel::new(socket), workshop, Err(fault));
                 cgroups.clear();
                 code

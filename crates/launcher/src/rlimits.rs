@@ -47,22 +47,35 @@ pub fn set(rlimits: &[Rlimit]) -> Result<()> {
     Ok(())
 }
 
-/// Lets this process have as many descriptors as it may, for it holds one for each container. What it had
-/// before is what containers get that ask for nothing else.
-pub fn raise_descriptors() -> Rlimit {
-    let before = getrlimit(Resource::Nofile);
-    let raised = rustix::process::Rlimit { current: before.maximum, maximum: before.maximum };
-    // If not, fewer containers fit.
-    let _ = setrlimit(Resource::Nofile, raised);
-    Rlimit { name: "nofile".to_owned(), soft: before.current, hard: before.maximum }
+/// What a process of a container asks for, and `inherited` for the rest.
+pub fn merged(inherited: &[Rlimit], asked: &[Rlimit]) -> Vec<Rlimit> {
+    let is_asked = |limit: &&Rlimit| asked.iter().any(|asked| asked.name == limit.name);
+    let rest = inherited.iter().filter(|limit| !is_asked(limit));
+    rest.chain(asked).cloned().collect()
 }
 
-/// Lets containers ask for more than whoever started this process was allowed, as far as root may.
-pub fn raise_all() {
-    for (_, resource) in NAMES {
-        let before = getrlimit(resource);
-        let raised = rustix::process::Rlimit { current: before.current, maximum: None };
-        // `nofile` can't be without limit; the kernel says no, and the old one stays.
-        let _ = setrlimit(resource, raised);
+/// Lets this process have as many descriptors as it may, for it holds one for each container, and lets
+/// containers ask for more than whoever started it was allowed, as far as root may.
+///
+/// Gives what containers get that ask for nothing: what it had before, as they may use all that their limits
+/// let them, but no right to go before others on this machine's processors.
+pub fn raise() -> Vec<Rlimit> {
+    NAMES.map(|(name, resource)| raise_one(name, resource)).into()
+}
+
+fn raise_one(name: &str, resource: Resource) -> Rlimit {
+    let before = getrlimit(resource);
+    let current = if resource == Resource::Nofile { before.maximum } else { before.current };
+    // If not, fewer containers fit. `nofile` can't be without limit: as much as there was, then.
+    for maximum in [None, before.maximum] {
+        let raised = rustix::process::Rlimit { current, maximum };
+        if setrlimit(resource, raised).is_ok() {
+            break;
+        }
     }
+    let (soft, hard) = match resource {
+        Resource::Nice | Resource::Rtprio => (Some(0), Some(0)),
+        _ => (before.current, before.maximum),
+    };
+    Rlimit { name: name.to_owned(), soft, hard }
 }

@@ -21,8 +21,8 @@ use crate::{
 /// What all containers are made with.
 pub struct Workshop {
     pub cgroups: Cgroups,
-    /// The limit of descriptors of a container that asks for none.
-    pub descriptors: Rlimit,
+    /// The limits of each process of a container that asks for no others.
+    pub rlimits: Vec<Rlimit>,
     ids: Ids,
 }
 
@@ -33,9 +33,9 @@ enum Ids {
 
 impl Workshop {
     /// `own`: this user, if it may map no other ids than its own.
-    pub fn new(cgroups: Cgroups, descriptors: Rlimit, own: Option<Mapping>) -> Self {
+    pub fn new(cgroups: Cgroups, rlimits: Vec<Rlimit>, own: Option<Mapping>) -> Self {
         let ids = own.map_or_else(|| Ids::Ranges(Ranges::new()), Ids::Own);
-        Self { cgroups, descriptors, ids }
+        Self { cgroups, rlimits, ids }
     }
 
     pub fn is_root(&self) -> bool {

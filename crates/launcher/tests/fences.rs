@@ -307,6 +307,29 @@ print([resource.getrlimit(getattr(resource, 'RLIMIT_' + name)) for name in ('NOF
 }
 
 #[test]
+fn what_is_not_asked_for_is_limited_as_this_process_is() {
+    let names = ["CORE", "DATA", "MEMLOCK", "STACK"];
+    let mut spec = spec();
+    spec.rlimits.clear();
+    let script = format!(
+        "
+import resource
+for name in {names:?}: print(resource.getrlimit(getattr(resource, 'RLIMIT_' + name))[1])
+print(resource.getrlimit(13), resource.getrlimit(14))"
+    );
+    let ours = |resource| rustix::process::getrlimit(resource).maximum;
+    use rustix::process::Resource::{Core, Data, Memlock, Stack};
+    let expected = [Core, Data, Memlock, Stack].map(ours).map(|hard| match hard {
+        Some(hard) => hard.to_string(),
+        None => "-1".to_owned(),
+    });
+    for (who, said) in of_everybody(&spec, &script) {
+        // And it may not go before others.
+        assert_eq!(said, format!("{}\n(0, 0) (0, 0)", expected.join("\n")), "{who:?}");
+    }
+}
+
+#[test]
 fn the_launcher_is_out_of_reach() {
     let script = "
 import os, signal

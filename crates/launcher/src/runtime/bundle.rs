@@ -31,7 +31,7 @@ pub fn config(
     dev: &str,
     kind: Kind,
     mapping: Mapping,
-    descriptors: &Rlimit,
+    inherited: &[Rlimit],
 ) -> Result<String> {
     let below_proc =
         |names: &[&str]| -> Vec<_> { names.iter().map(|name| format!("/proc/{name}")).collect() };
@@ -56,7 +56,7 @@ pub fn config(
     }
     let config = json!({
         "ociVersion": "1.0.2",
-        "process": described(spec, &spec.process, kind, mapping, descriptors)?,
+        "process": described(spec, &spec.process, kind, mapping, inherited)?,
         "root": { "path": root.to_string_lossy(), "readonly": spec.root.read_only },
         "hostname": spec.hostname,
         "mounts": mounts(spec, kind, dev)?,
@@ -71,9 +71,9 @@ pub fn process(
     process: &Process,
     kind: Kind,
     mapping: Mapping,
-    descriptors: &Rlimit,
+    inherited: &[Rlimit],
 ) -> Result<String> {
-    Ok(described(spec, process, kind, mapping, descriptors)?.to_string())
+    Ok(described(spec, process, kind, mapping, inherited)?.to_string())
 }
 
 /// What a runtime says in a line of its log.
@@ -88,7 +88,7 @@ fn described(
     process: &Process,
     kind: Kind,
     mapping: Mapping,
-    descriptors: &Rlimit,
+    inherited: &[Rlimit],
 ) -> Result<Value> {
     if !process.cwd.starts_with('/') {
         return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
@@ -123,7 +123,7 @@ fn described(
         own.clone_from(&bounding);
         ambient.clone_from(&bounding);
     }
-    let rlimits = limits(spec, kind, descriptors).into_iter().map(|limit| {
+    let rlimits = limits(spec, kind, inherited).into_iter().map(|limit| {
         rlimits::resource(&limit)?;
         Ok(json!({
             "type": format!("RLIMIT_{}", limit.name.to_ascii_uppercase()),
@@ -147,11 +147,8 @@ fn described(
 }
 
 /// Each once.
-fn limits(spec: &Spec, kind: Kind, descriptors: &Rlimit) -> Vec<Rlimit> {
-    let mut limits = spec.rlimits.clone();
-    if limits.iter().all(|limit| limit.name != descriptors.name) {
-        limits.push(descriptors.clone());
-    }
+fn limits(spec: &Spec, kind: Kind, inherited: &[Rlimit]) -> Vec<Rlimit> {
+    let mut limits = rlimits::merged(inherited, &spec.rlimits);
     if let (Kind::Runsc, Some(pids)) = (kind, spec.limits.pids) {
         // The kernel of this machine counts gVisor's own threads, and can't count these.
         let least = |limit: Option<u64>| Some(limit.map_or(pids, |limit| limit.min(pids)));

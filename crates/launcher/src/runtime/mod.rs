@@ -115,14 +115,14 @@ impl<'a> World<'a> {
         Self { program, kind: Kind::of(program), mapping }
     }
 
-    /// Puts everything in its place, in this process's own mount namespace. `descriptors`: their limit
-    /// unless the spec has one.
+    /// Puts everything in its place, in this process's own mount namespace. `rlimits`: those
+    /// that the spec does not have.
     pub fn furnish(
         program: &'a Path,
         spec: &Spec,
         views: Views,
         mapping: Mapping,
-        descriptors: &Rlimit,
+        rlimits: &[Rlimit],
     ) -> Result<Self> {
         let world = Self::new(program, mapping);
         if let (Kind::Runc, Mapping::Own { .. }, 1..) = (world.kind, mapping, spec.user.uid) {
@@ -152,7 +152,7 @@ impl<'a> World<'a> {
             find_program(&root, &spec.process)?;
         }
         let path = fs::read_link(magic_link(root.as_fd())).during("find the root")?;
-        let config = bundle::config(spec, &path, &at("dev"), world.kind, mapping, descriptors)?;
+        let config = bundle::config(spec, &path, &at("dev"), world.kind, mapping, rlimits)?;
         fs::write(at("bundle/config.json"), config).during("write the bundle")?;
         Ok(world)
     }
@@ -265,10 +265,10 @@ pub fn beside(
     spec: &Spec,
     process: &Process,
     mapping: Mapping,
-    descriptors: &Rlimit,
+    rlimits: &[Rlimit],
 ) -> Result<Process> {
     let world = World::new(program, mapping);
-    let text = bundle::process(spec, process, world.kind, mapping, descriptors)?;
+    let text = bundle::process(spec, process, world.kind, mapping, rlimits)?;
     // Not closed when the runtime is executed, which knows it by its path.
     let file = memfd_create("process", MemfdFlags::empty()).during("write down the process")?;
     let mut file = fs::File::from(file);
