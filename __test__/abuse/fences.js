@@ -28,7 +28,7 @@ const OPTIONS = {
 /** Those that only a launcher made for it takes away: `crates/launcher/src/fences.rs`. */
 const LAUNCHERS = [
   ...['userns', 'mountns', 'pidns', 'ipcns', 'utsns', 'netns', 'cgroupns'],
-  ...['proc', 'devices', 'nosuid', 'shield', 'first-user', 'descriptors', 'seccomp'],
+  ...['proc', 'devices', 'nosuid', 'shield', 'first-user', 'descriptors', 'seccomp', 'keyring'],
 ];
 
 /** Root of a container, with capabilities: they count in its own namespaces alone. */
@@ -47,7 +47,7 @@ const FENCES = {
   'files/fill_temporary_folder': ['tmpfs'],
   'files/host_mounts': ['mountns'],
   'files/kernel_settings': ['proc', 'userns', 'user'],
-  'files/masked': ['proc', 'userns', 'user'],
+  'files/masked': ['proc'],
   'files/temporary_folder': ['tmpfs'],
   'files/writable_places': ['readonlyRootfs'],
   'files/write_to_image': ['readonlyRootfs'],
@@ -129,6 +129,7 @@ const FENCES = {
   'local/first_root': ['shield', ...ROOT],
   'local/ids': ['userns'],
   'local/kernel_objects': ['mountns'],
+  'local/keys': ['keyring', 'seccomp'],
   'local/launcher': ['pidns'],
   'local/launcher_memory': ['pidns', ...ROOT_OF_ALL],
   'local/launcher_program': ['shield', ...ROOT],

@@ -16,6 +16,8 @@ const { Surroundings } = require('./surroundings');
 
 const [LAUNCHER, IMAGES] = PROGRAMS;
 const NOBODY = 65_534;
+/** That of the image `host`. */
+const PYTHON = '/usr/bin/python3';
 /** As many as there are processors on a small machine. */
 const AT_ONCE = 2;
 
@@ -66,7 +68,9 @@ class LocalContainer {
   async run(script, env) {
     const who = this.#user === undefined ? {} : { uid: this.#user, gid: this.#user };
     const program = path.join(this.#folder, '__test__/abuse/one-container.js');
-    const child = spawn(process.execPath, [program], { ...who, cwd: '/', env: { ...process.env } });
+    const session = path.join(this.#folder, '__test__/abuse/session.py');
+    const command = [session, process.execPath, program];
+    const child = spawn(PYTHON, command, { ...who, cwd: '/', env: { ...process.env } });
     // One that is gone says why.
     child.stdin.on('error', () => undefined);
     child.stdin.end(JSON.stringify({ ...this.#task, script, env }));

@@ -49,6 +49,7 @@ const NEEDS = {
   'kernel/kexec_load': 'KEXEC',
   'kernel/keyctl': 'KEYS',
   'kernel/userfaultfd': 'USERFAULTFD',
+  'local/keys': 'KEYS',
   'sockets/alg': 'CRYPTO_USER_API',
   'sockets/packet': 'PACKET',
   'sockets/through_32_bit': 'IA32_EMULATION',

@@ -155,6 +155,9 @@ impl<'a> Birth<'a> {
             }
         }
         setsid().during("make a session")?;
+        if Fence::Keyring.stands() {
+            sys::leave_keyring();
+        }
 
         let prepared = match process.program {
             Program::Inside => Prepared::Command(Command::new(process)?),

@@ -33,6 +33,8 @@ pub enum Fence {
     Descriptors,
     /// The filter of system calls.
     Seccomp,
+    /// A keyring of its own.
+    Keyring,
 }
 
 impl Fence {
@@ -84,7 +86,7 @@ mod down {
 
     use super::Fence;
 
-    const NAMES: [(&str, Fence); 14] = [
+    const NAMES: [(&str, Fence); 15] = [
         ("userns", Fence::User),
         ("mountns", Fence::Mount),
         ("pidns", Fence::Pid),
@@ -99,6 +101,7 @@ mod down {
         ("first-user", Fence::First),
         ("descriptors", Fence::Descriptors),
         ("seccomp", Fence::Seccomp),
+        ("keyring", Fence::Keyring),
     ];
 
     /// Asked for before the program can't be found any more.

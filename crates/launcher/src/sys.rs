@@ -268,6 +268,14 @@ pub fn set_seccomp(filter: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Leaves the session's keyring, which namespaces do not divide, for a new one. Kernels and filters around this
+/// process that know no keyrings have none to leave.
+pub fn leave_keyring() {
+    const JOIN_SESSION_KEYRING: c_long = 1;
+    // SAFETY: without a name it takes no memory.
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, ptr::null::<c_char>()) };
+}
+
 /// Whether the kernel has seccomp filters that can refuse with an error number.
 pub fn has_seccomp() -> Result<()> {
     let action = libc::SECCOMP_RET_ERRNO;
