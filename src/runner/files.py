@@ -32,6 +32,8 @@ from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, errorcode
 
 # The most that is read at once, and that a frame holds.
 CHUNK = (1 << 16) - 1
+# The memory that is kept free, by using it, for what comes after a write that was killed.
+RESERVE = 2 << 20
 # The most that is told of what is passed over.
 PASSED_OVER = 1000
 MORE_PIECES = 0xFFFFFFFF
@@ -132,6 +134,7 @@ def write_piece(path, temporary, offset, size, mode):
         status = posix.fstat(file)
         if kind_of(status) != 0o100000 or status.st_size != offset:
             raise OSError(EINVAL, "A script has changed it meanwhile")
+        reserve = b"x" * min(size, RESERVE)
         while size:
             data = take(min(size, CHUNK))
             size -= len(data)
@@ -141,6 +144,7 @@ def write_piece(path, temporary, offset, size, mode):
             posix.fchmod(file, mode)
             posix.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
         posix.close(file)
+        del reserve
     except OSError:
         discard(at, temporary)
         raise

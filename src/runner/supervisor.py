@@ -63,6 +63,8 @@ LAST_WORDS = 4096
 PIPE_PIECES = 16
 PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
 F_GETPIPE_SZ = 1032
+# The same on every processor.
+ENOMEM = 12
 
 
 def interpret_source(argv, env):
@@ -152,6 +154,19 @@ class Watch:
 watch = Watch()
 
 
+def wrote(call, fd, data):
+    """How much of it the pipe took. Where the container's memory has run out, it takes none for a while."""
+    try:
+        return call(fd, data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        if error.errno != ENOMEM:
+            raise
+        select.select((), (), (), REST)
+        return 0
+
+
 class Output:
     """One stream of a job, passed on as it comes."""
 
@@ -221,9 +236,7 @@ class Channel:
     @staticmethod
     def write(call, data):
         try:
-            return call(STDOUT, data)
-        except BlockingIOError:
-            return 0
+            return wrote(call, STDOUT, data)
         except BrokenPipeError:
             posix._exit(0)
 
@@ -293,9 +306,10 @@ class Job:
             return
         try:
             while self.pending:
-                del self.pending[: posix.write(self.stdin, self.pending[:CHUNK])]
-        except BlockingIOError:
-            return
+                written = wrote(posix.write, self.stdin, self.pending[:CHUNK])
+                if not written:
+                    return
+                del self.pending[:written]
         except BrokenPipeError:
             self.complete = True
         if self.complete:

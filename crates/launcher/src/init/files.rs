@@ -5,6 +5,7 @@
 //! it is a link: the scripts may have planted some, and may do so meanwhile.
 
 use std::{
+    hint::black_box,
     io::Read,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -22,6 +23,8 @@ use super::{pipe::write_all, words};
 
 /// The most that is read at once, and that a frame holds.
 const CHUNK: usize = (1 << 16) - 1;
+/// The memory that is kept free, by using it, for what comes after a write that was killed.
+const RESERVE: u64 = 2 << 20;
 /// The most that is told of what is passed over.
 const PASSED_OVER: u32 = 1000;
 const MORE_PIECES: u32 = u32::MAX;
@@ -191,12 +194,14 @@ impl Helper<'_> {
         if !is_file || u64::try_from(status.st_size) != Ok(offset) {
             return Err(Fault::Changed);
         }
+        let reserve = black_box(vec![1_u8; size.min(RESERVE) as usize]);
         let mut left = size;
         while left > 0 {
             let piece = self.take(left.min(CHUNK as u64))?;
             left -= piece.len() as u64;
             write_all(file.as_fd(), &piece)?;
         }
+        drop(reserve);
         Ok(file)
     }
 

@@ -8,7 +8,7 @@ use rustix::{
     stdio::{stdin, stdout},
 };
 
-use super::pipe::{self, CHUNK};
+use super::pipe::{self, wrote, CHUNK};
 
 /// Kind, and the length of the payload.
 const HEAD: usize = 1 + 4;
@@ -135,13 +135,6 @@ impl Channel {
         let written = wrote(write(stdout(), &self.waiting[..self.waiting.len().min(CHUNK)]))?;
         self.waiting.drain(..written);
         Ok(())
-    }
-}
-
-fn wrote(result: Result<usize>) -> Result<usize> {
-    match result {
-        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-        result => result,
     }
 }
 

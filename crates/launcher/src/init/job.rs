@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::{
-    io::{write, Errno},
+    io::write,
     process::{Pid, WaitStatus},
 };
 
 use super::{
     child::{Child, Task},
     output::Output,
-    pipe::CHUNK,
+    pipe::{wrote, CHUNK},
 };
 
 pub struct Job {
@@ -66,10 +66,9 @@ impl Job {
         let Some(stdin) = &self.child.stdin else { return };
         while self.backlog() > 0 {
             let end = self.pending.len().min(self.written + CHUNK);
-            match write(stdin, &self.pending[self.written..end]) {
-                Ok(size) => self.written += size,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
+            match wrote(write(stdin, &self.pending[self.written..end])) {
+                Ok(size @ 1..) => self.written += size,
+                Ok(0) => {
                     // Not for every piece: that would move the rest each time.
                     if self.written >= self.pending.len() / 2 {
                         self.pending.drain(..self.written);

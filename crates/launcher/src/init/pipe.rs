@@ -1,6 +1,6 @@
 //! Reading and writing what may have nothing, or no room.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, time::Duration};
 
 use rustix::{
     buffer::spare_capacity,
@@ -9,6 +9,7 @@ use rustix::{
 
 /// The most that is read of a pipe at once.
 pub const CHUNK: usize = 1 << 16;
+const RETRY: Duration = Duration::from_millis(20);
 
 /// Reads what there is, up to the room in `buffer`; `None`: nothing for now. Empty: it has ended.
 pub fn read<'a>(fd: BorrowedFd<'_>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>> {
@@ -17,6 +18,18 @@ pub fn read<'a>(fd: BorrowedFd<'_>, buffer: &'a mut Vec<u8>) -> Result<Option<&'
         Ok(_) => Ok(Some(buffer)),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(errno) => Err(errno),
+    }
+}
+
+/// How much a pipe took. Where the container's memory has run out, the kernel has no room in any for a while.
+pub fn wrote(result: Result<usize>) -> Result<usize> {
+    match result {
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(Errno::NOMEM) => {
+            std::thread::sleep(RETRY);
+            Ok(0)
+        }
+        result => result,
     }
 }
 
