@@ -1,7 +1,7 @@
 use std::{env, fs, path::Path};
 
 /// What runs in containers.
-const PROGRAMS: [&str; 4] = ["launch.py", "supervisor.py", "spare.py", "files.py"];
+const PROGRAMS: [&str; 5] = ["launch.py", "supervisor.py", "spare.py", "park.py", "files.py"];
 
 fn main() {
     napi_build::setup();

@@ -733,6 +733,13 @@ declare namespace ContainerPoolManager {
      * @defaultValue []
      */
     preload?: readonly string[] | undefined;
+    /**
+     * On the engine `local`: whether the interpreters of containers are forked from one that is booted once for
+     * all of them, which has `preload` imported. It makes a fresh container several times as fast; forks share
+     * their address layout and hash seed. `false`: each container boots its own. Docker's always do.
+     * @defaultValue true
+     */
+    template?: boolean | undefined;
 
     /**
      * Which engine, and where it is: a name, an address, or an object. Where Docker is and isn't given is

@@ -81,7 +81,7 @@ class FloorContainer {
       Buffer.concat([
         ...program.map(({ length }) => Buffer.from(String(length).padStart(8, '0'))),
         ...program,
-        frame('B', [string(source('spare.py')), list([]), list(IDLE)]),
+        frame('B', [string(source('spare.py') + source('park.py')), list([]), list(IDLE)]),
       ]),
     );
     const { kind, payload } = await ready;

@@ -107,6 +107,9 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Modules the warm interpreter imports before the container counts as ready.
     pub preload: Vec<String>,
+    /// Whether the interpreters of containers are forked from one that is booted for all of them, on an engine
+    /// that can do so.
+    pub template: bool,
 }
 
 /// Which system calls a container may make. There is no way to say "any".

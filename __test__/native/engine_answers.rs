@@ -210,6 +210,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         log: false,
         labels: BTreeMap::new(),
         preload: Vec::new(),
+        template: true,
     };
     Docker::new(clients, engine, container).unwrap()
 }

@@ -37,6 +37,11 @@ impl Vitals {
         }
     }
 
+    /// Whether the engine has said that the container has ended.
+    pub fn is_over(&self) -> bool {
+        self.told.borrow().dead
+    }
+
     /// How often the kernel killed something in it for memory, as far as is known.
     pub fn oom_kills(&self) -> u32 {
         self.told.borrow().oom_kills

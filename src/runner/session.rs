@@ -28,9 +28,12 @@ const PROGRAM: [&str; 2] = [
     include_str!(concat!(env!("OUT_DIR"), "/launch.py")),
     include_str!(concat!(env!("OUT_DIR"), "/supervisor.py")),
 ];
-const SPARE: &str = include_str!(concat!(env!("OUT_DIR"), "/spare.py"));
+const SPARE: &str = concat!(
+    include_str!(concat!(env!("OUT_DIR"), "/spare.py")),
+    include_str!(concat!(env!("OUT_DIR"), "/park.py"))
+);
 /// What nearly every tool call imports; the spare does so while it waits.
-const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
+pub const IDLE_IMPORTS: [&str; 2] = ["json", "traceback"];
 
 /// Between two reads of what a job writes on that has gone beyond its limit.
 const FLOOD_PAUSE: Duration = Duration::from_millis(1);

@@ -7,7 +7,7 @@ itself away and lets the interpreter go on: what is left in the pipe is the scri
 the interpreter's own main. So nothing about running it is imitated. Where something has come to a
 place that an interpreter looks into as it starts, it is started again instead.
 
-The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
+This file says how; `park.py`, which stands behind it, does it. The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
 its line to the supervisor), AHEAD (whether no job waits for it yet), PYTHONPATH (the container's own;
 None: it has none), PRELOAD (imported before the interpreter counts as ready) and IDLE (imported while it
 waits; no harm if one is missing).
@@ -247,11 +247,3 @@ def image_sitecustomize():
         import sitecustomize
     except BaseException as error:
         return error
-
-
-vanish()
-raised = image_sitecustomize()
-seen = warm_up()
-apply_job(seen)
-if raised is not None:
-    raise raised

@@ -53,6 +53,7 @@ pub fn hardened(image: &str) -> ContainerConfig {
         log: false,
         labels: BTreeMap::new(),
         preload: Vec::new(),
+        template: true,
     }
 }
 

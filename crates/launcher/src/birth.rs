@@ -6,11 +6,12 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd},
 };
 
 use rustix::{
     fs::Mode,
+    io::{fcntl_setfd, FdFlags},
     process::{chdir, setsid, umask},
     system::sethostname,
 };
@@ -46,11 +47,22 @@ pub struct Birth<'a> {
     pub stdio: [OwnedFd; 3],
     /// The limits that apply unless the spec has others.
     pub rlimits: &'a [Rlimit],
+    pub handed: Handed,
+}
+
+/// What else it is started with.
+pub enum Handed {
+    Nothing,
+    /// Process 1: where its first spare comes from.
+    Foster(OwnedFd),
+    /// A template: what stays open in the program that it executes.
+    Template([OwnedFd; 2]),
 }
 
 /// How it comes by its namespaces.
 pub enum Way<'a> {
-    /// As the process 1 of new ones. It is in its pid and its user namespace already.
+    /// As the process 1 of new ones, or as a template. It is in its user namespace already, and in the pid
+    /// namespace where it is to stay.
     First {
         views: Views,
         /// A byte comes when the launcher has done its part.
@@ -96,7 +108,8 @@ impl<'a> Birth<'a> {
     }
 
     fn prepare(self) -> Result<Prepared<'a>> {
-        let Self { way, spec, process, mapping, ticket, stdio, rlimits } = self;
+        let Self { way, spec, process, mapping, ticket, stdio, rlimits, handed } = self;
+        let is_template = matches!(handed, Handed::Template(_));
         let beside = matches!(way, Way::Beside { .. });
         sys::default_signals();
         ids::open_memory(true)?;
@@ -105,15 +118,23 @@ impl<'a> Birth<'a> {
         write!(oom_score, "{}", spec.oom_score_adj)
             .during(format!("set oom_score_adj to {}", spec.oom_score_adj))?;
         if let Way::First { .. } = way {
-            // A runtime begins as root, and makes the user of that.
-            let user = if spec.runtime.is_some() { ROOT } else { spec.user };
-            mapping.map_self(user)?;
+            mapping.map_self(match (&spec.runtime, is_template) {
+                // A runtime begins as root, and makes the user of that.
+                (Some(_), _) => ROOT,
+                (None, true) => mapping.outside(spec.user),
+                (None, false) => spec.user,
+            })?;
         }
-        ids::open_memory(false)?;
         match way {
             Way::First { views, mut go } => {
+                // Whoever maps its ids is not always root.
                 go.read_exact(&mut [0]).during("wait for the launcher")?;
-                credentials::become_root(mapping)?;
+                ids::open_memory(false)?;
+                if is_template {
+                    credentials::become_template(mapping, spec.user)?;
+                } else {
+                    credentials::become_root(mapping)?;
+                }
                 // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
                 ticket.enter()?;
                 sys::unshare(fences::namespaces(NAMESPACES)).during("make namespaces")?;
@@ -138,6 +159,7 @@ impl<'a> Birth<'a> {
                 }
             }
             Way::Beside { first, doors } => {
+                ids::open_memory(false)?;
                 // Before the cgroup's files are out of sight.
                 ticket.enter()?;
                 let through_first =
@@ -159,11 +181,11 @@ impl<'a> Birth<'a> {
             sys::leave_keyring();
         }
 
-        let prepared = match process.program {
-            Program::Inside => Prepared::Command(Command::new(process)?),
-            Program::Init if beside => {
-                return Err(invalid("the launcher's own program is for process 1 alone"))
+        let mut prepared = match process.program {
+            Program::Init | Program::Template(_) if beside => {
+                return Err(invalid("the launcher's own programs are for process 1 alone"))
             }
+            Program::Inside | Program::Template(_) => Prepared::Command(Command::new(process)?),
             Program::Init => Prepared::Init(Household {
                 env: process.env.clone(),
                 mapping,
@@ -171,10 +193,23 @@ impl<'a> Birth<'a> {
                 privileges: spec.privileges.clone(),
                 filters: spec.privileges.no_new_privileges,
                 oom_score: Some((oom_score.into(), spec.oom_score_adj)),
+                foster: None,
             }),
         };
         umask(Mode::from(0o022));
         stay_apart(&stdio)?;
+        let mut foster = None;
+        match handed {
+            Handed::Nothing => {}
+            Handed::Foster(line) => foster = Some(line),
+            Handed::Template(kept) => {
+                for fd in kept {
+                    fcntl_setfd(&fd, FdFlags::empty()).during("hand a descriptor on")?;
+                    // From here on it is the program's.
+                    let _ = fd.into_raw_fd();
+                }
+            }
+        }
         rlimits::set(&rlimits::merged(rlimits, &spec.rlimits))?;
         // Without no-new-privileges a filter takes a capability that is gone afterwards; with it, it comes
         // last, so that it need not allow what is done before.
@@ -183,6 +218,7 @@ impl<'a> Birth<'a> {
             credentials::filter(filters)?;
         }
         match process.program {
+            Program::Template(_) => credentials::settle_template()?,
             Program::Inside => credentials::settle(mapping, spec.user, &spec.privileges)?,
             Program::Init => credentials::settle_first(mapping, spec.user, &spec.privileges)?,
         }
@@ -191,8 +227,12 @@ impl<'a> Birth<'a> {
             return Err(invalid(format!("{:?} is no absolute path", process.cwd)));
         }
         chdir(&process.cwd).during(format!("change to {}", process.cwd))?;
-        if let (true, Program::Inside) = (spec.privileges.no_new_privileges, process.program) {
+        let is_executed = !matches!(process.program, Program::Init);
+        if spec.privileges.no_new_privileges && is_executed {
             credentials::filter(filters)?;
+        }
+        if let Prepared::Init(household) = &mut prepared {
+            household.foster = foster;
         }
         Ok(prepared)
     }

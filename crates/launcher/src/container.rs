@@ -7,11 +7,11 @@ use std::{
     time::Instant,
 };
 
-use rustix::process::Pid;
-use scientist_pool_protocol::{ContainerId, End, Limit, Spec, Usage};
+use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
+use scientist_pool_protocol::{ContainerId, End, Limit, Program, Spec, Usage};
 
 use crate::{
-    birth::{Birth, Way},
+    birth::{Birth, Handed, Way},
     cgroup::{Group, Ticket},
     doors::Doors,
     failure::{During, Result},
@@ -21,6 +21,7 @@ use crate::{
     root::Views,
     runtime,
     sys::{self, new, Cloned},
+    template::{Seed, Template},
     workshop::Workshop,
 };
 
@@ -30,9 +31,14 @@ pub struct Container {
     /// What every process of it is made as.
     pub spec: Box<Spec>,
     pub mapping: Mapping,
-    pid: Pid,
     /// Once it has started, where they are needed.
     pub doors: Option<Doors>,
+    /// The template that is to send its first interpreter, and the line on which.
+    pub foster: Option<(ContainerId, OwnedFd)>,
+    /// Of a template that is on its way.
+    seed: Option<Seed>,
+    /// What forks are asked of, once it has started; `None`: it is no template.
+    pub template: Option<Template>,
     group: Group,
     pub memory: Memory,
     pub unkept: Vec<Limit>,
@@ -60,7 +66,10 @@ impl Container {
         id: ContainerId,
         call: u64,
         spec: Box<Spec>,
+        template: Option<(ContainerId, &Template)>,
     ) -> Result<Self> {
+        let can_fork = matches!(spec.process.program, Program::Init) && spec.runtime.is_none();
+        let template = template.filter(|_| can_fork);
         let views = Views::open(&spec)?;
         let unkept = workshop.cgroups.unkept(&spec.limits);
         let go = pipe()?;
@@ -75,19 +84,34 @@ impl Container {
         let cloned = Pipes::new(mapping, spec.user, &spec.process.program).and_then(|pipes| {
             let ticket = group.ticket()?;
             let memory = Memory { notice: group.oom_notice()?, noticed: None, told: 0 };
-            let cloned = sys::clone3(fences::namespaces(new::USER | new::PID), ticket.group());
-            Ok((cloned.during("make a process")?, pipes, ticket, memory))
+            let seed = match &spec.process.program {
+                Program::Template(wanted) => Some(Seed::new(&spec, wanted, mapping)?),
+                Program::Inside | Program::Init => None,
+            };
+            let line = template.map(|_| foster_line()).transpose()?;
+            let make = |flags| {
+                sys::clone3(fences::namespaces(flags), ticket.group()).during("make a process")
+            };
+            let cloned = match (template, &seed) {
+                (Some((_, template)), _) => template.nest().clone_first(mapping, &ticket)?,
+                (None, Some(_)) => make(new::USER)?,
+                (None, None) => make(new::USER | new::PID)?,
+            };
+            Ok((cloned, pipes, ticket, memory, seed, line))
         });
         match cloned {
-            Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory)) => {
-                let process = Process::new(pidfd, pipes.near(call));
+            Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory, seed, line)) => {
+                let process = Process::new(pid, pidfd, pipes.near(call));
                 let (doors, end, removers, doomed) = (None, None, Vec::new(), None);
+                let foster = template.zip(line).map(|((id, _), (near, _))| (id, near));
                 let container = Self {
                     process,
                     spec,
                     mapping,
-                    pid,
                     doors,
+                    foster,
+                    seed,
+                    template: None,
                     group,
                     memory,
                     unkept,
@@ -95,8 +119,14 @@ impl Container {
                     removers,
                     doomed,
                 };
-                let ready = mapping.map(pid).and_then(|()| {
-                    if let Some(namespace) = mapping.namespace(pid)? {
+                let mapped = match (template, &container.seed) {
+                    // By the helper.
+                    (Some(_), _) => Ok(()),
+                    (None, Some(_)) => mapping.map_all(pid),
+                    (None, None) => mapping.map(pid),
+                };
+                let ready = mapped.and_then(|()| {
+                    if let (None, Some(namespace)) = (&container.seed, mapping.namespace(pid)?) {
                         for view in views.owned(&container.spec) {
                             // Not every file system can; there the image's files belong to nobody.
                             let _ = view.map_ids(namespace.as_fd());
@@ -112,13 +142,22 @@ impl Container {
                     }
                 }
             }
-            Ok((Cloned::Child, pipes, ticket, _)) => {
+            Ok((Cloned::Child, pipes, ticket, _, seed, line)) => {
                 drop(go.1);
+                let mut spec = spec;
+                let handed = match (seed, line) {
+                    (Some(seed), _) => {
+                        spec.process = seed.process;
+                        Handed::Template(seed.handed)
+                    }
+                    (None, Some((_, far))) => Handed::Foster(far),
+                    (None, None) => Handed::Nothing,
+                };
                 let (stdio, report) = pipes.far();
                 let way = Way::First { views, go: go.0.into() };
                 let (spec, rlimits) = (&*spec, &workshop.rlimits);
                 let process = &spec.process;
-                Birth { way, spec, process, mapping, ticket, stdio, rlimits }.run(report)
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed }.run(report)
             }
             Err(failure) => {
                 let _ = group.remove();
@@ -144,9 +183,28 @@ impl Container {
             && self.removers.is_empty()
     }
 
-    /// Prepares for commands beside process 1, which has started.
+    /// Prepares for commands beside process 1, which has started, and for forks of it.
     pub fn open_doors(&mut self) -> Result<()> {
-        self.doors = Doors::open(self.mapping, &self.spec, self.pid)?;
+        if Doors::are_needed(self.mapping, &self.spec) {
+            self.doors = Some(Doors::open(self.process.pid)?);
+        }
+        if let Some(seed) = self.seed.take() {
+            self.template = Some(seed.grown(self.process.pid, self.mapping, self.spec.user)?);
+        }
+        Ok(())
+    }
+
+    /// Has a template send its first interpreter.
+    pub fn fork_from(&self, template: &Template, line: OwnedFd) -> Result<()> {
+        let opened;
+        let doors = match &self.doors {
+            Some(doors) => doors,
+            None => {
+                opened = Doors::open(self.process.pid)?;
+                &opened
+            }
+        };
+        template.fork(line, doors, &self.group.entrances()?);
         Ok(())
     }
 
@@ -169,4 +227,10 @@ impl Container {
     pub fn clear(&self) -> rustix::io::Result<()> {
         self.group.remove()
     }
+}
+
+/// The launcher's end, and that of process 1.
+fn foster_line() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .during("make a line to process 1")
 }

@@ -73,6 +73,27 @@ pub fn settle_started(user: User, privileges: &Privileges) -> Result<()> {
     Ok(())
 }
 
+/// Becomes a template in its new user namespace, in which no id is 0: it keeps all capabilities until it is
+/// settled.
+pub fn become_template(mapping: Mapping, user: User) -> Result<()> {
+    match mapping {
+        Mapping::Range(_) => become_user(mapping.outside(user)),
+        Mapping::Own { .. } => Ok(()),
+    }
+}
+
+/// Gives up what a template is not to have.
+pub fn settle_template() -> Result<()> {
+    bind_to(CapabilitySet::empty(), true)?;
+    have(CapabilitySet::empty())
+}
+
+/// What [`bind`] and [`become_member`] leave of capabilities, as the kernel numbers them: in the bounding set,
+/// and to the process.
+pub fn of_member(user: User, privileges: &Privileges) -> Result<(u64, u64)> {
+    Ok((check(user, privileges)?.bits(), kept_by(user, privileges)?.bits()))
+}
+
 /// Whether there are such; gives the capabilities.
 pub fn check(user: User, privileges: &Privileges) -> Result<CapabilitySet> {
     if user.uid >= RANGE || user.gid >= RANGE {
@@ -83,13 +104,17 @@ pub fn check(user: User, privileges: &Privileges) -> Result<CapabilitySet> {
 
 /// Gives up for good what no process of the container is to have.
 fn bind(user: User, privileges: &Privileges) -> Result<()> {
-    drop_bounding(check(user, privileges)?)?;
+    bind_to(check(user, privileges)?, privileges.no_new_privileges)
+}
+
+fn bind_to(kept: CapabilitySet, no_new_privileges: bool) -> Result<()> {
+    drop_bounding(kept)?;
     match clear_ambient_capability_set() {
         // A kernel that has none, such as gVisor's.
         Err(rustix::io::Errno::INVAL) => {}
         cleared => cleared.during("drop ambient capabilities")?,
     }
-    if privileges.no_new_privileges {
+    if no_new_privileges {
         set_no_new_privs(true).during("set no-new-privileges")?;
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! The namespaces of a container whose process 1 the launcher may not look into later.
+//! The namespaces of a container, opened: for those that enter it beside its process 1.
 //!
-//! The memory of the launcher's own process 1 belongs to the user namespace that the launcher was started in,
+//! A fork of a template has no other way in. And the memory of the launcher's own process 1 belongs to the user namespace that the launcher was started in,
 //! in which only root may look into memory that is closed. So what an ordinary user's launcher needs for
 //! commands beside process 1 it opens before that closes its memory.
 
@@ -25,10 +25,14 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Those of a process 1 that has started, if they are needed.
-    pub fn open(mapping: Mapping, spec: &Spec, first: Pid) -> Result<Option<Self>> {
-        let is_ours = spec.process.program == Program::Init || spec.runtime.is_some();
-        let (Mapping::Own { .. }, true) = (mapping, is_ours) else { return Ok(None) };
+    /// Whether commands need them: later the launcher may not look into such a process 1.
+    pub fn are_needed(mapping: Mapping, spec: &Spec) -> bool {
+        let is_ours = matches!(spec.process.program, Program::Init) || spec.runtime.is_some();
+        matches!(mapping, Mapping::Own { .. }) && is_ours
+    }
+
+    /// Those of a process 1 that has started.
+    pub fn open(first: Pid) -> Result<Self> {
         let open = |name: &str| {
             let path = format!("/proc/{}/ns/{name}", first.as_raw_nonzero());
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -42,12 +46,17 @@ impl Doors {
             open("net")?,
             open("cgroup")?,
         ];
-        Ok(Some(Self { pid: open("pid")?, others }))
+        Ok(Self { pid: open("pid")?, others })
     }
 
     /// That of its processes' ids, which is for children alone.
     pub fn pid(&self) -> BorrowedFd<'_> {
         self.pid.as_fd()
+    }
+
+    /// All of them, in the order in which they are entered.
+    pub fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.others.iter().chain([&self.pid]).map(AsFd::as_fd)
     }
 
     /// Moves this process into all others.

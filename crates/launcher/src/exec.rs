@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use scientist_pool_protocol::{self as protocol, ContainerId};
 
 use crate::{
-    birth::{Birth, Way},
+    birth::{Birth, Handed, Way},
     container::Container,
     doors::Doors,
     failure::{During, Result},
@@ -35,15 +35,15 @@ impl Exec {
         let doors = container.doors.as_ref();
         let pids = doors.map_or(first, Doors::pid);
         match sys::clone_beside(pids, ticket.group()).during("make a process")? {
-            Cloned::Parent { pidfd, .. } => {
-                Ok(Self { container: id, process: Process::new(pidfd, pipes.near(call)) })
+            Cloned::Parent { pid, pidfd } => {
+                Ok(Self { container: id, process: Process::new(pid, pidfd, pipes.near(call)) })
             }
             Cloned::Child => {
                 let (stdio, report) = pipes.far();
                 let rlimits = &workshop.rlimits;
                 let way = Way::Beside { first, doors };
-                let mapping = *mapping;
-                Birth { way, spec, process, mapping, ticket, stdio, rlimits }.run(report)
+                let (mapping, handed) = (*mapping, Handed::Nothing);
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed }.run(report)
             }
         }
     }

@@ -60,6 +60,14 @@ impl Fence {
     }
 }
 
+/// Whether none is taken away: a fork of a template would put some up again by itself.
+pub fn all_stand() -> bool {
+    #[cfg(feature = "fences-down")]
+    return down::DOWN.is_empty();
+    #[cfg(not(feature = "fences-down"))]
+    true
+}
+
 /// Those of the namespaces that are made.
 pub fn namespaces(wanted: u64) -> u64 {
     let made = |(fence, flag): &(Fence, u64)| wanted & flag != 0 && fence.stands();

@@ -101,11 +101,7 @@ impl Mapping {
     /// Maps the ids of a new process, as only its parent may for a range.
     pub fn map(self, pid: Pid) -> Result<()> {
         if let (Self::Range(first), true) = (self, Fence::User.stands()) {
-            let map = format!("0 {first} {RANGE}\n");
-            let process = pid.as_raw_nonzero();
-            for file in ["uid_map", "gid_map"] {
-                write(&format!("/proc/{process}/{file}"), &map)?;
-            }
+            write_maps(pid, &format!("0 {first} {RANGE}\n"))?;
         }
         Ok(())
     }
@@ -121,6 +117,23 @@ impl Mapping {
         Ok(())
     }
 
+    /// Maps all ids of a new process that containers nested in its user namespace may have, each to itself, as
+    /// only its parent may for ranges. A process of one user maps itself, by [`Mapping::map_self`].
+    pub fn map_all(self, pid: Pid) -> Result<()> {
+        match self {
+            Self::Range(_) => write_maps(pid, &format!("{FIRST} {FIRST} {}\n", RANGES * RANGE)),
+            Self::Own { .. } => Ok(()),
+        }
+    }
+
+    /// Whom a user of the container is outside of it.
+    pub fn outside(self, user: User) -> User {
+        match self {
+            Self::Range(first) => User { uid: first + user.uid, gid: first + user.gid },
+            Self::Own { uid, gid } => User { uid, gid },
+        }
+    }
+
     /// The container's user namespace, for mounts to be mapped by; `None`: there is nothing to map.
     pub fn namespace(self, pid: Pid) -> Result<Option<OwnedFd>> {
         let Self::Range(_) = self else { return Ok(None) };
@@ -131,9 +144,9 @@ impl Mapping {
 
     /// Gives an open file to a user of the container.
     pub fn give(self, file: impl AsFd, user: User) -> Result<()> {
-        let Self::Range(first) = self else { return Ok(()) };
-        let uid = rustix::fs::Uid::from_raw(first + user.uid);
-        let gid = rustix::fs::Gid::from_raw(first + user.gid);
+        let Self::Range(_) = self else { return Ok(()) };
+        let User { uid, gid } = self.outside(user);
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
         rustix::fs::fchown(file, Some(uid), Some(gid)).during("give a pipe to the container")
     }
 }
@@ -147,6 +160,13 @@ pub fn open_memory(open: bool) -> Result<()> {
         DumpableBehavior::NotDumpable
     };
     set_dumpable_behavior(behavior).during("open or close this process's memory")
+}
+
+fn write_maps(pid: Pid, map: &str) -> Result<()> {
+    let process = pid.as_raw_nonzero();
+    ["uid_map", "gid_map"]
+        .iter()
+        .try_for_each(|file| write(&format!("/proc/{process}/{file}"), map))
 }
 
 fn write(path: &str, text: &str) -> Result<()> {

@@ -12,12 +12,14 @@
 //! | `server` | calls, answers, events: who is where on its way, without ever blocking |
 //! | `container` | a container as seen from the launcher |
 //! | `exec` | a command beside process 1, as seen from it |
-//! | `doors` | the way of such a command into the namespaces, where process 1 is none |
+//! | `doors` | the way into the namespaces, of such a command where process 1 is none, and of a fork |
 //! | `process` | what both of these are: a process, from its clone to its end |
 //! | `birth` | the way of the new process from its clone to its program, step by step |
 //! | `root`, `mounts`, `devices`, `proc` | what the container's file system is made of |
 //! | `init` | the process 1 that runs in any image, as a child of which everything else runs |
 //! | `runtime` | a container that an OCI runtime runs, from its bundle to its end |
+//! | `template` | an interpreter that those of containers are forked from |
+//! | `nested` | the making of a process 1 that such a fork can come to |
 //! | `network`, `rlimits`, `credentials`, `program` | the rest of the way, in this order |
 //! | `fences` | which of all this a build for tests leaves out |
 //! | `ids` | which users the container's users are outside |
@@ -40,6 +42,7 @@ mod ids;
 mod init;
 mod keeper;
 mod mounts;
+mod nested;
 mod network;
 mod probe;
 mod proc;
@@ -50,6 +53,7 @@ mod root;
 mod runtime;
 mod server;
 mod sys;
+mod template;
 mod workshop;
 
 pub use init::run_here as run_init_here;

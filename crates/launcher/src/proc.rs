@@ -36,6 +36,12 @@ pub fn new() -> Result<Mount> {
     Mount::new("proc", &[], attribute::NOSUID | attribute::NODEV | attribute::NOEXEC)
 }
 
+/// A `/proc` of the launcher's pid namespace for a template, in which it sees what is its own user's.
+pub fn of_template() -> Result<Mount> {
+    let alone = [("hidepid".to_owned(), Some("2".to_owned()))];
+    Mount::new("proc", &alone, attribute::NOSUID | attribute::NODEV | attribute::NOEXEC)
+}
+
 /// Attaches it, and hides what is to be hidden behind `nothing`, and an empty folder.
 pub fn attach(
     proc: Mount,

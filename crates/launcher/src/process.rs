@@ -10,7 +10,7 @@ use rustix::{
     fs::{fcntl_setfl, OFlags},
     io::Errno,
     pipe::{pipe_with, PipeFlags},
-    process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions},
+    process::{pidfd_send_signal, waitid, Pid, Signal, WaitId, WaitIdOptions},
 };
 use scientist_pool_protocol::{Exit, Failure, FailureKind, Program, User};
 
@@ -34,7 +34,7 @@ impl Pipes {
     /// `/dev/stdout` can be opened, as it can be outside of a container.
     pub fn new(mapping: Mapping, user: User, program: &Program) -> Result<Self> {
         let stdio = [pipe()?, pipe()?, pipe()?];
-        if let Program::Inside = program {
+        if let Program::Inside | Program::Template(_) = program {
             for end in [&stdio[0].0, &stdio[1].1, &stdio[2].1] {
                 mapping.give(end, user)?;
             }
@@ -94,6 +94,7 @@ impl Start {
 }
 
 pub struct Process {
+    pub pid: Pid,
     pub pidfd: OwnedFd,
     /// On its way to its program.
     start: Option<Start>,
@@ -102,8 +103,8 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new(pidfd: OwnedFd, start: Start) -> Self {
-        Self { pidfd, start: Some(start), failed: None }
+    pub fn new(pid: Pid, pidfd: OwnedFd, start: Start) -> Self {
+        Self { pid, pidfd, start: Some(start), failed: None }
     }
 
     pub fn has_started(&self) -> bool {

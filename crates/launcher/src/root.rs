@@ -7,7 +7,7 @@ use rustix::{
     mount::{mount, mount_remount, unmount, MountFlags, UnmountFlags},
     process::{chdir, fchdir, pivot_root},
 };
-use scientist_pool_protocol::{Bind, Failure, FailureKind, Spec};
+use scientist_pool_protocol::{Bind, Failure, FailureKind, Program, Spec};
 
 use crate::{
     devices,
@@ -30,6 +30,8 @@ pub struct Views {
     /// As [`Spec::binds`].
     pub binds: Vec<Mount>,
     pub dev: Mount,
+    /// That of a template, which has no pid namespace of its own to make one of.
+    pub proc: Option<Mount>,
 }
 
 impl Views {
@@ -54,6 +56,10 @@ impl Views {
             layers: layers.collect::<Result<_>>()?,
             binds: binds.collect::<Result<_>>()?,
             dev: devices::view()?,
+            proc: match spec.process.program {
+                Program::Template(_) => Some(proc::of_template()?),
+                Program::Inside | Program::Init => None,
+            },
         })
     }
 
@@ -67,8 +73,8 @@ impl Views {
 
 /// Puts the root together and makes it this process's own; nothing else is left in sight.
 pub fn enter(spec: &Spec, views: Views) -> Result<()> {
-    let Views { layers, binds, dev } = views;
-    let proc = proc::new()?;
+    let Views { layers, binds, dev, proc } = views;
+    let proc = proc.map_or_else(proc::new, Ok)?;
     let complete = has_all_places(spec, &layers);
     let root = if complete && spec.root.read_only && !may_remount(spec) {
         let [layer] = <[Mount; 1]>::try_from(layers).map_err(|_| invalid("no layer"))?;
@@ -119,7 +125,7 @@ fn may_remount(spec: &Spec) -> bool {
 /// Puts the root together at a folder, with a place for everything that a runtime is to mount in it, and
 /// beside it what that is to mount as `/dev`. It can be written to until it is closed.
 pub fn lay_out(spec: &Spec, views: Views, at: &str, dev_at: &str) -> Result<OwnedFd> {
-    let Views { layers, binds, dev } = views;
+    let Views { layers, binds, dev, .. } = views;
     let dev_place = open_path(dev_at).during("open the place of /dev")?;
     dev.attach(dev_place.as_fd()).during("mount /dev")?;
     let root = writable(layers, at)?;

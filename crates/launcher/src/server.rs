@@ -10,6 +10,7 @@ use std::{
 use rustix::{
     event::{epoll, Timespec},
     io::Errno,
+    process::{waitid, Pid, WaitId, WaitIdOptions},
 };
 use scientist_pool_protocol::{
     Answer, Call, Channel, ChannelError, ContainerId, Created, ExecId, Failure, FailureKind,
@@ -50,6 +51,7 @@ pub fn run(channel: Channel<Message, Call>, workshop: Workshop, ready: Result<()
         containers: HashMap::new(),
         execs: HashMap::new(),
         outbox: VecDeque::new(),
+        adopts: false,
         ended: false,
     });
     match server.and_then(Server::serve) {
@@ -71,6 +73,8 @@ struct Server {
     execs: HashMap<ExecId, Exec>,
     /// What the socket had no room for.
     outbox: VecDeque<(Message, Vec<OwnedFd>)>,
+    /// There may be children that this process has from a template that has ended.
+    adopts: bool,
     /// The other end is closed.
     ended: bool,
 }
@@ -101,6 +105,7 @@ impl Server {
             }
             self.tell_of_kills();
             self.clear_doomed();
+            self.bury_adopted();
             self.flush();
         }
         Ok(())
@@ -109,6 +114,7 @@ impl Server {
     /// Whether something is to be tried again that no event will tell of.
     fn is_impatient(&self) -> bool {
         !self.outbox.is_empty()
+            || self.adopts
             || self.containers.values().any(|c| c.doomed.is_some() || c.memory.noticed.is_some())
     }
 
@@ -131,8 +137,8 @@ impl Server {
 
     fn carry_out(&mut self, number: u64, request: Request) {
         match request {
-            Request::Create { id, spec } => {
-                if let Err(failure) = self.create(number, id, spec) {
+            Request::Create { id, spec, template } => {
+                if let Err(failure) = self.create(number, id, spec, template) {
                     self.answer(number, Answer::Failed(failure));
                 }
             }
@@ -170,12 +176,20 @@ impl Server {
         }
     }
 
-    fn create(&mut self, number: u64, id: ContainerId, spec: Box<Spec>) -> Result<()> {
+    fn create(
+        &mut self,
+        number: u64,
+        id: ContainerId,
+        spec: Box<Spec>,
+        template: Option<ContainerId>,
+    ) -> Result<()> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
         self.check_new(id)?;
-        let container = Container::begin(&mut self.workshop, id, number, spec)?;
+        let template =
+            template.and_then(|id| Some((id, self.containers.get(&id)?.template.as_ref()?)));
+        let container = Container::begin(&mut self.workshop, id, number, spec, template)?;
         let watched = self
             .watch(id, &container.process)
             .and_then(|()| self.watch_memory(id, container.memory.notice.as_ref()));
@@ -248,7 +262,11 @@ impl Server {
                     let unkept = std::mem::take(&mut container.unkept);
                     let answer = Answer::Created(Created { unkept });
                     let descriptors = stdio.into_iter().chain([pidfd]).collect();
+                    let fosterer = container.foster.take();
                     self.say(Message::Answer { number: call, answer }, descriptors);
+                    if let Some((template, line)) = fosterer {
+                        self.fork(template, line, id);
+                    }
                 }
                 Err(failure) => container.process.fail(call, failure),
             }
@@ -256,6 +274,14 @@ impl Server {
             let Some(Start { call, stdio, .. }) = exec.process.arrived() else { return };
             let message = Message::Answer { number: call, answer: Answer::Started };
             self.say(message, Vec::from(stdio));
+        }
+    }
+
+    /// What fails here is told to process 1 by the end of its line, and it boots its interpreter itself.
+    fn fork(&self, template: ContainerId, line: OwnedFd, into: ContainerId) {
+        let template = self.containers.get(&template).and_then(|known| known.template.as_ref());
+        if let (Some(template), Some(container)) = (template, self.containers.get(&into)) {
+            let _ = container.fork_from(template, line);
         }
     }
 
@@ -270,6 +296,8 @@ impl Server {
             let Ok(end) = container.end_of(&container.process) else { return };
             container.end = Some(end);
             container.doors = None;
+            // What it has forked and not sent out yet ends with that, and comes to this process.
+            self.adopts |= container.template.take().is_some();
             let _ = epoll::delete(&self.epoll, &container.process.pidfd);
             let failed = container.process.failed.is_some();
             if failed || !container.removers.is_empty() {
@@ -345,6 +373,23 @@ impl Server {
                 self.answer(number, answer);
             }
         }
+    }
+
+    /// Takes note of the ends of children that are none of its own making.
+    fn bury_adopted(&mut self) {
+        if !self.adopts {
+            return;
+        }
+        let children = std::fs::read_to_string("/proc/self/task/1/children").unwrap_or_default();
+        let containers = self.containers.values().map(|container| container.process.pid);
+        let known: Vec<_> =
+            containers.chain(self.execs.values().map(|exec| exec.process.pid)).collect();
+        let pids = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        let adopted: Vec<_> = pids.filter(|pid| !known.contains(pid)).collect();
+        for pid in &adopted {
+            let _ = waitid(WaitId::Pid(*pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+        self.adopts = !adopted.is_empty();
     }
 
     fn answer(&mut self, number: u64, answer: Answer) {

@@ -33,13 +33,23 @@ pub mod new {
 
 /// Forks, into new namespaces and, on version 2, into a cgroup.
 pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
+    clone_with(namespaces, libc::SIGCHLD, cgroup)
+}
+
+/// Forks a child of this process's parent, into new namespaces.
+pub fn clone_sibling(namespaces: u64) -> Result<Cloned> {
+    // It tells its end with the signal that this process has.
+    clone_with(namespaces | libc::CLONE_PARENT as u64, 0, None)
+}
+
+fn clone_with(flags: u64, signal: c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: c_int = -1;
     // SAFETY: all of its fields are numbers, for which 0 is a value and the kernel's default.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = namespaces | libc::CLONE_PIDFD as u64;
+    args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    args.exit_signal = signal as u64;
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
@@ -95,7 +105,7 @@ pub fn clone_beside(process: BorrowedFd<'_>, cgroup: Option<BorrowedFd<'_>>) -> 
     cloned
 }
 
-/// Moves this process into namespaces of another.
+/// Moves this process into namespaces of another, or into one that is open.
 pub fn setns(process: BorrowedFd<'_>, namespaces: u64) -> Result<()> {
     let flags = c_int::try_from(namespaces).map_err(|_| Errno::INVAL)?;
     // SAFETY: as for `unshare`.

@@ -231,7 +231,7 @@ fn a_container_can_be_removed_on_its_way() {
         for _ in 0..20 {
             let id = launcher.next_id();
             let spec = Box::new(spec().python(STUBBORN));
-            let made = launcher.send(Request::Create { id, spec });
+            let made = launcher.send(Request::Create { id, spec, template: None });
             let removed = launcher.send(Request::Remove { id });
             assert_eq!(launcher.answer(removed).0, Answer::Removed, "{who:?}");
             // Whether it got as far as its program or not, it is answered, and gone.
@@ -278,7 +278,7 @@ fn many_at_once_are_made_and_removed() {
             .map(|_| {
                 let id = launcher.next_id();
                 let spec = Box::new(spec().argv(&["cat"]));
-                (id, launcher.send(Request::Create { id, spec }))
+                (id, launcher.send(Request::Create { id, spec, template: None }))
             })
             .collect();
         let running: Vec<_> =

@@ -199,7 +199,7 @@ fn an_id_in_use() {
     for who in everybody() {
         let mut launcher = Launcher::start(who);
         let running = launcher.create(&spec().argv(&["cat"])).unwrap();
-        let request = Request::Create { id: running.id, spec: Box::new(spec()) };
+        let request = Request::Create { id: running.id, spec: Box::new(spec()), template: None };
         let Answer::Failed(failure) = launcher.call(request) else { panic!() };
         assert_eq!(failure.kind, FailureKind::Invalid);
     }

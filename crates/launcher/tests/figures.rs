@@ -24,7 +24,7 @@ const BOOT: &str = "import os; os.write(1, b'r'); os.read(0, 1)";
 fn settings() -> (Spec, usize, Who) {
     let mut spec = spec();
     let profile = include_str!("../../../docs/seccomp.json");
-    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, &[]).unwrap();
+    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, &[], &[]).unwrap();
     if let Some(root) = std::env::var_os("FIGURES_ROOT") {
         spec.root.folders = vec![root.into()];
         spec.binds.clear();
@@ -87,7 +87,8 @@ fn side_by_side(what: &str, spec: &Spec, n: usize, width: usize, who: Who) {
     while removed < n {
         while asked - removed < width && asked < n {
             let id = launcher.next_id();
-            let number = launcher.send(Request::Create { id, spec: Box::new(spec.clone()) });
+            let number =
+                launcher.send(Request::Create { id, spec: Box::new(spec.clone()), template: None });
             waiting.insert(number, id);
             asked += 1;
         }

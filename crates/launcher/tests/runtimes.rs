@@ -200,7 +200,7 @@ fn a_runtime_that_never_answers_goes_with_its_container() {
         let mut launcher = Launcher::start(who);
         let own = descendants(launcher.child.id());
         let id = launcher.next_id();
-        let create = launcher.send(Request::Create { id, spec: Box::new(spec) });
+        let create = launcher.send(Request::Create { id, spec: Box::new(spec), template: None });
         // The world's process 1, and the runtime in it.
         let grown = || descendants(launcher.child.id()).len() >= own.len() + 2;
         eventually(PATIENCE, "the runtime runs", grown);

@@ -36,9 +36,9 @@ pub use message::{
 };
 pub use report::{Absence, CgroupVersion, Fence, Limit, Report};
 pub use spec::{
-    Bind, Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User,
+    Bind, Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Template, Tmpfs, User,
     CAPABILITIES,
 };
 
 /// Of the protocol. A launcher of another version is not spoken to.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;

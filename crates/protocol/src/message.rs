@@ -22,7 +22,12 @@ pub struct Call {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {
     /// Makes a container. Answered with [`Answer::Created`] when its program has been started.
-    Create { id: ContainerId, spec: Box<Spec> },
+    ///
+    /// `template`: the one that the first interpreter of its [`Program::Init`] is forked from. If that one
+    /// is gone, or fails, the interpreter is booted.
+    ///
+    /// [`Program::Init`]: crate::Program::Init
+    Create { id: ContainerId, spec: Box<Spec>, template: Option<ContainerId> },
     /// Runs a command beside process 1, within all that is around that. Answered with [`Answer::Started`]
     /// when nothing is left to do but to execute the program. If that can't be done, it is told as a shell
     /// tells it: by a sentence on stderr, and exit code 127 (there is none) or 126.

@@ -66,7 +66,7 @@ pub struct Process {
 }
 
 /// Where the program is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Program {
     /// In the container: `argv[0]`, looked up in the container's `PATH` unless it has a slash.
     Inside,
@@ -74,6 +74,23 @@ pub enum Program {
     /// on its stdin (the launcher's `init`), as children with this environment and in this folder, and ends
     /// with that. Its `argv` says nothing.
     Init,
+    /// The container's `python3`, booted once to be forked: see [`Template`]. Its `argv` says nothing.
+    Template(Template),
+}
+
+/// An interpreter that the ones of other containers are forked from. It is no container: its process is in the
+/// launcher's own pid namespace, as one of a user namespace that theirs are nested in.
+///
+/// Its forks are whom the spec names, with the privileges it names; it has none itself.
+///
+/// Its stdout brings one word, `ready`, or why there can be no forks of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// What it imports, and what it may import.
+    pub preload: Vec<String>,
+    pub idle: Vec<String>,
+    /// The filters that forks set on top of the template's own.
+    pub seccomp: Vec<Vec<u8>>,
 }
 
 /// As the container sees them; below 65536.

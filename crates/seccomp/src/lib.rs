@@ -35,15 +35,17 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Compiles a profile in the engines' JSON form, for the processor this runs on. `capabilities`: those the
-/// container keeps, by name (`CAP_SYS_ADMIN`). The filters are to be set in the order given.
+/// container keeps, by name (`CAP_SYS_ADMIN`); `more`: calls that are allowed beside those of the profile, by
+/// name. The filters are to be set in the order given.
 ///
 /// Names of calls that this processor does not have are passed over, as by libseccomp.
 ///
 /// # Errors
 /// It is no such profile, or says something for which there is no filter.
-pub fn compile(profile: &str, capabilities: &[&str]) -> Result<Vec<Filter>, Error> {
-    let profile: Profile = serde_json::from_str(profile)
+pub fn compile(profile: &str, capabilities: &[&str], more: &[&str]) -> Result<Vec<Filter>, Error> {
+    let mut profile: Profile = serde_json::from_str(profile)
         .map_err(|error| Error(format!("no seccomp profile: {error}")))?;
+    profile.allow(more);
     let arch = TargetArch::try_from(std::env::consts::ARCH)
         .map_err(|_| Error(format!("no seccomp filters for {}", std::env::consts::ARCH)))?;
     let default = action(&profile.default_action, profile.default_errno_ret)?;
@@ -181,18 +183,33 @@ mod tests {
 
     #[test]
     fn each_action_gets_a_filter_and_the_first_is_for_what_is_not_named() {
-        assert_eq!(compile(OURS, &[]).unwrap().len(), 2);
+        assert_eq!(compile(OURS, &[], &[]).unwrap().len(), 2);
         let open = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
             {"names":["mount"],"action":"SCMP_ACT_ERRNO"},
             {"names":["bpf"],"action":"SCMP_ACT_KILL_PROCESS"}]}"#;
-        assert_eq!(compile(open, &[]).unwrap().len(), 2);
+        assert_eq!(compile(open, &[], &[]).unwrap().len(), 2);
     }
 
     #[test]
     fn a_capability_opens_calls() {
-        let without = compile(OURS, &[]).unwrap();
-        let with = compile(OURS, &["CAP_SYS_ADMIN"]).unwrap();
+        let without = compile(OURS, &[], &[]).unwrap();
+        let with = compile(OURS, &["CAP_SYS_ADMIN"], &[]).unwrap();
         assert!(with[0].len() > without[0].len());
+    }
+
+    #[test]
+    fn a_call_can_be_allowed_beside_those_of_the_profile() {
+        let text = |name| {
+            format!(
+                r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
+                    {{"names":["read"],"action":"SCMP_ACT_ALLOW"}},
+                    {{"names":["{name}"],"action":"SCMP_ACT_KILL_PROCESS"}}]}}"#
+            )
+        };
+        let allowed = r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
+            {"names":["read", "setns"],"action":"SCMP_ACT_ALLOW"}]}"#;
+        let expected = compile(allowed, &[], &[]).unwrap();
+        assert_eq!(compile(&text("setns"), &[], &["setns"]).unwrap()[0], expected[0]);
     }
 
     #[test]
@@ -203,9 +220,9 @@ mod tests {
         let whole = r#"{"names":["socket"],"action":"SCMP_ACT_ALLOW"}"#;
         let part = r#"{"names":["socket"],"action":"SCMP_ACT_ALLOW",
             "args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}"#;
-        let one = compile(&rules(whole, part), &[]).unwrap();
-        assert_eq!(one, compile(&rules(part, whole), &[]).unwrap());
-        assert_ne!(one, compile(&rules(part, part), &[]).unwrap());
+        let one = compile(&rules(whole, part), &[], &[]).unwrap();
+        assert_eq!(one, compile(&rules(part, whole), &[], &[]).unwrap());
+        assert_ne!(one, compile(&rules(part, part), &[], &[]).unwrap());
     }
 
     #[test]
@@ -216,8 +233,8 @@ mod tests {
                     {{"names":["read","{name}"],"action":"SCMP_ACT_ALLOW"}}]}}"#
             )
         };
-        let known = compile(&text("read"), &[]).unwrap();
-        assert_eq!(compile(&text("no_such_call"), &[]).unwrap(), known);
+        let known = compile(&text("read"), &[], &[]).unwrap();
+        assert_eq!(compile(&text("no_such_call"), &[], &[]).unwrap(), known);
     }
 
     #[test]
@@ -231,7 +248,7 @@ mod tests {
                 "ODD",
             ),
         ] {
-            let error = compile(text, &[]).unwrap_err().to_string();
+            let error = compile(text, &[], &[]).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
     }

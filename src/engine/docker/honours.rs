@@ -207,7 +207,7 @@ mod tests {
             "pidsLimit": 50, "cpuQuota": 50_000, "cpuPeriod": 100_000, "network": "none",
             "user": null, "readonlyRootfs": true, "noNewPrivileges": true, "capAdd": [],
             "tmpfs": {}, "shmSize": null, "ulimits": {}, "seccomp": "strict", "runtime": null,
-            "home": null, "log": false, "labels": {}, "preload": [],
+            "home": null, "log": false, "labels": {}, "preload": [], "template": true,
         }))
         .map(|config| ContainerConfig { seccomp, ..config })
         .unwrap()

@@ -4,6 +4,7 @@
 //! - [`pipes`]: the streams of a process in a container.
 //! - `advice`: what to do where the kernel does not let us.
 //! - `runtime`: the OCI runtime that is to run containers.
+//! - `template`: what interpreters are forked from.
 //! - `image`, `store`, `spec`: what a container is made of, and made as.
 
 mod advice;
@@ -13,6 +14,7 @@ mod pipes;
 mod runtime;
 mod spec;
 mod store;
+mod template;
 
 use std::{
     collections::HashMap,
@@ -21,13 +23,13 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use scientist_pool_protocol::{
     Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Program, Report,
-    Request, Usage,
+    Request, Spec, Usage,
 };
 use tokio::sync::watch;
 
@@ -38,6 +40,7 @@ use self::{
     launcher::{Launcher, Link},
     pipes::{Pipes, Stdin},
     spec::Kind,
+    template::{Booted, Template},
 };
 use super::{
     background::Background,
@@ -66,6 +69,8 @@ pub struct Local {
     image: Image,
     kind: Kind,
     background: Background,
+    /// `None`: there is to be none.
+    template: Option<Arc<Template>>,
 }
 
 /// The launchers in use, one for each time within which they are to answer. Belongs to one tokio runtime:
@@ -92,7 +97,8 @@ impl Launchers {
         self.program.as_deref().unwrap_or(Path::new("")).with_file_name(name)
     }
 
-    fn get(&self, limit: Duration) -> Result<Arc<Launcher>> {
+    /// `alone`: one that no other pool has.
+    fn get(&self, limit: Duration, alone: bool) -> Result<Arc<Launcher>> {
         let Some(program) = &self.program else {
             let message =
                 "the engine 'local' needs its launcher, which a bundler has left out: keep \
@@ -101,11 +107,13 @@ impl Launchers {
         };
         // Nothing done under this lock can leave the map half-changed.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(launcher) = known.get(&limit).and_then(Weak::upgrade) {
+        if let Some(launcher) = known.get(&limit).and_then(Weak::upgrade).filter(|_| !alone) {
             return Ok(launcher);
         }
         let launcher = Arc::new(Launcher::new(program.clone(), limit, self.machine.clone()));
-        known.insert(limit, Arc::downgrade(&launcher));
+        if !alone {
+            known.insert(limit, Arc::downgrade(&launcher));
+        }
         Ok(launcher)
     }
 }
@@ -124,8 +132,11 @@ impl Local {
     ) -> Result<Self> {
         let image = Image::new(container, launchers.beside(IMAGES))?;
         let kind = Kind::new(container, &image)?;
-        let launcher = launchers.get(engine.timeout)?;
-        Ok(Self { launcher, image, kind, background: Background::new() })
+        let template = kind.has_template().then(Arc::default);
+        // Where all processes are one user's, a template is to be among those of its own pool alone.
+        let alone = template.is_some() && !rustix::process::geteuid().is_root();
+        let launcher = launchers.get(engine.timeout, alone)?;
+        Ok(Self { launcher, image, kind, background: Background::new(), template })
     }
 
     /// What a container has used. Its vitals tell it then, too.
@@ -147,28 +158,21 @@ impl Local {
     async fn start(&self, program: Program, argv: Vec<String>) -> Result<Attached, CreateError> {
         let contents = self.image.contents().map_err(CreateError::Other)?;
         let link = self.launcher.link().await.map_err(CreateError::Other)?;
-        let (id, told) = link.next();
-        let full = link.full(id);
-        let entered = Entered {
-            id: full.clone(),
-            launcher: self.launcher.clone(),
-            background: self.background.clone(),
-            link: link.clone(),
-            kept: false,
-        };
+        let template = self.template.as_ref().filter(|_| matches!(program, Program::Init));
+        let template = template.and_then(|template| {
+            template.current(&link, || {
+                let spec = self.kind.template(self.image.contents());
+                let (launcher, background) = (self.launcher.clone(), self.background.clone());
+                let link = link.clone();
+                async move {
+                    let spec = spec.map_err(CreateError::Other)?;
+                    let container = begin(&launcher, &background, link, spec, None).await?;
+                    Ok(Booted { container, launcher, background, since: Instant::now(), forks: 0 })
+                }
+            })
+        });
         let spec = self.kind.with(program, argv, contents);
-        let reply = self.launcher.ask(&link, Request::Create { id, spec }).await;
-        let descriptors = match reply.map_err(CreateError::Other)? {
-            (Answer::Created(_), descriptors) => descriptors,
-            (Answer::Failed(failure), _) => return Err(create_error(failure)),
-            (other, _) => return Err(CreateError::Other(unexpected(&other))),
-        };
-        let (stdin, output) = streams(descriptors).map_err(|why| {
-            let message = format!("create container: its streams can't be used: {why}");
-            CreateError::Other(Error::new(Code::EngineError, message).container(&full))
-        })?;
-        let vitals = Vitals::new(told, entered.keep());
-        Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
+        begin(&self.launcher, &self.background, link, spec, template).await
     }
 
     /// What containers run under, as it says itself.
@@ -192,6 +196,37 @@ impl Local {
             (other, _) => Err(unexpected(&other)),
         }
     }
+}
+
+/// Makes a container, whose interpreter is forked from `template`.
+async fn begin(
+    launcher: &Arc<Launcher>,
+    background: &Background,
+    link: Arc<Link>,
+    spec: Box<Spec>,
+    template: Option<u64>,
+) -> Result<Attached, CreateError> {
+    let (id, told) = link.next();
+    let full = link.full(id);
+    let entered = Entered {
+        id: full.clone(),
+        launcher: launcher.clone(),
+        background: background.clone(),
+        link: link.clone(),
+        kept: false,
+    };
+    let reply = launcher.ask(&link, Request::Create { id, spec, template }).await;
+    let descriptors = match reply.map_err(CreateError::Other)? {
+        (Answer::Created(_), descriptors) => descriptors,
+        (Answer::Failed(failure), _) => return Err(create_error(failure)),
+        (other, _) => return Err(CreateError::Other(unexpected(&other))),
+    };
+    let (stdin, output) = streams(descriptors).map_err(|why| {
+        let message = format!("create container: its streams can't be used: {why}");
+        CreateError::Other(Error::new(Code::EngineError, message).container(&full))
+    })?;
+    let vitals = Vitals::new(told, entered.keep());
+    Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
 }
 
 /// A container that is known to the link. One that does not arrive is removed behind the call.
@@ -365,6 +400,9 @@ impl Engine for Local {
     }
 
     async fn settle(&self) {
+        if let Some(template) = &self.template {
+            template.end();
+        }
         // What is given up on ends with the launcher.
         let _ = tokio::time::timeout(SETTLE, self.background.settle()).await;
         self.launcher.rest().await;

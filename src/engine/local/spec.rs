@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use scientist_pool_protocol::{
-    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Tmpfs, User, CAPABILITIES,
+    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Template, Tmpfs, User,
+    CAPABILITIES,
 };
 use scientist_pool_seccomp::{compile, Filter};
 
@@ -15,14 +16,21 @@ use crate::{
     config::{ContainerConfig, Seccomp},
     engine::{seccomp, ExecSpec},
     error::{Code, Error, Result},
+    runner::session::IDLE_IMPORTS,
 };
 
 /// Above this process, which no container is to outlive when the machine is out of memory.
 const OOM_SCORE: i16 = 500;
+/// A template is the first to go: without it containers boot. Its forks are scripts', which have it anyway.
+const HIGHEST_OOM_SCORE: i16 = 1000;
+/// Of a template's folders in memory, in which modules may write as they are imported.
+const TEMPLATE_TMPFS: &str = "rw,nosuid,nodev,exec,size=64m,mode=1777";
 
 /// What all containers of a pool are made as, but for their program.
 pub(super) struct Kind {
     spec: Spec,
+    /// What their interpreters are forked from; `None`: nothing.
+    template: Option<(Template, Vec<Filter>)>,
 }
 
 impl Kind {
@@ -56,7 +64,21 @@ impl Kind {
             .filter(|quota| *quota > 0)
             .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
         let home = config.home.as_ref().map(|home| format!("HOME={home}"));
+        // Without no-new-privileges, a fork that enters a container could not set its filters; and one that a
+        // runtime makes is not entered.
+        let template = config.template && config.no_new_privileges && runtime.is_none();
+        let template = template.then(|| -> Result<_> {
+            Ok((
+                Template {
+                    preload: config.preload.clone(),
+                    idle: IDLE_IMPORTS.map(String::from).to_vec(),
+                    seccomp: Vec::new(),
+                },
+                filters(&config.seccomp, &[], &["setns", "keyctl"])?,
+            ))
+        });
         Ok(Self {
+            template: template.transpose()?,
             spec: Spec {
                 root: Layers { folders: Vec::new(), read_only: config.readonly_rootfs },
                 binds: image.binds(),
@@ -73,7 +95,7 @@ impl Kind {
                 privileges: Privileges {
                     capabilities: names.iter().filter_map(|name| number(name)).collect(),
                     no_new_privileges: config.no_new_privileges,
-                    seccomp: filters(&config.seccomp, &named)?,
+                    seccomp: filters(&config.seccomp, &named, &[])?,
                 },
                 limits: Limits {
                     memory: limit(config.memory),
@@ -112,6 +134,32 @@ impl Kind {
             env: merged(merged(contents.env, &first.env), &exec.env),
             cwd: exec.cwd.unwrap_or_else(|| first.cwd.clone()),
         })
+    }
+
+    pub(super) fn has_template(&self) -> bool {
+        self.template.is_some()
+    }
+
+    /// What the interpreters of such containers are forked from.
+    ///
+    /// # Errors
+    ///
+    /// `IMAGE_NOT_FOUND`
+    pub(super) fn template(&self, contents: Result<Contents>) -> Result<Box<Spec>> {
+        let (template, seccomp) = self.template.clone().unwrap_or_default();
+        let mut spec = self.with(Program::Template(template), Vec::new(), contents?);
+        let scripts = std::mem::replace(&mut spec.privileges.seccomp, seccomp);
+        if let Program::Template(template) = &mut spec.process.program {
+            template.seccomp = scripts;
+        }
+        // Of its own user, whatever they say whose the containers' are.
+        for tmpfs in &mut spec.tmpfs {
+            TEMPLATE_TMPFS.clone_into(&mut tmpfs.options);
+        }
+        // It is forked while others wait.
+        spec.limits.cpu = None;
+        spec.oom_score_adj = HIGHEST_OOM_SCORE;
+        Ok(spec)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -165,12 +213,12 @@ fn number(name: &str) -> Option<u8> {
 }
 
 /// `engine` is the strict filter too: there is no engine here with one of its own.
-fn filters(seccomp: &Seccomp, capabilities: &[&str]) -> Result<Vec<Filter>> {
+fn filters(seccomp: &Seccomp, capabilities: &[&str], more: &[&str]) -> Result<Vec<Filter>> {
     let (profile, said) = match seccomp {
         Seccomp::Strict | Seccomp::Engine => (seccomp::profile(true), "the profile"),
         Seccomp::Profile(profile) => (profile.as_str(), "seccomp"),
     };
-    compile(profile, capabilities).map_err(|error| {
+    compile(profile, capabilities, more).map_err(|error| {
         Error::new(Code::InvalidArgument, format!("{said} can't be compiled: {error}"))
     })
 }

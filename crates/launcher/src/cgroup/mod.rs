@@ -127,6 +127,16 @@ impl Group {
         Ok(Ticket { files, group: folder })
     }
 
+    /// The files that a process which is there already writes itself into. It is their opener's rights that
+    /// count.
+    pub fn entrances(&self) -> Result<Vec<fs::File>> {
+        match self {
+            Self::V1(group) => group.open(),
+            Self::V2(group) => group.entrance().map(|file| vec![file]),
+            Self::None => Ok(Vec::new()),
+        }
+    }
+
     pub fn usage(&self) -> Usage {
         match self {
             Self::V1(group) => group.usage(),

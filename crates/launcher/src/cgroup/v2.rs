@@ -144,6 +144,12 @@ impl Group {
         open(&self.folder, flags, Mode::empty()).at("open", &self.folder)
     }
 
+    /// The file that a process writes itself into.
+    pub fn entrance(&self) -> Result<fs::File> {
+        let path = self.folder.join("cgroup.procs");
+        fs::OpenOptions::new().write(true).open(&path).at("open", &path)
+    }
+
     pub fn usage(&self) -> Usage {
         let read = |file, key| {
             let text = fs::read_to_string(self.folder.join(file)).ok()?;

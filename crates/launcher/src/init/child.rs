@@ -124,11 +124,16 @@ impl std::fmt::Display for Failed {
 pub struct Child {
     pid: Pid,
     pub stdin: Option<OwnedFd>,
-    /// Brings why it did not get to its program.
-    report: OwnedFd,
+    /// Brings why it did not get to its program; `None`: it did.
+    report: Option<OwnedFd>,
 }
 
 impl Child {
+    /// One that has not been started by this process.
+    pub fn sent(pid: Pid, stdin: OwnedFd) -> Self {
+        Self { pid, stdin: Some(stdin), report: None }
+    }
+
     pub fn is(&self, pid: Pid) -> bool {
         self.pid == pid
     }
@@ -136,7 +141,7 @@ impl Child {
     /// Why it did not get to its program; `None`: it did, or is on its way. It tells before it ends.
     pub fn failed(&self) -> Option<Failed> {
         let mut buffer = Vec::with_capacity(8);
-        Failed::from_bytes(pipe::read(self.report.as_fd(), &mut buffer).ok()??)
+        Failed::from_bytes(pipe::read(self.report.as_ref()?.as_fd(), &mut buffer).ok()??)
     }
 }
 
@@ -164,7 +169,7 @@ pub fn start(
         household.set_oom_score_back();
     }
     if let Some(pid) = forked? {
-        let child = Child { pid, stdin: Some(stdin.1), report: report.0 };
+        let child = Child { pid, stdin: Some(stdin.1), report: Some(report.0) };
         return Ok((child, [Output::new(b'1', stdout.0), Output::new(b'2', stderr.0)]));
     }
     let theirs = [stdin.0.as_fd(), stdout.1.as_fd(), stderr.1.as_fd()];

@@ -13,7 +13,9 @@
 //! | `frames` | what comes on stdin, and what goes to stdout |
 //! | `child` | a process of a job: its pipes, and its way to its program |
 //! | `files` | a child that handles files, as `files.py` does |
+//! | `source` | what it is that an interpreter is parked by |
 //! | `spare` | the parked interpreter |
+//! | `foster` | one that a template has sent |
 //! | `output` | what jobs write, and what comes when nobody wants to hear it |
 //! | `pipe` | how both are read and written |
 //! | `job` | a process under way |
@@ -26,15 +28,17 @@
 
 mod child;
 mod files;
+mod foster;
 mod frames;
 mod job;
 mod output;
 mod pipe;
+pub mod source;
 mod spare;
 mod wait;
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::Instant,
 };
 
@@ -49,11 +53,13 @@ use scientist_pool_protocol::{Privileges, User};
 
 use self::{
     child::{Failed, Task},
+    foster::Foster,
     frames::{Channel, Fields, Input},
     job::Job,
     output::{Output, Strays},
     pipe::CHUNK,
-    spare::{Source, Spare},
+    source::Source,
+    spare::Spare,
     wait::{Ready, Wait},
 };
 use crate::{
@@ -77,9 +83,11 @@ pub struct Household {
     /// What the kernel adds to the memory of process 1 when it looks for a process to kill, and where that
     /// is written; `None`: it can't be.
     pub oom_score: Option<(OwnedFd, i16)>,
+    /// Where the first spare comes that a template sends; `None`: it is booted.
+    pub foster: Option<OwnedFd>,
 }
 
-/// Is process 1, until its stdin ends. Of its descriptors the first three stay open, and that of `household`.
+/// Is process 1, until its stdin ends. Of its descriptors the first three stay open, and those of `household`.
 pub fn run(household: Household) -> ! {
     sys::ignore_signals_of_writing();
     // As it is listed: it has no name of its own yet.
@@ -110,6 +118,7 @@ pub fn run_here() -> ! {
         },
         filters: false,
         oom_score: None,
+        foster: None,
     };
     match ids::open_memory(false) {
         Ok(()) => run(household),
@@ -121,11 +130,19 @@ impl Household {
     /// Closes all descriptors that are not ours: they are copies of the launcher's.
     fn leave_all_else(mut self) -> rustix::io::Result<Self> {
         const FIRST: i32 = 3;
-        let kept = self.oom_score.take().map(|(file, own)| -> rustix::io::Result<_> {
-            Ok((sys::duplicate_as(file, FIRST)?, own))
-        });
-        self.oom_score = kept.transpose()?;
-        let rest = FIRST as u32 + u32::from(self.oom_score.is_some());
+        let (score, own) = self.oom_score.take().unzip();
+        let mut kept = [score, self.foster.take()];
+        let mut places: Vec<_> = kept.iter_mut().filter(|file| file.is_some()).collect();
+        // The lowest first, which no other is in the way of.
+        places.sort_by_key(|file| file.as_ref().map(AsRawFd::as_raw_fd));
+        let rest = FIRST as u32 + places.len() as u32;
+        for (number, place) in (FIRST..).zip(places) {
+            if let Some(file) = place.take() {
+                *place = Some(sys::duplicate_as(file, number)?);
+            }
+        }
+        let [score, foster] = kept;
+        (self.oom_score, self.foster) = (score.zip(own), foster);
         if Fence::Descriptors.stands() {
             sys::close_from(rest)?;
         } else {
@@ -144,6 +161,7 @@ enum Duty {
     PassOn(usize),
     Feed,
     Booted,
+    Foster,
     /// One of the strays, by its number.
     Discard(i32),
 }
@@ -157,6 +175,8 @@ struct Init {
     buffer: Vec<u8>,
     /// What spares are made of, once the boot has come.
     source: Option<Source>,
+    /// Where the first spare comes from, while it has not.
+    foster: Option<Foster>,
     /// It waits for its job.
     spare: Option<(Spare, [Output; 2])>,
     /// The boot has not been answered.
@@ -168,8 +188,9 @@ struct Init {
 }
 
 impl Init {
-    fn new(household: Household) -> rustix::io::Result<Self> {
+    fn new(mut household: Household) -> rustix::io::Result<Self> {
         Ok(Self {
+            foster: household.foster.take().map(Foster::new),
             household,
             children: sys::ends_of_children()?,
             wait: Wait::new()?,
@@ -187,16 +208,22 @@ impl Init {
 
     fn serve(mut self) -> rustix::io::Result<()> {
         loop {
-            let rest = self.strays.rest(Instant::now());
+            let now = Instant::now();
+            let rest = self.strays.rest(now);
+            let left = self.foster.as_ref().and_then(|foster| foster.left(now));
+            let limit = rest.into_iter().chain(left).min();
             let duties = self.duties(rest.is_some());
             let awaited: Vec<_> = duties.iter().map(|(fd, flags, _)| (*fd, *flags)).collect();
-            let ready = self.wait.wait(&awaited, rest)?;
+            let ready = self.wait.wait(&awaited, limit)?;
             let due: Vec<_> = ready
                 .into_iter()
                 .filter_map(|Ready { at, flags }| Some((duties.get(at)?.2, flags)))
                 .collect();
             for (duty, flags) in due {
                 self.attend(duty, flags)?;
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                self.take_foster()?;
             }
             self.settle()?;
             if self.ended {
@@ -224,8 +251,11 @@ impl Init {
         if let Some(stdin) = self.job.as_ref().and_then(Job::blocked) {
             duties.push((stdin, PollFlags::OUT, Duty::Feed));
         }
-        if let (true, Some((spare, _))) = (self.booting, &self.spare) {
-            duties.push((spare.line.as_fd(), PollFlags::IN, Duty::Booted));
+        if let (true, Some((Spare { line: Some(line), .. }, _))) = (self.booting, &self.spare) {
+            duties.push((line.as_fd(), PollFlags::IN, Duty::Booted));
+        }
+        if let (Some(foster), Some(_)) = (&self.foster, &self.source) {
+            duties.push((foster.line(), PollFlags::IN, Duty::Foster));
         }
         if !resting {
             let unwanted = self.spare.iter().flat_map(|(_, outputs)| outputs);
@@ -254,6 +284,7 @@ impl Init {
                 }
             }
             Duty::Booted => self.booted()?,
+            Duty::Foster => self.take_foster()?,
             Duty::Discard(number) => {
                 let own = self.spare.as_mut().map(|(_, outputs)| outputs);
                 self.strays.discard(own, number, &mut self.buffer);
@@ -290,10 +321,31 @@ impl Init {
     }
 
     fn boot(&mut self, payload: &[u8]) -> rustix::io::Result<()> {
-        let source = Source::read(&mut Fields::of(payload))?;
-        let started = Spare::start(&self.household, &source, true);
-        self.source = Some(source);
-        match started {
+        self.source = Some(Source::read(&mut Fields::of(payload))?);
+        match &mut self.foster {
+            Some(foster) => {
+                foster.expect(Instant::now());
+                Ok(())
+            }
+            None => self.boot_spare(),
+        }
+    }
+
+    /// The template has sent its fork; or there is none.
+    fn take_foster(&mut self) -> rustix::io::Result<()> {
+        match self.foster.take().map(Foster::spare) {
+            Some(Ok(spare)) => {
+                self.spare = Some(spare);
+                self.channel.send(b'R', &[])
+            }
+            Some(Err(_)) => self.boot_spare(),
+            None => Ok(()),
+        }
+    }
+
+    fn boot_spare(&mut self) -> rustix::io::Result<()> {
+        let Some(source) = &self.source else { return Ok(()) };
+        match Spare::start(&self.household, source, true) {
             Ok((spare, outputs)) => {
                 (self.spare, self.booting) = (Some((spare, outputs)), true);
                 Ok(())
@@ -312,8 +364,8 @@ impl Init {
                 failed => self.channel.send(b'F', failed.to_string().as_bytes()),
             };
         }
-        let word = pipe::read(spare.line.as_fd(), &mut self.buffer);
-        match word {
+        let Some(line) = &spare.line else { return Ok(()) };
+        match pipe::read(line.as_fd(), &mut self.buffer) {
             Ok(Some(b"ready")) => self.channel.send(b'R', &[]),
             Ok(Some(why @ [_, ..])) => self.channel.send(b'F', why),
             _ => {

@@ -95,8 +95,9 @@ fn described(
     }
     credentials::check(spec.user, &spec.privileges)?;
     let mut args = vec![inside::PROGRAM.to_owned()];
-    match process.program {
+    match &process.program {
         Program::Init => args.push(inside::INIT.to_owned()),
+        Program::Template(_) => return Err(invalid("a runtime makes no template")),
         Program::Inside => {
             args.push(inside::COMMAND.to_owned());
             args.extend(process.argv.iter().cloned());

@@ -108,7 +108,8 @@ fn start_init() -> Failure {
             ids::open_memory(false)?;
             Mapping::Range(0)
         };
-        Ok(Household { env: environment(), mapping, user, privileges, filters: true, oom_score })
+        let (env, foster) = (environment(), None);
+        Ok(Household { env, mapping, user, privileges, filters: true, oom_score, foster })
     };
     match prepared() {
         Ok(household) => init::run(household),

@@ -139,8 +139,17 @@ impl Launcher {
     }
 
     pub fn create(&mut self, spec: &Spec) -> Result<Running, Failure> {
+        self.create_of(spec, None)
+    }
+
+    /// `template`: what its first interpreter is to be forked from.
+    pub fn create_of(
+        &mut self,
+        spec: &Spec,
+        template: Option<ContainerId>,
+    ) -> Result<Running, Failure> {
         let id = self.next_id();
-        let number = self.send(Request::Create { id, spec: Box::new(spec.clone()) });
+        let number = self.send(Request::Create { id, spec: Box::new(spec.clone()), template });
         self.created(id, number)
     }
 
@@ -303,7 +312,7 @@ pub fn spec() -> Spec {
 pub fn filtered(capabilities: &[&str]) -> Spec {
     let profile = include_str!("../../../../docs/seccomp.json");
     let mut spec = spec();
-    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, capabilities).unwrap();
+    spec.privileges.seccomp = scientist_pool_seccomp::compile(profile, capabilities, &[]).unwrap();
     spec
 }
 

@@ -1,0 +1,236 @@
+"""What a template does in its site phase: it is booted as a spare is, and forked for each container.
+
+It runs nothing but what it is to preload, and this. `spare.py` stands before it; the launcher prepends lines
+that set, beside that one's, CONTROL (the descriptor of its line to the launcher), USER (whom a fork becomes,
+uid and gid; None: there is no other), BOUNDING and KEPT (sets of capabilities that a fork keeps), FILTERS
+(compiled system call filters, for forks alone), FOLDER (where a fork begins) and KEYCTL (the number of that
+system call).
+
+On its stdout comes one word: `ready`, or why there can be no forks of it. Then, for each container, the
+launcher sends the descriptors of a line to the container's process 1, of its namespaces in the order in
+which they are entered, and of the files by which its control groups are joined. A child that was forked
+ahead takes them, enters, and forks:
+
+    template     in the launcher's pid namespace; waits for the child, and forks the next one
+      child      enters the namespaces; that of process ids counts for its children alone
+        between  ends at once, so that the container's process 1 has its child
+          fork   gives up what it had for entering, tells process 1 of itself, and goes on as a spare does
+
+Whatever fails, the line to process 1 ends with it, and that boots an interpreter of its own.
+"""
+
+NAMESPACES = 7
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 4, 22, 24
+SECCOMP_MODE_FILTER = 2
+CAPABILITY_VERSION = 0x20080522
+LAST_CAPABILITY = 63
+JOIN_SESSION_KEYRING = 1
+# How a child tells that the launcher has closed the line: the template ends, too.
+OVER = 7
+
+
+def tell(word):
+    """On stdout, where nothing else is to come from here on."""
+    os.write(STDOUT, word)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
+    os.dup2(nowhere, STDERR)
+    os.close(nowhere)
+
+
+def obstacle():
+    """Why there can be no forks of this process; None: there can."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return b"a module that is preloaded has started a thread"
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            # That of the list itself is closed by now.
+            os.fstat(number)
+        except OSError:
+            continue
+        if number not in (STDIN, STDOUT, STDERR, CONTROL):
+            return b"a module that is preloaded holds an open file, which all forks would share"
+    with open("/proc/self/maps", "rb") as maps:
+        for line in maps:
+            flags = line.split(None, 2)[1]
+            if flags[1:2] == b"w" and flags[3:4] == b"s":
+                return b"a module that is preloaded holds memory that all forks would share"
+    return None
+
+
+def set_up():
+    """What forks take to become one, made once: gives the function by which one takes its place."""
+    import _socket
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    setns, prctl, capset = library.setns, library.prctl, library.capset
+    # Five arguments, of which some are pointers.
+    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+    # An instruction has eight bytes.
+    programs = [Program(len(code) // 8, code) for code in FILTERS]
+    little = lambda number: number.to_bytes(4, "little")
+    halves = KEPT & 0xFFFFFFFF, KEPT >> 32
+    sets = b"".join(little(half) * 2 + bytes(4) for half in halves)
+    header = ctypes.create_string_buffer(little(CAPABILITY_VERSION) + bytes(4), 8)
+    sets = ctypes.create_string_buffer(sets, 24)
+    control = _socket.socket(fileno=CONTROL)
+    room = _socket.CMSG_SPACE(16 * 4)
+    rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS
+
+    def check(result):
+        if result < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def receive():
+        data, messages, _, _ = control.recvmsg(1, room)
+        if not data:
+            os._exit(OVER)
+        return [fd for _, _, fds in messages for fd in memoryview(fds).cast("i")]
+
+    def give_up():
+        """What it had for entering. It is in its container from here on."""
+        os.setsid()
+        # Namespaces do not divide the session's keyring. Where there are none, there is nothing to leave.
+        library.syscall(KEYCTL, JOIN_SESSION_KEYRING, None)
+        if USER is not None:
+            os.setgroups([])
+            os.setresgid(USER[1], USER[1], USER[1])
+            os.setresuid(USER[0], USER[0], USER[0])
+        for number in range(LAST_CAPABILITY + 1):
+            if not BOUNDING >> number & 1 and prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
+                # The first number that this kernel has no capability for.
+                break
+        check(capset(header, sets))
+        # The kernel has closed its memory to its own user as it became another.
+        check(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+        os.chdir(FOLDER)
+
+    def take_place(line, alone):
+        """Gets streams of its own, and sends the other ends of them to process 1, whose child it is by then."""
+        near, far = [], []
+        for number in (STDIN, STDOUT, STDERR):
+            reading, writing = os.pipe()
+            near.append(writing if number else reading)
+            far.append(reading if number else writing)
+        for number, fd in enumerate(near):
+            os.dup2(fd, number)
+            os.close(fd)
+        for program in programs:
+            check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0))
+        descriptors = b"".join(map(little, far))
+        # Ends when those between it and the template have.
+        os.read(alone, 1)
+        os.close(alone)
+        init = _socket.socket(fileno=line)
+        init.sendmsg([little(os.getpid())], [(*rights, descriptors)])
+        init.close()
+        for fd in far:
+            os.close(fd)
+
+    def enter():
+        line, *others = receive()
+        for fd in others[NAMESPACES:]:
+            os.write(fd, b"0")
+        for fd in others[:NAMESPACES]:
+            check(setns(fd, 0))
+        alone, held = os.pipe()
+        between = os.fork()
+        if between:
+            os._exit(0 if os.waitpid(between, 0)[1] == 0 else 1)
+        if os.fork():
+            os._exit(0)
+        for fd in (held, *others):
+            os.close(fd)
+        control.close()
+        give_up()
+        mend()
+        take_place(line, alone)
+
+    return enter
+
+
+def mend():
+    """Makes anew what modules know of their process, or were to have for themselves."""
+    modules = sys.modules
+    # `random` itself does so at each fork.
+    numpy = modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+    if "tempfile" in modules:
+        modules["tempfile"]._name_sequence = None
+    if "uuid" in modules:
+        modules["uuid"]._node = modules["uuid"]._last_timestamp = None
+    if "_ssl" in modules:
+        # OpenSSL tells a fork by its process id, which may be the template's own in another namespace.
+        modules["_ssl"].RAND_add(os.urandom(64), 64.0)
+    if "multiprocessing.process" in modules:
+        process = modules["multiprocessing.process"]
+        process.current_process().authkey = os.urandom(32)
+    if "threading" in modules:
+        threading = modules["threading"]
+        main = threading.main_thread()
+        if hasattr(main, "_native_id"):
+            main._native_id = threading.get_native_id()
+
+
+def warm_template():
+    """Gives the word, and what takes a fork to its place."""
+    word = b"ready"
+    if PRELOAD:
+        kept = set_aside()
+        word = preload()
+        put_back(kept)
+    enter = None
+    if word == b"ready":
+        for name in IDLE:
+            try:
+                __import__(name)
+            except ImportError:
+                pass
+        # What is imported here for this file alone is in no fork's `sys.modules`.
+        known = set(sys.modules)
+        try:
+            enter = set_up()
+            word = obstacle() or word
+        except Exception as error:
+            word = ("its python3 can't be forked: %s: %s" % (type(error).__name__, error)).encode()
+        for name in sys.modules.keys() - known:
+            del sys.modules[name]
+    return word, enter
+
+
+def serve(enter):
+    """Returns in the forks."""
+    while True:
+        try:
+            child = os.fork()
+        except OSError:
+            # Another one takes its place.
+            os._exit(1)
+        if not child:
+            try:
+                return enter()
+            except BaseException:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == OVER:
+            os._exit(0)
+
+
+vanish()
+raised = image_sitecustomize()
+word, enter = warm_template()
+freeze()
+tell(word)
+if word != b"ready":
+    os._exit(0)
+serve(enter)
+seen = look()
+apply_job(seen)
+if raised is not None:
+    raise raised
