@@ -178,8 +178,8 @@ async function main() {
   // The tests' own temporary folder: what is in it afterwards was forgotten by one of them.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-test-'));
   const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-report-'));
-  // Some tests run programs as an ordinary user, who has to get through to them.
-  fs.chmodSync(folder, 0o711);
+  // Some tests run programs as an ordinary user, and one looks for what others have left lying about in it.
+  fs.chmodSync(folder, 0o755);
   for (const temporary of [folder, reports]) {
     defer(() => fs.rmSync(temporary, { recursive: true, force: true }));
   }

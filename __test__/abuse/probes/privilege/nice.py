@@ -9,8 +9,12 @@ NICE, REALTIME = 13, 14
 
 def raise_limits():
     for limit in (NICE, REALTIME):
-        _, most = resource.getrlimit(limit)
-        resource.setrlimit(limit, (most, most))
+        try:
+            _, most = resource.getrlimit(limit)
+            resource.setrlimit(limit, (most, most))
+        except (OSError, ValueError):
+            # Not every kernel has it; the priority is tried all the same.
+            pass
 
 
 def probe():
