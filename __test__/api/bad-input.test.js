@@ -80,6 +80,7 @@ const WRONG_OPTIONS = {
   user: ['', 'root:', ':0', 'a b', '0:0:0', 0, true, {}],
   readonlyRootfs: ['true', 0, 1, '', {}],
   noNewPrivileges: ['false', 0, 1],
+  template: ['false', 0, 1],
   capAdd: ['NET_RAW', ['ALL'], ['NET RAW'], ['CAP_NOTHING'], [1], [null], {}, true, new Array(1)],
   tmpfs: [
     '/tmp',
