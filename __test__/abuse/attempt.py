@@ -135,6 +135,27 @@ def some(found):
     return ", ".join(found[:8])
 
 
+def occupied(folders):
+    """Those of the folders that can be seen to have something in them."""
+    for folder in folders:
+        try:
+            if os.listdir(folder):
+                yield folder
+        except OSError:
+            pass
+
+
+def mount_at(folder, kind):
+    """Mounts a file system of that kind at a folder made for it, and says so."""
+    os.mkdir(folder)
+    try:
+        checked(LIBC.mount(b"none", folder.encode(), kind.encode(), 0, None))
+        checked(LIBC.umount2(folder.encode(), 0))
+    finally:
+        os.rmdir(folder)
+    return "a %s was mounted" % kind
+
+
 def writable(folders):
     """Those of the folders in which a file can be made."""
     for folder in folders:

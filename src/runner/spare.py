@@ -7,10 +7,10 @@ itself away and lets the interpreter go on: what is left in the pipe is the scri
 the interpreter's own main. So nothing about running it is imitated. Where something has come to a
 place that an interpreter looks into as it starts, it is started again instead.
 
-This file says how; `park.py`, which stands behind it, does it. The supervisor prepends lines that set ARCHIVE (the descriptor this file is read from), LINE (that of
-its line to the supervisor), AHEAD (whether no job waits for it yet), PYTHONPATH (the container's own;
-None: it has none), PRELOAD (imported before the interpreter counts as ready) and IDLE (imported while it
-waits; no harm if one is missing).
+This file says how; `park.py`, which stands behind it, does it. The supervisor prepends lines that set
+ARCHIVE (the descriptor this file is read from), LINE (that of its line to the supervisor), AHEAD (whether
+no job waits for it yet), PYTHONPATH (the container's own; None: it has none), PRELOAD (imported before the
+interpreter counts as ready) and IDLE (imported while it waits; no harm if one is missing).
 """
 
 import _signal
@@ -100,11 +100,15 @@ def set_aside():
     a script could find that.
     """
     kept = [] if AHEAD else [(os.dup(fd), fd) for fd in (STDOUT, STDERR)]
+    silence(fd for _, fd in kept)
+    return kept
+
+
+def silence(fds):
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for _, fd in kept:
+    for fd in fds:
         os.dup2(nowhere, fd)
     os.close(nowhere)
-    return kept
 
 
 def put_back(kept):
@@ -126,33 +130,37 @@ def put_back(kept):
 
 
 def preload():
-    """Gives the word for the supervisor."""
-    try:
-        for name in PRELOAD:
+    """Gives the word for whoever waits."""
+    word = b"ready"
+    if PRELOAD:
+        kept = set_aside()
+        try:
+            for name in PRELOAD:
+                __import__(name)
+        except BaseException as error:
+            word = ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
+        put_back(kept)
+    return word
+
+
+def import_idle():
+    for name in IDLE:
+        try:
             __import__(name)
-    except BaseException as error:
-        return ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
-    return b"ready"
+        except ImportError:
+            pass
 
 
 def warm_up():
     """Gives what `look` saw while the container had run nothing."""
-    word = b"ready"
-    if PRELOAD:
-        kept = set_aside()
-        word = preload()
-        put_back(kept)
+    word = preload()
     seen = look()
     try:
         os.write(LINE, word)
     except BrokenPipeError:
         pass
     os.close(LINE)
-    for name in IDLE:
-        try:
-            __import__(name)
-        except ImportError:
-            pass
+    import_idle()
     freeze()
     return seen
 

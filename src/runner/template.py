@@ -32,10 +32,7 @@ OVER = 7
 def tell(word):
     """On stdout, where nothing else is to come from here on."""
     os.write(STDOUT, word)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, STDOUT)
-    os.dup2(nowhere, STDERR)
-    os.close(nowhere)
+    silence((STDOUT, STDERR))
 
 
 def obstacle():
@@ -180,18 +177,10 @@ def mend():
 
 def warm_template():
     """Gives the word, and what takes a fork to its place."""
-    word = b"ready"
-    if PRELOAD:
-        kept = set_aside()
-        word = preload()
-        put_back(kept)
+    word = preload()
     enter = None
     if word == b"ready":
-        for name in IDLE:
-            try:
-                __import__(name)
-            except ImportError:
-                pass
+        import_idle()
         # What is imported here for this file alone is in no fork's `sys.modules`.
         known = set(sys.modules)
         try:

@@ -109,7 +109,12 @@ impl<'a> Birth<'a> {
 
     fn prepare(self) -> Result<Prepared<'a>> {
         let Self { way, spec, process, mapping, ticket, stdio, rlimits, handed } = self;
-        let is_template = matches!(handed, Handed::Template(_));
+        let (foster, kept) = match handed {
+            Handed::Nothing => (None, None),
+            Handed::Foster(line) => (Some(line), None),
+            Handed::Template(kept) => (None, Some(kept)),
+        };
+        let is_template = kept.is_some();
         let beside = matches!(way, Way::Beside { .. });
         sys::default_signals();
         ids::open_memory(true)?;
@@ -181,7 +186,7 @@ impl<'a> Birth<'a> {
             sys::leave_keyring();
         }
 
-        let mut prepared = match process.program {
+        let prepared = match process.program {
             Program::Init | Program::Template(_) if beside => {
                 return Err(invalid("the launcher's own programs are for process 1 alone"))
             }
@@ -193,22 +198,15 @@ impl<'a> Birth<'a> {
                 privileges: spec.privileges.clone(),
                 filters: spec.privileges.no_new_privileges,
                 oom_score: Some((oom_score.into(), spec.oom_score_adj)),
-                foster: None,
+                foster,
             }),
         };
         umask(Mode::from(0o022));
         stay_apart(&stdio)?;
-        let mut foster = None;
-        match handed {
-            Handed::Nothing => {}
-            Handed::Foster(line) => foster = Some(line),
-            Handed::Template(kept) => {
-                for fd in kept {
-                    fcntl_setfd(&fd, FdFlags::empty()).during("hand a descriptor on")?;
-                    // From here on it is the program's.
-                    let _ = fd.into_raw_fd();
-                }
-            }
+        for fd in kept.into_iter().flatten() {
+            fcntl_setfd(&fd, FdFlags::empty()).during("hand a descriptor on")?;
+            // From here on it is the program's.
+            let _ = fd.into_raw_fd();
         }
         rlimits::set(&rlimits::merged(rlimits, &spec.rlimits))?;
         // Without no-new-privileges a filter takes a capability that is gone afterwards; with it, it comes
@@ -230,9 +228,6 @@ impl<'a> Birth<'a> {
         let is_executed = !matches!(process.program, Program::Init);
         if spec.privileges.no_new_privileges && is_executed {
             credentials::filter(filters)?;
-        }
-        if let Prepared::Init(household) = &mut prepared {
-            household.foster = foster;
         }
         Ok(prepared)
     }

@@ -1,8 +1,8 @@
 //! The namespaces of a container, opened: for those that enter it beside its process 1.
 //!
-//! A fork of a template has no other way in. And the memory of the launcher's own process 1 belongs to the user namespace that the launcher was started in,
-//! in which only root may look into memory that is closed. So what an ordinary user's launcher needs for
-//! commands beside process 1 it opens before that closes its memory.
+//! A fork of a template has no other way in. And the memory of the launcher's own process 1 belongs to the
+//! user namespace that the launcher was started in, in which only root may look into memory that is closed. So
+//! what an ordinary user's launcher needs for commands beside process 1 it opens before that closes its memory.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

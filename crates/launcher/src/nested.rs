@@ -11,7 +11,9 @@ use std::{
 };
 
 use rustix::{
-    process::{pidfd_open, waitid, Pid, PidfdFlags, WaitId, WaitIdOptions},
+    process::{
+        pidfd_open, pidfd_send_signal, waitid, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions,
+    },
     thread::set_keep_capabilities,
 };
 use scientist_pool_protocol::{Failure, FailureKind, User};
@@ -52,8 +54,7 @@ impl Nest<'_> {
                 let Some((pid, why)) = born else { return Err(failure(&told, STEP)) };
                 let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(STEP)?;
                 if !why.is_empty() {
-                    let _ =
-                        rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+                    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
                     let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
                     return Err(failure(why, STEP));
                 }

@@ -3,14 +3,13 @@
 
 mod support;
 
-use std::{
-    fs,
-    io::{Read, Write},
-    path::Path,
-};
+use std::{fs, io::Write, path::Path};
 
 use scientist_pool_protocol::{Bind, Exit, Program, Spec, User};
-use support::{everybody, filtered, open_folder, proper, spec, Launcher, Running, SpecExt, Who};
+use support::{
+    everybody, filtered, frame, list, open_folder, proper, receive, spec, Launcher, Running,
+    SpecExt, Who,
+};
 
 const CAP_DAC_OVERRIDE: u8 = 1;
 const CAP_SYS_PTRACE: u8 = 19;
@@ -18,26 +17,6 @@ const CAP_SYS_PTRACE: u8 = 19;
 fn supervised(mut spec: Spec) -> Spec {
     spec.process.program = Program::Init;
     spec.argv(&[])
-}
-
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    [&[kind][..], &(payload.len() as u32).to_le_bytes(), payload].concat()
-}
-
-fn list(words: &[&str]) -> Vec<u8> {
-    let words =
-        words.iter().map(|word| [&(word.len() as u32).to_le_bytes()[..], word.as_bytes()].concat());
-    let words: Vec<_> = words.collect();
-    [&(words.len() as u32).to_le_bytes()[..], &words.concat()].concat()
-}
-
-fn receive(init: &mut Running) -> (u8, Vec<u8>) {
-    let mut head = [0; 5];
-    init.stdout.read_exact(&mut head).unwrap();
-    let size = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
-    let mut payload = vec![0; size as usize];
-    init.stdout.read_exact(&mut payload).unwrap();
-    (head[0], payload)
 }
 
 /// Runs a command; gives what it wrote to both streams, and its end.

@@ -13,8 +13,8 @@ use std::{
 use rustix::process::{kill_process, Pid, Signal};
 use scientist_pool_protocol::{Bind, ContainerId, Program, Spec, Template, User};
 use support::{
-    descendants, eventually, everybody, filtered, is_alive, open_folder, proper, Launcher, Running,
-    PATIENCE,
+    descendants, eventually, everybody, filtered, frame, is_alive, list, open_folder, proper,
+    receive, Launcher, Running, Who, PATIENCE,
 };
 
 const SPARE: &str = include_str!("../../../src/runner/spare.py");
@@ -50,6 +50,14 @@ fn start(launcher: &mut Launcher, spec: &Spec) -> (Running, String) {
     (template, word)
 }
 
+/// A launcher with a template that is up, of the containers that are as that.
+fn with_template(who: Who, preload: &[&str]) -> (Launcher, Spec, Running) {
+    let mut launcher = Launcher::start(who);
+    let spec = supervised();
+    let template = ready(&mut launcher, &spec, preload);
+    (launcher, spec, template)
+}
+
 fn ready(launcher: &mut Launcher, spec: &Spec, preload: &[&str]) -> Running {
     let (mut template, word) = start(launcher, &template_of(spec, preload));
     if word != "ready" {
@@ -58,26 +66,6 @@ fn ready(launcher: &mut Launcher, spec: &Spec, preload: &[&str]) -> Running {
         panic!("{word}: {why}");
     }
     template
-}
-
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    [&[kind][..], &(payload.len() as u32).to_le_bytes(), payload].concat()
-}
-
-fn list(words: &[&str]) -> Vec<u8> {
-    let words =
-        words.iter().map(|word| [&(word.len() as u32).to_le_bytes()[..], word.as_bytes()].concat());
-    let words: Vec<_> = words.collect();
-    [&(words.len() as u32).to_le_bytes()[..], &words.concat()].concat()
-}
-
-fn receive(init: &mut Running) -> (u8, Vec<u8>) {
-    let mut head = [0; 5];
-    init.stdout.read_exact(&mut head).unwrap();
-    let size = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
-    let mut payload = vec![0; size as usize];
-    init.stdout.read_exact(&mut payload).unwrap();
-    (head[0], payload)
 }
 
 fn write(init: &mut Running, frames: &[u8]) {
@@ -199,9 +187,7 @@ print(bytes(multiprocessing.process.current_process().authkey).hex())
 assert threading.main_thread().native_id == os.getpid() == threading.get_native_id()";
     let preload =
         ["random", "uuid", "secrets", "tempfile", "ssl", "multiprocessing.process", "threading"];
-    let mut launcher = Launcher::start(*everybody().first().unwrap());
-    let spec = supervised();
-    let template = ready(&mut launcher, &spec, &preload);
+    let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &preload);
     let drawn: Vec<String> = (0..3)
         .map(|_| {
             let mut forked = fork(&mut launcher, &spec, &template);
@@ -219,9 +205,7 @@ assert threading.main_thread().native_id == os.getpid() == threading.get_native_
 #[test]
 fn a_fork_sees_nothing_of_another() {
     for who in everybody() {
-        let mut launcher = Launcher::start(who);
-        let spec = supervised();
-        let template = ready(&mut launcher, &spec, &[]);
+        let (mut launcher, spec, template) = with_template(who, &[]);
         let mut one = fork(&mut launcher, &spec, &template);
         let mut other = fork(&mut launcher, &spec, &template);
         let leave = "
@@ -249,9 +233,7 @@ print(len(others), os.path.exists('/tmp/mine'), os.path.exists('/dev/shm/mine'),
 #[test]
 fn when_a_template_ends_its_forks_go_on_and_others_are_booted() {
     for who in everybody() {
-        let mut launcher = Launcher::start(who);
-        let spec = supervised();
-        let template = ready(&mut launcher, &spec, &[]);
+        let (mut launcher, spec, template) = with_template(who, &[]);
         let mut one = fork(&mut launcher, &spec, &template);
         let mut other = fork(&mut launcher, &spec, &template);
         let seed = script(&mut other, SEED);
@@ -270,9 +252,7 @@ fn when_a_template_ends_its_forks_go_on_and_others_are_booted() {
 
 #[test]
 fn what_a_dead_child_of_a_template_has_not_taken_the_next_one_does() {
-    let mut launcher = Launcher::start(*everybody().first().unwrap());
-    let spec = supervised();
-    let template = ready(&mut launcher, &spec, &[]);
+    let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &[]);
     let ahead = || descendants(pid_of(&template.pidfd));
     eventually(PATIENCE, "a child is forked ahead", || !ahead().is_empty());
     // It dies before it takes what it is sent.
@@ -286,9 +266,7 @@ fn what_a_dead_child_of_a_template_has_not_taken_the_next_one_does() {
 
 #[test]
 fn a_template_that_says_nothing_is_not_waited_for() {
-    let mut launcher = Launcher::start(*everybody().first().unwrap());
-    let spec = supervised();
-    let template = ready(&mut launcher, &spec, &[]);
+    let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &[]);
     let ahead = || descendants(pid_of(&template.pidfd));
     eventually(PATIENCE, "a child is forked ahead", || !ahead().is_empty());
     kill_process(Pid::from_raw(ahead()[0] as i32).unwrap(), Signal::STOP).unwrap();
@@ -299,9 +277,7 @@ fn a_template_that_says_nothing_is_not_waited_for() {
 #[test]
 fn with_its_launcher_a_template_ends() {
     for who in everybody() {
-        let mut launcher = Launcher::start(who);
-        let spec = supervised();
-        let template = ready(&mut launcher, &spec, &[]);
+        let (mut launcher, spec, template) = with_template(who, &[]);
         fork(&mut launcher, &spec, &template);
         let all = descendants(launcher.child.id());
         assert!(all.len() >= 4, "the launcher proper, the template, process 1, its fork");

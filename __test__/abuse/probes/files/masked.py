@@ -1,8 +1,6 @@
 """Reads what the engine hides of the kernel."""
 
-import os
-
-from attempt import some
+from attempt import occupied, some
 
 FILES = "/proc/kcore /proc/keys /proc/timer_list /proc/sched_debug /proc/latency_stats".split()
 FOLDERS = "/proc/acpi /proc/scsi /sys/firmware /sys/devices/virtual/powercap".split()
@@ -17,10 +15,4 @@ def probe():
                     found.append(path)
         except OSError:
             pass
-    for path in FOLDERS:
-        try:
-            if os.listdir(path):
-                found.append(path)
-        except OSError:
-            pass
-    return some(found)
+    return some([*found, *occupied(FOLDERS)])

@@ -2,7 +2,7 @@
 
 import os
 
-from attempt import some
+from attempt import occupied, some
 
 FOLDERS = "/boot /home /media /mnt /opt /root /run /srv /sys /var".split()
 FILES = "/etc/shadow /etc/passwd /etc/hostname /etc/machine-id /etc/ssl/private".split()
@@ -10,10 +10,4 @@ FILES = "/etc/shadow /etc/passwd /etc/hostname /etc/machine-id /etc/ssl/private"
 
 def probe():
     found = [path for path in FILES if os.path.exists(path)]
-    for path in FOLDERS:
-        try:
-            if os.listdir(path):
-                found.append(path)
-        except OSError:
-            pass
-    return some(found)
+    return some([*found, *occupied(FOLDERS)])

@@ -103,11 +103,8 @@ pub fn run(household: Household) -> ! {
 
 /// Is process 1 of no container, whose children are as this process is, until its stdin ends. For tests.
 pub fn run_here() -> ! {
-    let env = std::env::vars_os().filter_map(|(name, value)| {
-        Some(format!("{}={}", name.into_string().ok()?, value.into_string().ok()?))
-    });
     let household = Household {
-        env: env.collect(),
+        env: environment(),
         mapping: Mapping::own(),
         // Nobody becomes that user where ids are one's own; but it has no capabilities to keep.
         user: User { uid: 65_534, gid: 65_534 },
@@ -124,6 +121,14 @@ pub fn run_here() -> ! {
         Ok(()) => run(household),
         Err(_) => sys::exit(1),
     }
+}
+
+/// This process's own variables, as a household has them.
+pub fn environment() -> Vec<String> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        Some(format!("{}={}", name.into_string().ok()?, value.into_string().ok()?))
+    });
+    variables.collect()
 }
 
 impl Household {

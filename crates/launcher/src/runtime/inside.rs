@@ -79,13 +79,6 @@ pub fn run_if_asked() {
     sys::exit(126)
 }
 
-fn environment() -> Vec<String> {
-    let variables = std::env::vars_os().filter_map(|(name, value)| {
-        Some(format!("{}={}", name.into_string().ok()?, value.into_string().ok()?))
-    });
-    variables.collect()
-}
-
 fn privileges() -> Result<(User, Privileges)> {
     let bytes = fs::read(PRIVILEGES).during(format!("read {PRIVILEGES}"))?;
     let unknown = |_| of_kind(FailureKind::Other, format!("{PRIVILEGES} is of another release"));
@@ -108,7 +101,7 @@ fn start_init() -> Failure {
             ids::open_memory(false)?;
             Mapping::Range(0)
         };
-        let (env, foster) = (environment(), None);
+        let (env, foster) = (init::environment(), None);
         Ok(Household { env, mapping, user, privileges, filters: true, oom_score, foster })
     };
     match prepared() {
@@ -130,7 +123,7 @@ fn start_command(argv: Vec<String>) -> Failure {
     let prepared = || {
         sys::default_signals();
         let (_, Privileges { seccomp, .. }) = privileges()?;
-        let (env, cwd) = (environment(), String::new());
+        let (env, cwd) = (init::environment(), String::new());
         let command = Command::new(&Process { program: Program::Inside, argv, env, cwd })?;
         credentials::filter(&seccomp)?;
         Ok(command)

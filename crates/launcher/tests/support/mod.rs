@@ -278,6 +278,29 @@ fn read(stdout: &mut File, stderr: &mut File) -> (String, String) {
     (out, err)
 }
 
+/// A frame for process 1 (`src/runner/supervisor.py`).
+pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    [&[kind][..], &(payload.len() as u32).to_le_bytes(), payload].concat()
+}
+
+/// A list in one.
+pub fn list(words: &[&str]) -> Vec<u8> {
+    let words =
+        words.iter().map(|word| [&(word.len() as u32).to_le_bytes()[..], word.as_bytes()].concat());
+    let words: Vec<_> = words.collect();
+    [&(words.len() as u32).to_le_bytes()[..], &words.concat()].concat()
+}
+
+/// The next frame of process 1: its kind, and its payload.
+pub fn receive(init: &mut Running) -> (u8, Vec<u8>) {
+    let mut head = [0; 5];
+    init.stdout.read_exact(&mut head).unwrap();
+    let size = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+    let mut payload = vec![0; size as usize];
+    init.stdout.read_exact(&mut payload).unwrap();
+    (head[0], payload)
+}
+
 /// A root of this machine's `/usr`.
 pub fn spec() -> Spec {
     Spec {
