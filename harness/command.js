@@ -2,6 +2,7 @@
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
 
@@ -48,9 +49,10 @@ class CommandError extends Error {
  *
  * - `show`: the reader sees the output as it comes (and it is not collected).
  * - `onLine(line)`: called for each line of either stream.
+ * - `low`: it and what it starts give way to all others.
  */
 async function run(command, args = [], options = {}) {
-  const { show = false, check = true, onLine, cwd, env } = options;
+  const { show = false, check = true, low = false, onLine, cwd, env } = options;
   const child = spawn(command, args, {
     cwd,
     env: { ...environment, ...env },
@@ -58,6 +60,8 @@ async function run(command, args = [], options = {}) {
     // npm and npx are batch files there, which only a shell can start.
     shell: process.platform === 'win32' && /^(npm|npx)$/.test(command),
   });
+  // Without a pid it could not be started, which comes as an event.
+  if (low && child.pid) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW);
   const kill = defer(() => child.kill('SIGKILL'));
   const lines = [];
   for (const stream of [child.stdout, child.stderr]) {

@@ -25,11 +25,15 @@ const FAULTS_ON_LOCAL = [
   ...['pull-killed', 'two-processes', 'workers'],
 ];
 
+/** They choose that engine themselves. */
+const ABUSE_ON_LOCAL = '__test__/abuse/(local|runtimes)\\.test\\.js$';
+
 /** What runs on the local engine as well: all that needs no registry, nor an image by its name. */
 const ON_LOCAL = [
   ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
   '__test__/fidelity/fidelity\\.test\\.js$',
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
+  ABUSE_ON_LOCAL,
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];
 
@@ -184,70 +188,66 @@ async function main() {
     defer(() => fs.rmSync(temporary, { recursive: true, force: true }));
   }
   const base = { [MARK]: id, TMPDIR: folder };
-  const cargo = (...args) => run('cargo', args, { cwd: paths.root });
-  const npm = (script) => run('npm', ['run', '--silent', script], { cwd: paths.root });
+  // Beside jest, which waits for engines: the compiler takes what is left of the processors.
+  const aside = { cwd: paths.root, low: true };
+  const cargo = (...args) => run('cargo', args, aside);
+  const npm = (script) => run('npm', ['run', '--silent', script], aside);
 
   const steps = new Steps();
-  const format = steps.start('rustfmt', [], async () => void (await cargo('fmt', '--check')));
+  steps.start('rustfmt', [], async () => void (await cargo('fmt', '--check')));
   const dependencies = steps.start('dependencies', [], installDependencies);
-
-  // Side by side: the engine and its images here, the compiler's work below.
   const engine = steps.start('engine and images', [dependencies], startEngine);
   const registries = steps.start('registries', [engine], () => startRegistries(engine.value));
-
-  const clippy = steps.start('clippy', [], async () => {
-    await cargo('clippy', '--locked', '--all-targets', '--all-features', '--', '-D', 'warnings');
-  });
-  await Promise.all([format.done, clippy.done]);
-  const unit = steps.start('cargo test', [], async () => {
-    // The local engine's tests start these programs, which are built for their own.
-    return cargoTest(['--workspace'], base);
-  });
-  await unit.done;
+  const runtimes = steps.start('runtimes', [registries], installRuntimes);
   const addon = steps.start('addon', [dependencies], async () => {
     return { note: (await buildAddon()).built ? 'built' : 'up to date' };
   });
-  await addon.done;
-  for (const script of ['lint', 'types', 'docs']) {
-    steps.start(script, [dependencies], async () => void (await npm(script)));
-  }
-  steps.start('cargo deny', [], async () => {
-    const { ensureCargoDeny } = require('./cargo-deny');
-    const program = await ensureCargoDeny();
-    if (!program) return { note: 'left out: cargo-deny is not installed', skipped: 1 };
-    await run(program, ['--workspace', 'check', 'bans', 'licenses', 'sources'], {
-      cwd: paths.root,
-    });
-    return {};
-  });
   await steps.settle();
+
   const environment = () => ({
     ...base,
     ...engine.value.env,
     SCIENTIST_POOL_TEST_ENGINE: engine.value.host,
   });
-  const real = steps.start('cargo test, on the engine', [engine, registries], () =>
+  say();
+  const tests = steps.start('jest', [addon, engine, registries], () =>
+    jest(
+      [...process.argv.slice(2), '--testPathIgnorePatterns', ABUSE_ON_LOCAL],
+      { ...environment(), ...registries.value },
+      `${reports}/jest.json`,
+    ),
+  );
+  const clippy = steps.start('clippy', [], async () => {
+    await cargo('clippy', '--locked', '--all-targets', '--all-features', '--', '-D', 'warnings');
+  });
+  const compiled = steps.start('tests in Rust, compiled', [], async () => {
+    await clippy.done;
+    await cargo('test', '--locked', '--all-features', '--workspace', '--no-run');
+  });
+  steps.start('cargo deny', [compiled], async () => {
+    const { ensureCargoDeny } = require('./cargo-deny');
+    const program = await ensureCargoDeny();
+    if (!program) return { note: 'left out: cargo-deny is not installed', skipped: 1 };
+    await run(program, ['--workspace', 'check', 'bans', 'licenses', 'sources'], aside);
+    return {};
+  });
+  for (const script of ['lint', 'types', 'docs']) {
+    steps.start(script, [dependencies], async () => void (await npm(script)));
+  }
+  await steps.settle();
+
+  await steps.start('cargo test', [compiled], () => cargoTest(['--workspace'], base)).done;
+  await steps.start('cargo test, on the engine', [engine, registries], () =>
     cargoTest(['--package', 'scientist-pool', '--tests', '--', '--ignored'], {
       ...environment(),
       ...registries.value,
     }),
-  );
-  await real.done;
+  ).done;
   const hasLocal = process.platform === 'linux';
-  const runtimes = steps.start('runtimes', [], installRuntimes);
-  await runtimes.done;
   const local = { ...base, SCIENTIST_POOL_TEST_ENGINE: 'local', DOCKER_HOST: '' };
   if (hasLocal) {
     const contract = ['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'];
     await steps.start('cargo test, on the local engine', [], () => cargoTest(contract, local)).done;
-  }
-
-  say();
-  const tests = steps.start('jest', [addon, engine, registries], () =>
-    jest(process.argv.slice(2), { ...environment(), ...registries.value }, `${reports}/jest.json`),
-  );
-  await tests.done;
-  if (hasLocal) {
     const again = steps.start('jest, on the local engine', [tests], () =>
       jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
     );
