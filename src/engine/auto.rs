@@ -173,8 +173,11 @@ impl Engine for Auto {
         self.engine().await?.exec_status(exec_id).await
     }
 
-    async fn oom_kills(&self, id: &str) -> Option<u32> {
-        self.engine().await.ok()?.oom_kills(id).await
+    async fn catch_up(&self, id: &str) -> bool {
+        match self.engine().await {
+            Ok(engine) => engine.catch_up(id).await,
+            Err(_) => false,
+        }
     }
 
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {
@@ -283,8 +286,8 @@ mod tests {
             Err(Error::new(Code::EngineError, "a fake"))
         }
 
-        async fn oom_kills(&self, _: &str) -> Option<u32> {
-            None
+        async fn catch_up(&self, _: &str) -> bool {
+            false
         }
 
         async fn cpu_time(&self, _: &str) -> Result<CpuTime> {

@@ -194,9 +194,9 @@ pub trait Engine: Send + Sync + 'static {
 
     async fn exec_status(&self, exec_id: &str) -> Result<ExecStatus>;
 
-    /// How many processes of a container the kernel has killed for its memory so far, where that can be
-    /// asked for; `None`: the container itself and its vitals are all that tells.
-    async fn oom_kills(&self, id: &str) -> Option<u32>;
+    /// Returns when a container's vitals tell of all kills for memory that there have been by now; `false`:
+    /// what they tell may come later.
+    async fn catch_up(&self, id: &str) -> bool;
 
     /// How much CPU time a container has used.
     async fn cpu_time(&self, id: &str) -> Result<CpuTime>;

@@ -270,7 +270,7 @@ impl Container {
                     Ok(match end {
                         // Where scripts see no control groups, the supervisor sees none either.
                         End::Signal(SIGKILL)
-                            if self.more_oom_kills(oom_kills).await == Some(true) =>
+                            if self.tells_of_kills(oom_kills).await == Some(true) =>
                         {
                             End::Oom(SIGKILL)
                         }
@@ -327,15 +327,15 @@ impl Container {
     /// Whether the engine tells of a kill for memory beyond those there had been. An exec's status does
     /// not say (`OOMKilled` is about PID 1), and the event may come after it.
     async fn killed_for_memory(&self, before: u32) -> bool {
-        match self.more_oom_kills(before).await {
+        match self.tells_of_kills(before).await {
             Some(more) => more,
             None => timeout(OOM_EVENT, self.vitals.oom_kill_after(before)).await.is_ok(),
         }
     }
 
-    /// Whether there have been kills for memory beyond those; `None`: the engine can't be asked.
-    async fn more_oom_kills(&self, before: u32) -> Option<bool> {
-        self.engine.oom_kills(&self.id).await.map(|kills| kills > before)
+    /// Whether there have been kills for memory beyond those; `None`: it may be told later.
+    async fn tells_of_kills(&self, before: u32) -> Option<bool> {
+        self.engine.catch_up(&self.id).await.then(|| self.vitals.oom_kills() > before)
     }
 
     async fn died_for_memory(&self, before: u32) -> bool {

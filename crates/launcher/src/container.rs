@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
-use scientist_pool_protocol::{ContainerId, End, Limit, Program, Spec, Usage};
+use scientist_pool_protocol::{ContainerId, Exit, Limit, Message, Program, Spec, Usage};
 
 use crate::{
     birth::{Birth, Handed, Way},
@@ -42,7 +42,7 @@ pub struct Container {
     group: Group,
     pub memory: Memory,
     pub unkept: Vec<Limit>,
-    pub end: Option<End>,
+    pub exit: Option<Exit>,
     /// The calls that wait until nothing of it is left.
     pub removers: Vec<u64>,
     /// To be removed whether anybody waits or not, since then.
@@ -102,7 +102,7 @@ impl Container {
         match cloned {
             Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory, seed, line)) => {
                 let process = Process::new(pid, pidfd, pipes.near(call));
-                let (doors, end, removers, doomed) = (None, None, Vec::new(), None);
+                let (doors, exit, removers, doomed) = (None, None, Vec::new(), None);
                 let foster = template.zip(line).map(|((id, _), (near, _))| (id, near));
                 let container = Self {
                     process,
@@ -115,7 +115,7 @@ impl Container {
                     group,
                     memory,
                     unkept,
-                    end,
+                    exit,
                     removers,
                     doomed,
                 };
@@ -179,7 +179,7 @@ impl Container {
     pub fn is_running(&self) -> bool {
         self.process.has_started()
             && self.process.failed.is_none()
-            && self.end.is_none()
+            && self.exit.is_none()
             && self.removers.is_empty()
     }
 
@@ -213,10 +213,14 @@ impl Container {
         self.group.ticket()
     }
 
-    /// The end of a process of it, now.
-    pub fn end_of(&self, process: &Process) -> rustix::io::Result<End> {
-        let exit = process.reap()?;
-        Ok(End { exit, oom_kills: self.usage().oom_kills.unwrap_or(0) })
+    /// What is to be told of kills for its memory limit: more than has been told of.
+    pub fn news_of_kills(&mut self, id: ContainerId) -> Option<Message> {
+        let oom_kills = self.group.oom_kills()?;
+        if oom_kills <= self.memory.told {
+            return None;
+        }
+        self.memory.told = oom_kills;
+        Some(Message::OomKilled { id, oom_kills })
     }
 
     pub fn usage(&self) -> Usage {

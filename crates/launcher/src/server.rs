@@ -152,13 +152,14 @@ impl Server {
                 Entry::Occupied(mut entry) => {
                     let container = entry.get_mut();
                     container.removers.push(number);
-                    match container.end {
+                    match container.exit {
                         Some(_) => container.doomed = Some(Instant::now()),
                         None => container.process.kill(),
                     }
                 }
             },
             Request::Usage { id } => {
+                self.tell_of_kills_in(id);
                 let answer = match self.containers.get(&id) {
                     Some(container) => Answer::Usage(container.usage()),
                     None => Answer::Failed(no_such(id)),
@@ -289,12 +290,12 @@ impl Server {
         // What it told comes first, whichever of the two was noticed first.
         self.hear(id);
         if let Some(container) = self.containers.get_mut(&id) {
-            if container.end.is_some() {
+            if container.exit.is_some() {
                 return;
             }
             // The kernel has process 1 end last: nothing of its pid namespace runs by then.
-            let Ok(end) = container.end_of(&container.process) else { return };
-            container.end = Some(end);
+            let Ok(exit) = container.process.reap() else { return };
+            container.exit = Some(exit);
             container.doors = None;
             // What it has forked and not sent out yet ends with that, and comes to this process.
             self.adopts |= container.template.take().is_some();
@@ -304,16 +305,17 @@ impl Server {
                 container.doomed = Some(Instant::now());
             }
             if !failed {
-                self.say(Message::Ended { id, end }, Vec::new());
+                self.tell_of_kills_in(id);
+                self.say(Message::Ended { id, exit }, Vec::new());
             }
         } else if let Some(exec) = self.execs.remove(&id) {
             let _ = epoll::delete(&self.epoll, &exec.process.pidfd);
-            let Some(container) = self.containers.get(&exec.container) else { return };
-            let Ok(end) = container.end_of(&exec.process) else { return };
+            let Ok(exit) = exec.process.reap() else { return };
             match exec.process.failed {
                 Some((number, failure)) => self.answer(number, Answer::Failed(failure)),
                 None => {
-                    let message = Message::ExecEnded { id: exec.container, exec: id, end };
+                    self.tell_of_kills_in(exec.container);
+                    let message = Message::ExecEnded { id: exec.container, exec: id, exit };
                     self.say(message, Vec::new());
                 }
             }
@@ -331,17 +333,21 @@ impl Server {
         let mut told = Vec::new();
         for (id, container) in &mut self.containers {
             let Some(noticed) = container.memory.noticed else { continue };
-            let oom_kills = container.usage().oom_kills.unwrap_or(0);
-            if oom_kills > container.memory.told {
-                container.memory.told = oom_kills;
-                told.push(Message::OomKilled { id: *id, oom_kills });
-            }
+            told.extend(container.news_of_kills(*id));
             if noticed.elapsed() > COUNTED {
                 container.memory.noticed = None;
             }
         }
         for message in told {
             self.say(message, Vec::new());
+        }
+    }
+
+    /// Tells of those in one container, whether it gave notice or not.
+    fn tell_of_kills_in(&mut self, id: ContainerId) {
+        let news = self.containers.get_mut(&id).and_then(|container| container.news_of_kills(id));
+        if let Some(news) = news {
+            self.say(news, Vec::new());
         }
     }
 

@@ -246,7 +246,7 @@ fn a_container_that_has_ended_stays_until_it_is_removed() {
     for who in everybody() {
         let mut launcher = Launcher::start(who);
         let mut running = launcher.create(&spec().argv(&["true"])).unwrap();
-        assert_eq!(launcher.finish(&mut running).end.exit, Exit::Code(0));
+        assert_eq!(launcher.finish(&mut running).exit, Exit::Code(0));
         assert_eq!(launcher.call(Request::List), Answer::Containers(vec![running.id]));
         assert!(matches!(launcher.call(Request::Usage { id: running.id }), Answer::Usage(_)));
         launcher.remove(running.id);

@@ -152,8 +152,7 @@ fn recovers(launcher: &mut Launcher, take: impl FnOnce(), give_back: impl FnOnce
     for failure in [first.unwrap(), beside.unwrap()] {
         assert_eq!(failure.kind, FailureKind::Exhausted, "{failure}");
     }
-    let end = launcher.run_beside(running.id, &["true"]).end;
-    assert_eq!(end.exit, Exit::Code(0));
+    assert_eq!(launcher.run_beside(running.id, &["true"]).exit, Exit::Code(0));
     assert_eq!(launcher.python(&spec(), "print('well')"), "well");
     assert_eq!(launcher.call(Request::List), Answer::Containers(vec![running.id]));
 }
@@ -230,7 +229,7 @@ fn no_link_of_a_root_leads_out_of_it() {
         match launcher.create(&spec) {
             // The folder that the link names is made within the container.
             Ok(mut running) => {
-                assert_eq!(launcher.finish(&mut running).end.exit, Exit::Code(0), "{who:?}");
+                assert_eq!(launcher.finish(&mut running).exit, Exit::Code(0), "{who:?}");
             }
             Err(failure) => assert!(failure.message.contains("/tmp"), "{failure}"),
         }

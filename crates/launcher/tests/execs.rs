@@ -31,7 +31,7 @@ fn a_command_has_its_own_environment_folder_and_streams_and_ends_with_its_code()
         beside.stdin.as_mut().unwrap().write_all(&[b'x'; 50_000]).unwrap();
         let said = launcher.finish_beside(&mut beside);
         assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("a b /usr\n", "50000\n"));
-        assert_eq!(said.end.exit, Exit::Code(7), "{who:?}");
+        assert_eq!(said.exit, Exit::Code(7), "{who:?}");
     }
 }
 
@@ -41,8 +41,8 @@ fn a_signal_that_ends_a_command_is_told_and_process_1_goes_on() {
         let mut launcher = Launcher::start(who);
         let mut running = idle(&mut launcher, &spec());
         let said = launcher.run_beside(running.id, &["sh", "-c", "kill -TERM $$"]);
-        assert_eq!(said.end.exit, Exit::Signal(15), "{who:?}");
-        assert_eq!(launcher.finish(&mut running).end.exit, Exit::Code(0), "{who:?}");
+        assert_eq!(said.exit, Exit::Signal(15), "{who:?}");
+        assert_eq!(launcher.finish(&mut running).exit, Exit::Code(0), "{who:?}");
     }
 }
 
@@ -134,7 +134,7 @@ print(looked > 0, got)";
             for _ in 0..30 {
                 let exit =
                     launcher.run_beside(running.id, &["sh", "-c", "for i in 1 2 3; do true; done"]);
-                assert_eq!(exit.end.exit, Exit::Code(0), "{who:?}");
+                assert_eq!(exit.exit, Exit::Code(0), "{who:?}");
             }
             // One that stays until it has been looked at.
             let mut last = launcher.exec(running.id, &["cat"]).unwrap();
@@ -153,10 +153,10 @@ fn a_program_that_is_not_there_or_none_ends_as_in_a_shell() {
         let running = idle(&mut launcher, &spec());
         for (name, code) in [("no-such-program", 127), ("/opt/python", 127), ("/usr/bin", 126)] {
             let said = launcher.run_beside(running.id, &[name]);
-            assert_eq!(said.end.exit, Exit::Code(code), "{who:?}: {said:?}");
+            assert_eq!(said.exit, Exit::Code(code), "{who:?}: {said:?}");
             assert!(said.stderr.contains(name), "{who:?}: {said:?}");
         }
-        assert_eq!(launcher.run_beside(running.id, &["true"]).end.exit, Exit::Code(0));
+        assert_eq!(launcher.run_beside(running.id, &["true"]).exit, Exit::Code(0));
     }
 }
 
@@ -175,7 +175,7 @@ fn what_can_not_be_begun_is_refused_in_words_and_the_container_goes_on() {
             assert_eq!(failure.kind, kind, "{who:?}: {failure}");
             assert!(failure.message.contains(word), "{who:?}: {failure}");
         }
-        assert_eq!(launcher.run_beside(running.id, &["true"]).end.exit, Exit::Code(0));
+        assert_eq!(launcher.run_beside(running.id, &["true"]).exit, Exit::Code(0));
     }
 }
 
@@ -209,7 +209,7 @@ while True: time.sleep(60)";
         let processes = descendants(launcher.child.id());
         assert_eq!(processes.len(), 1 + 1 + 2, "{who:?}");
         let removed = launcher.send(Request::Remove { id: running.id });
-        assert_eq!(launcher.end_of_exec(beside.id).exit, Exit::Signal(9), "{who:?}");
+        assert_eq!(launcher.end_of_exec(beside.id), Exit::Signal(9), "{who:?}");
         assert_eq!(launcher.answer(removed).0, Answer::Removed);
         eventually(PATIENCE, "they are gone", || !processes[1..].iter().any(|pid| is_alive(*pid)));
     }
@@ -220,7 +220,7 @@ fn a_container_made_after_a_command_has_a_process_1_of_its_own() {
     for who in everybody() {
         let mut launcher = Launcher::start(who);
         let running = idle(&mut launcher, &spec());
-        assert_eq!(launcher.run_beside(running.id, &["true"]).end.exit, Exit::Code(0));
+        assert_eq!(launcher.run_beside(running.id, &["true"]).exit, Exit::Code(0));
         let said =
             launcher.python(&spec(), "import os; print(os.getpid(), os.listdir('/proc')[-1])");
         assert!(said.starts_with("1 "), "{who:?}: {said}");
@@ -238,8 +238,8 @@ fn limits_of_the_container_are_those_of_its_commands_too() {
             continue;
         }
         let hungry = ["python3", "-I", "-S", "-c", "x = b'x' * (256 << 20)"];
-        let end = launcher.run_beside(running.id, &hungry).end;
-        assert_eq!((end.exit, end.oom_kills), (Exit::Signal(9), 1), "{who:?}");
+        let said = launcher.run_beside(running.id, &hungry);
+        assert_eq!((said.exit, said.oom_kills), (Exit::Signal(9), 1), "{who:?}");
         let fertile = "
 import os, time
 made = 0

@@ -18,7 +18,7 @@ fn a_program_runs_and_its_end_is_told() {
         let script = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)";
         let said = launcher.run(&spec().python(script));
         assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("out\n", "err\n"), "{who:?}");
-        assert_eq!(said.end.exit, Exit::Code(7), "{who:?}");
+        assert_eq!(said.exit, Exit::Code(7), "{who:?}");
     }
 }
 

@@ -174,7 +174,7 @@ fn commands_run_in_an_image_of_one_program() {
         let (said, end) = command(&mut init, &["/echo", "hello"]);
         assert_eq!((said.as_str(), end), ("hello\n", (b'X', vec![0])), "{who:?}");
         init.stdin = None;
-        assert_eq!(launcher.end_of(init.id).exit, Exit::Code(0), "it ends with its stdin");
+        assert_eq!(launcher.end_of(init.id), Exit::Code(0), "it ends with its stdin");
         launcher.remove(init.id);
     }
 }
@@ -186,7 +186,7 @@ fn a_command_runs_beside_it() {
         let mut init = launcher.create(&supervised(spec())).unwrap();
         assert_eq!(command(&mut init, &["true"]).1, (b'X', vec![0]), "{who:?}");
         let said = launcher.run_beside(init.id, &["sh", "-c", "id -u; exit 5"]);
-        assert_eq!((said.stdout.as_str(), said.end.exit), ("65534\n", Exit::Code(5)), "{who:?}");
+        assert_eq!((said.stdout.as_str(), said.exit), ("65534\n", Exit::Code(5)), "{who:?}");
         launcher.remove(init.id);
     }
 }

@@ -72,7 +72,7 @@ sys.exit(3)";
         let context = format!("{who:?} {:?} {said:?}", spec.runtime);
         assert_eq!(said.stdout, format!("{id} {id} 1 sandbox /tmp /tmp \n"), "{context}");
         assert_eq!(said.stderr, "error", "{context}");
-        assert_eq!(said.end.exit, Exit::Code(3), "{context}");
+        assert_eq!(said.exit, Exit::Code(3), "{context}");
     }
 }
 
@@ -86,10 +86,10 @@ fn a_command_runs_beside_and_has_the_filter() {
         let said = launcher.run_beside(running.id, &command);
         let context = format!("{who:?} {:?} {said:?}", spec.runtime);
         assert_eq!(said.stdout, format!("{}\nSeccomp:\t2\n", spec.user.uid), "{context}");
-        assert_eq!(said.end.exit, Exit::Code(5), "{context}");
+        assert_eq!(said.exit, Exit::Code(5), "{context}");
         let said = launcher.run_beside(running.id, &["no-such-program"]);
         let sentence = "no-such-program: program not found in the container\n";
-        assert_eq!((said.stderr.as_str(), said.end.exit), (sentence, Exit::Code(127)));
+        assert_eq!((said.stderr.as_str(), said.exit), (sentence, Exit::Code(127)));
         launcher.remove(running.id);
     }
 }
@@ -117,7 +117,7 @@ fn limits_hold() {
         let spec = on(&program);
         let said = launcher.run(&spec.clone().python("x = b'x' * (200 << 20); print(len(x))"));
         assert_eq!(said.stdout, "", "{program:?} {said:?}");
-        assert!(said.end.oom_kills > 0, "{program:?} {said:?}");
+        assert!(said.oom_kills > 0, "{program:?} {said:?}");
         let forking = "
 import os, time
 made = 0

@@ -13,8 +13,8 @@
 //!        <──────────────────────  Answer 1: Created        + stdin, stdout, stderr, pidfd
 //!   Call 2: Exec { id: 7, exec: 8 } ──>
 //!        <──────────────────────  Answer 2: Started        + stdin, stdout, stderr
-//!        <──────────────────────  ExecEnded { exec: 8, end }
-//!        <──────────────────────  Ended { id: 7, end }     process 1 has ended, and all others with it
+//!        <──────────────────────  ExecEnded { exec: 8, exit }
+//!        <──────────────────────  Ended { id: 7, exit }    process 1 has ended, and all others with it
 //!   Call 3: Remove { id: 7 } ──>
 //!        <──────────────────────  Answer 3: Removed        nothing of it is left
 //! ```
@@ -31,8 +31,7 @@ mod spec;
 
 pub use channel::{Channel, ChannelError, MAX_MESSAGE};
 pub use message::{
-    Answer, Call, ContainerId, Created, End, ExecId, Exit, Failure, FailureKind, Message, Request,
-    Usage,
+    Answer, Call, ContainerId, Created, ExecId, Exit, Failure, FailureKind, Message, Request, Usage,
 };
 pub use report::{Absence, CgroupVersion, Fence, Limit, Report};
 pub use spec::{
@@ -41,4 +40,4 @@ pub use spec::{
 };
 
 /// Of the protocol. A launcher of another version is not spoken to.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;

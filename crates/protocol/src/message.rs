@@ -62,9 +62,11 @@ pub enum Message {
     /// Process 1 of a container has ended, and every other process of it is gone too.
     Ended {
         id: ContainerId,
-        end: End,
+        exit: Exit,
     },
-    /// The kernel has killed a process of a container for its memory limit.
+    /// The kernel has killed processes of a container for its memory limit. Told before whatever says of the
+    /// container, or of a command in it, that it has ended, and before [`Answer::Usage`]: who hears one of
+    /// these has heard of all kills by then.
     OomKilled {
         id: ContainerId,
         /// How many by now.
@@ -74,7 +76,7 @@ pub enum Message {
     ExecEnded {
         id: ContainerId,
         exec: ExecId,
-        end: End,
+        exit: Exit,
     },
 }
 
@@ -101,15 +103,6 @@ pub struct Created {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
-    pub exit: Exit,
-    /// How many processes of its container the kernel had killed by then for the memory limit. Always 0
-    /// without a memory cgroup.
-    pub oom_kills: u64,
-}
-
-/// With what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// With this exit code.
     Code(i32),
@@ -117,13 +110,12 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// What a container has used; `None`: there is no cgroup that counts it.
+/// What a container has used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// CPU time of all its processes together, those that have ended included.
+    /// CPU time of all its processes together, those that have ended included; `None`: there is no cgroup
+    /// that counts it.
     pub cpu: Option<Duration>,
-    /// How many of its processes the kernel has killed for its memory limit.
-    pub oom_kills: Option<u64>,
 }
 
 /// Why a call failed.

@@ -183,8 +183,8 @@ impl Engine for Docker {
         exec::status(&self.client, exec_id).await
     }
 
-    async fn oom_kills(&self, _: &str) -> Option<u32> {
-        None
+    async fn catch_up(&self, _: &str) -> bool {
+        false
     }
 
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {

@@ -152,12 +152,8 @@ struct Known {
 }
 
 impl Known {
-    fn tell(&self, dead: bool, oom_kills: u64) {
-        let oom_kills = u32::try_from(oom_kills).unwrap_or(u32::MAX);
-        self.told.send_modify(|told| {
-            told.dead |= dead;
-            told.oom_kills = told.oom_kills.max(oom_kills);
-        });
+    fn tell_end(&self) {
+        self.told.send_modify(|told| told.dead = true);
     }
 }
 
@@ -268,13 +264,6 @@ impl Link {
         id.parse().ok().filter(|_| name == self.name)
     }
 
-    /// How many processes of a container the kernel has killed for memory so far.
-    pub(super) fn tell_oom_kills(&self, id: ContainerId, kills: u64) {
-        if let Some(known) = lock(&self.state).known.get(&id) {
-            known.tell(false, kills);
-        }
-    }
-
     /// Nobody wants to hear of the container any more.
     pub(super) fn forget(&self, id: ContainerId) {
         lock(&self.state).known.remove(&id);
@@ -371,20 +360,20 @@ async fn listen(
                     let _ = waiting.send((answer, descriptors));
                 }
             }
-            Message::Ended { id, end } => {
+            Message::Ended { id, .. } => {
                 if let Some(known) = lock(&state).known.get(&id) {
-                    known.tell(true, end.oom_kills);
+                    known.tell_end();
                 }
             }
             Message::OomKilled { id, oom_kills } => {
                 if let Some(known) = lock(&state).known.get(&id) {
-                    known.tell(false, oom_kills);
+                    let oom_kills = u32::try_from(oom_kills).unwrap_or(u32::MAX);
+                    known.told.send_modify(|told| told.oom_kills = oom_kills);
                 }
             }
-            Message::ExecEnded { id, exec, end } => {
+            Message::ExecEnded { id, exec, exit } => {
                 if let Some(known) = lock(&state).known.get_mut(&id) {
-                    known.tell(false, end.oom_kills);
-                    known.execs.insert(exec, Some(end.exit));
+                    known.execs.insert(exec, Some(exit));
                 }
             }
         }
@@ -395,7 +384,7 @@ async fn listen(
         state.waiting.clear();
         // With the launcher all its containers have ended.
         for known in state.known.values() {
-            known.tell(true, 0);
+            known.tell_end();
         }
     }
     drop(socket);

@@ -139,16 +139,13 @@ impl Local {
         Ok(Self { launcher, image, kind, background: Background::new(), template })
     }
 
-    /// What a container has used. Its vitals tell it then, too.
+    /// What a container has used.
     async fn usage(&self, id: &str) -> Result<Usage> {
         let lost = || lost().container(id);
         let link = self.launcher.running().await.ok_or_else(lost)?;
         let own = link.own(id).ok_or_else(lost)?;
         match self.launcher.ask(&link, Request::Usage { id: own }).await? {
-            (Answer::Usage(usage), _) => {
-                link.tell_oom_kills(own, usage.oom_kills.unwrap_or(0));
-                Ok(usage)
-            }
+            (Answer::Usage(usage), _) => Ok(usage),
             (Answer::Failed(failure), _) => Err(error_of("ask what was used", failure)),
             (other, _) => Err(unexpected(&other)),
         }
@@ -367,9 +364,9 @@ impl Engine for Local {
         })
     }
 
-    async fn oom_kills(&self, id: &str) -> Option<u32> {
-        let kills = self.usage(id).await.ok()?.oom_kills?;
-        u32::try_from(kills).ok()
+    async fn catch_up(&self, id: &str) -> bool {
+        // The launcher tells of kills before it answers, and both are heard in that order.
+        self.usage(id).await.is_ok()
     }
 
     async fn cpu_time(&self, id: &str) -> Result<CpuTime> {

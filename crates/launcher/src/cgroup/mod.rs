@@ -145,6 +145,15 @@ impl Group {
         }
     }
 
+    /// How many of its processes the kernel has killed for its memory limit; `None`: nothing counts them.
+    pub fn oom_kills(&self) -> Option<u64> {
+        match self {
+            Self::V1(group) => group.oom_kills(),
+            Self::V2(group) => group.oom_kills(),
+            Self::None => None,
+        }
+    }
+
     /// Tells by an event when the kernel kills for the memory limit, or is about to; `None`: there is no
     /// such limit.
     pub fn oom_notice(&self) -> Result<Option<OwnedFd>> {

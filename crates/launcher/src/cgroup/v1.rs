@@ -180,15 +180,13 @@ impl Group {
     }
 
     pub fn usage(&self) -> Usage {
-        let read = |folder: &Option<PathBuf>, file| {
-            folder.as_ref().and_then(|folder| fs::read_to_string(folder.join(file)).ok())
-        };
-        let cpu = read(&self.cpu, "cpuacct.usage");
-        let oom = read(&self.memory, "memory.oom_control");
-        Usage {
-            cpu: cpu.and_then(|nanos| nanos.trim().parse().ok()).map(Duration::from_nanos),
-            oom_kills: oom.and_then(|text| value(&text, "oom_kill")),
-        }
+        let nanos = read(&self.cpu, "cpuacct.usage");
+        let cpu = nanos.and_then(|nanos| nanos.trim().parse().ok()).map(Duration::from_nanos);
+        Usage { cpu }
+    }
+
+    pub fn oom_kills(&self) -> Option<u64> {
+        value(&read(&self.memory, "memory.oom_control")?, "oom_kill")
     }
 
     /// Becomes readable when the kernel is about to kill for the memory limit.
@@ -204,4 +202,8 @@ impl Group {
     pub fn remove(&self) -> rustix::io::Result<()> {
         self.folders.iter().try_for_each(|folder| remove_folder(folder))
     }
+}
+
+fn read(folder: &Option<PathBuf>, file: &str) -> Option<String> {
+    fs::read_to_string(folder.as_ref()?.join(file)).ok()
 }

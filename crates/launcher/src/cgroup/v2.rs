@@ -151,14 +151,15 @@ impl Group {
     }
 
     pub fn usage(&self) -> Usage {
-        let read = |file, key| {
-            let text = fs::read_to_string(self.folder.join(file)).ok()?;
-            value(&text, key)
-        };
-        Usage {
-            cpu: read("cpu.stat", "usage_usec").map(Duration::from_micros),
-            oom_kills: read("memory.events", "oom_kill"),
-        }
+        Usage { cpu: self.read("cpu.stat", "usage_usec").map(Duration::from_micros) }
+    }
+
+    pub fn oom_kills(&self) -> Option<u64> {
+        self.read("memory.events", "oom_kill")
+    }
+
+    fn read(&self, file: &str, key: &str) -> Option<u64> {
+        value(&fs::read_to_string(self.folder.join(file)).ok()?, key)
     }
 
     /// Is marked urgent when the kernel has killed for the memory limit.

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::Read,
     os::{fd::OwnedFd, unix::process::CommandExt},
@@ -12,7 +13,7 @@ use std::{
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use scientist_pool_protocol::{
-    Answer, Bind, Call, Channel, ContainerId, Created, End, ExecId, Exit, Failure, Layers, Limits,
+    Answer, Bind, Call, Channel, ContainerId, Created, ExecId, Exit, Failure, Layers, Limits,
     Message, Privileges, Process, Program, Request, Rlimit, Spec, Tmpfs, User,
 };
 
@@ -42,6 +43,8 @@ pub struct Launcher {
     pub hello: Message,
     /// What came while something else was waited for.
     unread: Vec<(Message, Vec<OwnedFd>)>,
+    /// The kills for memory that it has told of.
+    oom_kills: HashMap<ContainerId, u64>,
     calls: u64,
     ids: ContainerId,
 }
@@ -59,6 +62,7 @@ pub struct Running {
 /// A command beside process 1.
 pub struct Beside {
     pub id: ExecId,
+    pub container: ContainerId,
     pub stdin: Option<File>,
     pub stdout: File,
     pub stderr: File,
@@ -69,7 +73,9 @@ pub struct Beside {
 pub struct Said {
     pub stdout: String,
     pub stderr: String,
-    pub end: End,
+    pub exit: Exit,
+    /// How many kills for memory had been told of in its container by then.
+    pub oom_kills: u64,
 }
 
 impl Launcher {
@@ -81,8 +87,15 @@ impl Launcher {
             command.uid(NOBODY).gid(NOBODY).current_dir("/");
         }
         let child = command.spawn().unwrap();
-        let hello = Message::Ended { id: 0, end: End { exit: Exit::Code(0), oom_kills: 0 } };
-        let mut launcher = Self { child, channel, hello, unread: Vec::new(), calls: 0, ids: 0 };
+        let mut launcher = Self {
+            child,
+            channel,
+            hello: Message::Ended { id: 0, exit: Exit::Code(0) },
+            unread: Vec::new(),
+            oom_kills: HashMap::new(),
+            calls: 0,
+            ids: 0,
+        };
         launcher.hello = launcher.receive().0;
         launcher
     }
@@ -99,7 +112,16 @@ impl Launcher {
         let mut ready = [PollFd::new(&self.channel, PollFlags::IN)];
         let limit = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
         assert_eq!(poll(&mut ready, Some(&limit)), Ok(1), "the launcher is silent");
-        self.channel.receive().unwrap().expect("the launcher has ended")
+        let received = self.channel.receive().unwrap().expect("the launcher has ended");
+        if let Message::OomKilled { id, oom_kills } = received.0 {
+            self.oom_kills.insert(id, oom_kills);
+        }
+        received
+    }
+
+    /// How many kills for memory it has told of in a container.
+    pub fn oom_kills(&self, id: ContainerId) -> u64 {
+        self.oom_kills.get(&id).copied().unwrap_or(0)
     }
 
     /// Sends a call; gives its number.
@@ -184,6 +206,7 @@ impl Launcher {
                 let [stdin, stdout, stderr] = descriptors.try_into().unwrap();
                 Ok(Beside {
                     id: exec,
+                    container: id,
                     stdin: Some(stdin.into()),
                     stdout: stdout.into(),
                     stderr: stderr.into(),
@@ -195,17 +218,17 @@ impl Launcher {
     }
 
     /// Waits for a container's end.
-    pub fn end_of(&mut self, id: ContainerId) -> End {
+    pub fn end_of(&mut self, id: ContainerId) -> Exit {
         self.told(|message| match message {
-            Message::Ended { id: ended, end } if *ended == id => Some(*end),
+            Message::Ended { id: ended, exit } if *ended == id => Some(*exit),
             _ => None,
         })
     }
 
     /// Waits for a command's end.
-    pub fn end_of_exec(&mut self, id: ExecId) -> End {
+    pub fn end_of_exec(&mut self, id: ExecId) -> Exit {
         self.told(|message| match message {
-            Message::ExecEnded { exec, end, .. } if *exec == id => Some(*end),
+            Message::ExecEnded { exec, exit, .. } if *exec == id => Some(*exit),
             _ => None,
         })
     }
@@ -239,7 +262,8 @@ impl Launcher {
     pub fn finish(&mut self, running: &mut Running) -> Said {
         running.stdin = None;
         let (stdout, stderr) = read(&mut running.stdout, &mut running.stderr);
-        Said { stdout, stderr, end: self.end_of(running.id) }
+        let exit = self.end_of(running.id);
+        Said { stdout, stderr, exit, oom_kills: self.oom_kills(running.id) }
     }
 
     /// As [`Launcher::run`], beside process 1.
@@ -251,13 +275,14 @@ impl Launcher {
     pub fn finish_beside(&mut self, beside: &mut Beside) -> Said {
         beside.stdin = None;
         let (stdout, stderr) = read(&mut beside.stdout, &mut beside.stderr);
-        Said { stdout, stderr, end: self.end_of_exec(beside.id) }
+        let exit = self.end_of_exec(beside.id);
+        Said { stdout, stderr, exit, oom_kills: self.oom_kills(beside.container) }
     }
 
     /// What a Python script prints; it must succeed.
     pub fn python(&mut self, spec: &Spec, script: &str) -> String {
         let said = self.run(&spec.clone().python(script));
-        assert_eq!(said.end.exit, Exit::Code(0), "{said:?}");
+        assert_eq!(said.exit, Exit::Code(0), "{said:?}");
         said.stdout.trim_end().to_owned()
     }
 }
