@@ -8,11 +8,12 @@ system call).
 
 On its stdout comes one word: `ready`, or why there can be no forks of it. Then, for each container, the
 launcher sends the descriptors of a line to the container's process 1, of its namespaces in the order in
-which they are entered, and of the files by which its control groups are joined. A child that was forked
-ahead takes them, enters, and forks:
+which they are entered, and of the files by which its control groups are joined. What follows takes three
+forks:
 
-    template     in the launcher's pid namespace; waits for the child, and forks the next one
-      child      enters the namespaces; that of process ids counts for its children alone
+    template     in the launcher's pid namespace; waits for the next container
+      child      joins the groups, which can take the kernel tens of milliseconds. When process 1 wants its
+                 interpreter, it enters the namespaces; that of process ids counts for its children alone
         between  ends at once, so that the container's process 1 has its child
           fork   gives up what it had for entering, tells process 1 of itself, and goes on as a spare does
 
@@ -20,13 +21,11 @@ Whatever fails, the line to process 1 ends with it, and that boots an interprete
 """
 
 NAMESPACES = 7
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 4, 22, 24
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION = 0x20080522
 LAST_CAPABILITY = 63
 JOIN_SESSION_KEYRING = 1
-# How a child tells that the launcher has closed the line: the template ends, too.
-OVER = 7
 
 
 def tell(word):
@@ -56,7 +55,8 @@ def obstacle():
 
 
 def set_up():
-    """What forks take to become one, made once: gives the function by which one takes its place."""
+    """What forks take to become one, made once: gives the functions by which the template hears of a container,
+    and by which a child of it becomes the fork."""
     import _socket
     import ctypes
 
@@ -78,6 +78,7 @@ def set_up():
     control = _socket.socket(fileno=CONTROL)
     room = _socket.CMSG_SPACE(16 * 4)
     rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS
+    template = os.getpid()
 
     def check(result):
         if result < 0:
@@ -86,7 +87,7 @@ def set_up():
     def receive():
         data, messages, _, _ = control.recvmsg(1, room)
         if not data:
-            os._exit(OVER)
+            os._exit(0)
         return [fd for _, _, fds in messages for fd in memoryview(fds).cast("i")]
 
     def give_up():
@@ -129,26 +130,34 @@ def set_up():
         for fd in far:
             os.close(fd)
 
-    def enter():
-        line, *others = receive()
+    def enter(line, *others):
+        # A child that waits is the template's, and ends with that.
+        check(prctl(PR_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0))
+        if os.getppid() != template:
+            os._exit(0)
+        control.close()
         for fd in others[NAMESPACES:]:
             os.write(fd, b"0")
+        if not os.read(line, 1):
+            os._exit(0)
         for fd in others[:NAMESPACES]:
             check(setns(fd, 0))
         alone, held = os.pipe()
         between = os.fork()
         if between:
-            os._exit(0 if os.waitpid(between, 0)[1] == 0 else 1)
+            os.waitpid(between, 0)
+            # At once, and not when the kernel has put away all else.
+            os.close(held)
+            os._exit(0)
         if os.fork():
             os._exit(0)
         for fd in (held, *others):
             os.close(fd)
-        control.close()
         give_up()
         mend()
         take_place(line, alone)
 
-    return enter
+    return receive, enter
 
 
 def mend():
@@ -178,24 +187,27 @@ def mend():
 def warm_template():
     """Gives the word, and what takes a fork to its place."""
     word = preload()
-    enter = None
+    functions = None
     if word == b"ready":
         import_idle()
         # What is imported here for this file alone is in no fork's `sys.modules`.
         known = set(sys.modules)
         try:
-            enter = set_up()
+            functions = set_up()
             word = obstacle() or word
         except Exception as error:
             word = ("its python3 can't be forked: %s: %s" % (type(error).__name__, error)).encode()
         for name in sys.modules.keys() - known:
             del sys.modules[name]
-    return word, enter
+    return word, functions
 
 
-def serve(enter):
+def serve(receive, enter):
     """Returns in the forks."""
+    # So nobody has to wait for its children.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
     while True:
+        descriptors = receive()
         try:
             child = os.fork()
         except OSError:
@@ -203,22 +215,22 @@ def serve(enter):
             os._exit(1)
         if not child:
             try:
-                return enter()
+                _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+                return enter(*descriptors)
             except BaseException:
                 os._exit(1)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == OVER:
-            os._exit(0)
+        for fd in descriptors:
+            os.close(fd)
 
 
 vanish()
 raised = image_sitecustomize()
-word, enter = warm_template()
+word, functions = warm_template()
 freeze()
 tell(word)
 if word != b"ready":
     os._exit(0)
-serve(enter)
+serve(*functions)
 seen = look()
 apply_job(seen)
 if raised is not None:

@@ -10,6 +10,7 @@ class DockerOutside {
   showsLimits = true;
   hasFilter = true;
   tellsSignals = true;
+  beginsAhead = 0;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;

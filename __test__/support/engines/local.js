@@ -69,6 +69,7 @@ class LocalOutside {
   showsLimits = false;
   hasTerminals = false;
   hasFilter = false;
+  beginsAhead = 1;
   hasInit = true;
   seesContainers = process.getuid() === 0;
   limitsMemory = process.getuid() === 0;

@@ -237,12 +237,19 @@ fn when_a_template_ends_its_forks_go_on_and_others_are_booted() {
         let mut one = fork(&mut launcher, &spec, &template);
         let mut other = fork(&mut launcher, &spec, &template);
         let seed = script(&mut other, SEED);
+        let mut waiting = launcher.create_of(&spec, Some(template.id)).unwrap();
+        let children = || descendants(pid_of(&template.pidfd));
+        eventually(PATIENCE, "a child waits for its call", || !children().is_empty());
         rustix::process::pidfd_send_signal(&template.pidfd, Signal::KILL).unwrap();
         launcher.end_of(template.id);
         assert_eq!(script(&mut one, SEED), seed, "{who:?}: both are forks");
         let mut booted = container(&mut launcher, &spec, Some(template.id));
-        assert_ne!(script(&mut booted, SEED), seed, "{who:?}");
-        for id in [one.id, other.id, booted.id, template.id] {
+        boot(&mut waiting);
+        assert_eq!(receive(&mut waiting), (b'R', vec![]));
+        for late in [&mut booted, &mut waiting] {
+            assert_ne!(script(late, SEED), seed, "{who:?}");
+        }
+        for id in [one.id, other.id, booted.id, waiting.id, template.id] {
             launcher.remove(id);
         }
         let proper = proper(launcher.child.id());
@@ -251,25 +258,30 @@ fn when_a_template_ends_its_forks_go_on_and_others_are_booted() {
 }
 
 #[test]
-fn what_a_dead_child_of_a_template_has_not_taken_the_next_one_does() {
+fn a_container_whose_fork_comes_to_nothing_boots() {
     let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &[]);
-    let ahead = || descendants(pid_of(&template.pidfd));
-    eventually(PATIENCE, "a child is forked ahead", || !ahead().is_empty());
-    // It dies before it takes what it is sent.
-    let pid = Pid::from_raw(ahead()[0] as i32).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
     let mut init = launcher.create_of(&spec, Some(template.id)).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
+    let waiting = || descendants(pid_of(&template.pidfd));
+    eventually(PATIENCE, "a child is forked for it", || !waiting().is_empty());
+    kill_process(Pid::from_raw(waiting()[0] as i32).unwrap(), Signal::KILL).unwrap();
     boot(&mut init);
     assert_eq!(receive(&mut init), (b'R', vec![]));
 }
 
 #[test]
+fn a_child_of_a_template_ends_with_the_container_that_it_waits_for() {
+    let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &[]);
+    let init = launcher.create_of(&spec, Some(template.id)).unwrap();
+    let waiting = || descendants(pid_of(&template.pidfd));
+    eventually(PATIENCE, "a child is forked for it", || !waiting().is_empty());
+    launcher.remove(init.id);
+    eventually(PATIENCE, "none is left", || waiting().is_empty());
+}
+
+#[test]
 fn a_template_that_says_nothing_is_not_waited_for() {
     let (mut launcher, spec, template) = with_template(*everybody().first().unwrap(), &[]);
-    let ahead = || descendants(pid_of(&template.pidfd));
-    eventually(PATIENCE, "a child is forked ahead", || !ahead().is_empty());
-    kill_process(Pid::from_raw(ahead()[0] as i32).unwrap(), Signal::STOP).unwrap();
+    kill_process(Pid::from_raw(pid_of(&template.pidfd) as i32).unwrap(), Signal::STOP).unwrap();
     let mut init = container(&mut launcher, &spec, Some(template.id));
     assert_eq!(script(&mut init, "print(6 * 7)"), "42");
 }

@@ -59,6 +59,7 @@ enum Name {
 }
 
 /// What containers of an image have in common.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Contents {
     /// As [`scientist_pool_protocol::Layers::folders`].
     pub folders: Vec<PathBuf>,

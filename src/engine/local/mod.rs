@@ -5,9 +5,11 @@
 //! - `advice`: what to do where the kernel does not let us.
 //! - `runtime`: the OCI runtime that is to run containers.
 //! - `template`: what interpreters are forked from.
+//! - `ahead`: the next container, which waits.
 //! - `image`, `store`, `spec`: what a container is made of, and made as.
 
 mod advice;
+mod ahead;
 mod image;
 mod launcher;
 mod pipes;
@@ -19,6 +21,7 @@ mod template;
 use std::{
     collections::HashMap,
     fmt::Display,
+    future::Future,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -36,7 +39,8 @@ use tokio::sync::watch;
 pub use self::image::has_alone;
 use self::{
     advice::explained,
-    image::Image,
+    ahead::{Ahead, Kept, Makings},
+    image::{Contents, Image},
     launcher::{Launcher, Link},
     pipes::{Pipes, Stdin},
     spec::Kind,
@@ -71,6 +75,7 @@ pub struct Local {
     background: Background,
     /// `None`: there is to be none.
     template: Option<Arc<Template>>,
+    ahead: Arc<Ahead>,
 }
 
 /// The launchers in use, one for each time within which they are to answer. Belongs to one tokio runtime:
@@ -136,7 +141,8 @@ impl Local {
         // Where all processes are one user's, a template is to be among those of its own pool alone.
         let alone = template.is_some() && !rustix::process::geteuid().is_root();
         let launcher = launchers.get(engine.timeout, alone)?;
-        Ok(Self { launcher, image, kind, background: Background::new(), template })
+        let (background, ahead) = (Background::new(), Arc::default());
+        Ok(Self { launcher, image, kind, background, template, ahead })
     }
 
     /// What a container has used.
@@ -151,25 +157,36 @@ impl Local {
         }
     }
 
-    /// Makes a container with that process 1.
-    async fn start(&self, program: Program, argv: Vec<String>) -> Result<Attached, CreateError> {
+    /// The container that was begun ahead, or a new one; and has the next one begun.
+    async fn supervised(&self) -> Result<Attached, CreateError> {
         let contents = self.image.contents().map_err(CreateError::Other)?;
         let link = self.launcher.link().await.map_err(CreateError::Other)?;
-        let template = self.template.as_ref().filter(|_| matches!(program, Program::Init));
-        let template = template.and_then(|template| {
-            template.current(&link, || {
-                let spec = self.kind.template(self.image.contents());
-                let (launcher, background) = (self.launcher.clone(), self.background.clone());
-                let link = link.clone();
-                async move {
-                    let spec = spec.map_err(CreateError::Other)?;
-                    let container = begin(&launcher, &background, link, spec, None).await?;
-                    Ok(Booted { container, launcher, background, since: Instant::now(), forks: 0 })
-                }
-            })
-        });
-        let spec = self.kind.with(program, argv, contents);
-        begin(&self.launcher, &self.background, link, spec, template).await
+        let makings = Makings { template: self.template_of(&link, &contents), contents };
+        let begin = |link| {
+            let spec = self.kind.with(Program::Init, Vec::new(), makings.contents.clone());
+            begin(self.launcher.clone(), self.background.clone(), link, spec, makings.template)
+        };
+        let attached = match self.ahead.take(&makings) {
+            Some(attached) => attached,
+            None => begin(link.clone()).await?,
+        };
+        // A runtime's own processes are too much to have waiting.
+        if self.kind.runtime().is_none() {
+            let next = kept(&self.launcher, &self.background, begin(link));
+            self.ahead.make(makings.clone(), next);
+        }
+        Ok(attached)
+    }
+
+    /// What interpreters are to be forked from. `None`: they are booted.
+    fn template_of(&self, link: &Arc<Link>, contents: &Contents) -> Option<u64> {
+        self.template.as_ref()?.current(link, || {
+            let spec = self.kind.template(contents.clone());
+            let (launcher, background) = (&self.launcher, &self.background);
+            let process = begin(launcher.clone(), background.clone(), link.clone(), spec, None);
+            let process = kept(launcher, background, process);
+            async move { Ok(Booted { process: process.await?, since: Instant::now(), forks: 0 }) }
+        })
     }
 
     /// What containers run under, as it says itself.
@@ -195,10 +212,20 @@ impl Local {
     }
 }
 
-/// Makes a container, whose interpreter is forked from `template`.
-async fn begin(
+/// What has been begun, for nobody yet.
+fn kept(
     launcher: &Arc<Launcher>,
     background: &Background,
+    begun: impl Future<Output = Result<Attached, CreateError>>,
+) -> impl Future<Output = Result<Kept, CreateError>> {
+    let (launcher, background) = (launcher.clone(), background.clone());
+    async move { Ok(Kept::new(begun.await?, launcher, background)) }
+}
+
+/// Makes a container, whose interpreter is forked from `template`.
+async fn begin(
+    launcher: Arc<Launcher>,
+    background: Background,
     link: Arc<Link>,
     spec: Box<Spec>,
     template: Option<u64>,
@@ -319,11 +346,14 @@ impl Engine for Local {
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
-        self.start(Program::Inside, init.argv).await
+        let contents = self.image.contents().map_err(CreateError::Other)?;
+        let link = self.launcher.link().await.map_err(CreateError::Other)?;
+        let spec = self.kind.with(Program::Inside, init.argv, contents);
+        begin(self.launcher.clone(), self.background.clone(), link, spec, None).await
     }
 
     async fn create_supervised(&self) -> Option<Result<Attached, CreateError>> {
-        Some(self.start(Program::Init, Vec::new()).await)
+        Some(self.supervised().await)
     }
 
     async fn exec(&self, id: &str, spec: ExecSpec) -> Result<ExecStream> {
@@ -397,6 +427,7 @@ impl Engine for Local {
     }
 
     async fn settle(&self) {
+        self.ahead.end();
         if let Some(template) = &self.template {
             template.end();
         }

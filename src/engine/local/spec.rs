@@ -141,13 +141,9 @@ impl Kind {
     }
 
     /// What the interpreters of such containers are forked from.
-    ///
-    /// # Errors
-    ///
-    /// `IMAGE_NOT_FOUND`
-    pub(super) fn template(&self, contents: Result<Contents>) -> Result<Box<Spec>> {
+    pub(super) fn template(&self, contents: Contents) -> Box<Spec> {
         let (template, seccomp) = self.template.clone().unwrap_or_default();
-        let mut spec = self.with(Program::Template(template), Vec::new(), contents?);
+        let mut spec = self.with(Program::Template(template), Vec::new(), contents);
         let scripts = std::mem::replace(&mut spec.privileges.seccomp, seccomp);
         if let Program::Template(template) = &mut spec.process.program {
             template.seccomp = scripts;
@@ -159,7 +155,7 @@ impl Kind {
         // It is forked while others wait.
         spec.limits.cpu = None;
         spec.oom_score_adj = HIGHEST_OOM_SCORE;
-        Ok(spec)
+        spec
     }
 
     pub(super) fn limits(&self) -> &Limits {

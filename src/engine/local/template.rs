@@ -9,9 +9,9 @@ use std::{
 use scientist_pool_protocol::ContainerId;
 use tokio::task::AbortHandle;
 
-use super::{discard, launcher::Link, Launcher};
+use super::{ahead::Kept, launcher::Link};
 use crate::{
-    engine::{background::Background, Attached, CreateError, Stream},
+    engine::{CreateError, Stream},
     task,
 };
 
@@ -39,9 +39,7 @@ enum State {
 
 /// The process, removed with this.
 pub(super) struct Booted {
-    pub container: Attached,
-    pub launcher: Arc<Launcher>,
-    pub background: Background,
+    pub process: Kept,
     pub since: Instant,
     pub forks: u32,
 }
@@ -51,14 +49,16 @@ impl Booted {
     fn fork(&mut self, link: &Link) -> Option<ContainerId> {
         self.forks += 1;
         let worn = self.forks > MOST_FORKS || self.since.elapsed() > LONGEST;
-        link.own(&self.container.id).filter(|_| !worn && !self.container.vitals.is_over())
+        let id = self.process.running().and_then(|process| link.own(&process.id));
+        id.filter(|_| !worn)
     }
 
     /// Waits for its word.
     async fn grown(mut self) -> State {
         let mut word = Vec::new();
         while word.is_empty() {
-            let read = self.container.output.read(|stream, bytes| {
+            let Some(process) = self.process.running() else { break };
+            let read = process.output.read(|stream, bytes| {
                 if stream == Stream::Stdout {
                     word.extend_from_slice(bytes);
                 }
@@ -72,12 +72,6 @@ impl Booted {
         } else {
             State::Refused
         }
-    }
-}
-
-impl Drop for Booted {
-    fn drop(&mut self) {
-        discard(&self.launcher, &self.background, std::mem::take(&mut self.container.id));
     }
 }
 

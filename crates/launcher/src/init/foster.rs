@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     fs::{fcntl_setfl, OFlags},
     io::{Errno, Result},
-    net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags},
+    net::{recvmsg, send, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags},
     process::Pid,
 };
 
@@ -37,8 +37,10 @@ impl Foster {
         Self { line, since: None }
     }
 
-    /// It is waited for from now on.
+    /// Asks for it, and waits for it from now on.
     pub fn expect(&mut self, now: Instant) {
+        // Where nobody hears it, the line has ended, which is noticed.
+        let _ = send(&self.line, b"F", SendFlags::NOSIGNAL);
         self.since = Some(now);
     }
 
