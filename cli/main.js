@@ -8,13 +8,14 @@ const bench = require('./bench');
 const { FAULT, USAGE } = require('./codes');
 const doctor = require('./doctor');
 const images = require('./images');
+const mcp = require('./mcp');
 const { printable, printableJson } = require('./printable');
 const prune = require('./prune');
 const pull = require('./pull');
 const run = require('./run');
 const top = require('./top');
 
-const COMMANDS = { doctor, run, bench, pull, images, prune, top };
+const COMMANDS = { doctor, run, bench, pull, images, prune, top, mcp };
 
 const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened, one-shot containers
 
@@ -25,28 +26,31 @@ const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened
   npx scientist-pool images               shows the images that the engine local has, and which are in use
   npx scientist-pool prune                shows what dead processes have left on the engine, and removes it
   npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
+  npx scientist-pool mcp                  an MCP server on stdin and stdout, with a tool that runs Python
 
 Every command takes:
   --json             prints one JSON value
   --help
 
-doctor, run, bench, pull and prune also take:
+doctor, run, bench, pull, prune and mcp also take:
   --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
 
-doctor, run, bench and prune also take:
+doctor, run, bench, prune and mcp also take:
   --image NAME       the image; default: CONTAINER_POOL_IMAGE, else python:3.9-slim
 
-doctor, run and bench also take:
+doctor, run, bench and mcp also take:
   --runtime NAME     the OCI runtime; on the engine local a program, such as runsc; default: the engine's
 
-run also takes:
-  --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
+run and mcp also take:
   --timeout MS       the longest it may run; 0: no limit
-  --cpu-time MS      the most CPU time it may use; 0: no limit
   --memory SIZE      such as 256m
   --cpus NUMBER      how many processors it has, such as 1.5; default: 0.5
   --pids-limit N     the most processes and threads; default: 50
   --network NAME     one of the engine's networks; default: none
+
+run also takes:
+  --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed
+  --cpu-time MS      the most CPU time it may use; 0: no limit
   --cwd FOLDER       its working directory; default: /tmp
   --file LOCAL[:PATH]
                      a file or a folder, put into /tmp as PATH before the call; default: as its own name. A
@@ -54,6 +58,9 @@ run also takes:
   --collect GLOB     what to get of the files in /tmp after the call, such as 'out/**'; 1000 files and 64 MiB
                      at most. As often as needed
   --out DIR          where they go; --json lists them with their sizes
+
+mcp also takes:
+  --pool-size N      how many containers are kept warm; default: 2
 
 bench also takes:
   --n ROUNDS         how often each step is measured; default: 20

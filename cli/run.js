@@ -4,24 +4,20 @@ const fs = require('node:fs/promises');
 const { buffer } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('..');
-const { invalid } = require('../lib/errors');
 const { readPatterns } = require('../lib/container/files');
-const { OPTIONS } = require('../lib/options/options');
 const { FAULT } = require('./codes');
 const { containerOptions } = require('./engine');
 const { Out, localFiles } = require('./files');
+const { limitOptions, limits, number } = require('./limits');
 const { printable, printableJson } = require('./printable');
 const { showPull } = require('./pull-progress');
 
 const options = {
   ...containerOptions,
+  ...limitOptions,
   env: { type: 'string', multiple: true, default: [] },
   timeout: { type: 'string' },
   'cpu-time': { type: 'string' },
-  memory: { type: 'string' },
-  cpus: { type: 'string' },
-  'pids-limit': { type: 'string' },
-  network: { type: 'string' },
   cwd: { type: 'string' },
   file: { type: 'string', multiple: true, default: [] },
   collect: { type: 'string', multiple: true, default: [] },
@@ -59,26 +55,6 @@ const REASONS = {
   cpu: () => 'ended by its CPU time; --cpu-time gives it more',
   oom: () => 'ended for want of memory; --memory gives it more',
 };
-
-/** The number that an option was given, or `undefined`. */
-function number(values, option, unit) {
-  const text = values[option];
-  if (text === undefined) return undefined;
-  const [pattern, what] = unit === 'processors' ? [/^\d+(\.\d+)?$/, 'a'] : [/^\d+$/, 'a whole'];
-  if (pattern.test(text)) return Number(text);
-  throw invalid(`--${option} must be ${what} number of ${unit}; got ${text}`);
-}
-
-/** The options of the container that the command line asks for. */
-function limits(values) {
-  const { memory, network } = values;
-  const cpus = number(values, 'cpus', 'processors');
-  return {
-    ...{ memory, network },
-    cpuQuota: cpus && Math.round(cpus * OPTIONS.cpuPeriod.default),
-    pidsLimit: number(values, 'pids-limit', 'processes'),
-  };
-}
 
 /** The options of the call that the command line asks for. */
 async function callOptions(values, args, io) {

@@ -26,7 +26,7 @@ beforeEach(() => {
   fs.chmodSync(folder, 0o755);
   project = new Project(folder);
   main = project.path('node_modules/scientist-pool');
-  for (const name of ['package.json', 'index.js', 'lib', 'bin', 'cli', 'observing']) {
+  for (const name of ['package.json', 'index.js', 'agents', 'lib', 'bin', 'cli', 'observing']) {
     fs.cpSync(path.join(ROOT, name), path.join(main, name), { recursive: true });
   }
 });

@@ -1,0 +1,34 @@
+'use strict';
+
+const { invalid } = require('../lib/errors');
+const { OPTIONS } = require('../lib/options/options');
+
+/** The options of commands that say what a container may use. */
+const limitOptions = {
+  memory: { type: 'string' },
+  cpus: { type: 'string' },
+  'pids-limit': { type: 'string' },
+  network: { type: 'string' },
+};
+
+/** The number that an option was given, or `undefined`. */
+function number(values, option, unit) {
+  const text = values[option];
+  if (text === undefined) return undefined;
+  const [pattern, what] = unit === 'processors' ? [/^\d+(\.\d+)?$/, 'a'] : [/^\d+$/, 'a whole'];
+  if (pattern.test(text)) return Number(text);
+  throw invalid(`--${option} must be ${what} number of ${unit}; got ${text}`);
+}
+
+/** The options of the container that the command line asks for. */
+function limits(values) {
+  const { memory, network } = values;
+  const cpus = number(values, 'cpus', 'processors');
+  return {
+    ...{ memory, network },
+    cpuQuota: cpus && Math.round(cpus * OPTIONS.cpuPeriod.default),
+    pidsLimit: number(values, 'pids-limit', 'processes'),
+  };
+}
+
+module.exports = { limitOptions, limits, number };
