@@ -1,0 +1,190 @@
+//! Whom the beginning of a TLS connection is meant for.
+
+use std::io::Cursor;
+
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Many times what clients send.
+const MOST: usize = 64 << 10;
+/// `encrypted_client_hello` (RFC 9849).
+const ECH: u16 = 0xfe0d;
+
+/// What a client has said first.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Hello {
+    /// It is meant for this name, as the client spells it; `None`: it does not say.
+    Tls { name: Option<String>, hides: bool },
+    /// It is none of TLS.
+    Other,
+}
+
+/// Reads as much as it takes to know, into `read`, which is to be passed on.
+pub async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    read: &mut Vec<u8>,
+) -> std::io::Result<Hello> {
+    let mut acceptor = Acceptor::default();
+    while read.len() < MOST {
+        let before = read.len();
+        if stream.read_buf(read).await? == 0 {
+            return Ok(Hello::Other);
+        }
+        let mut rest = Cursor::new(&read[before..]);
+        while (rest.position() as usize) < read.len() - before {
+            if acceptor.read_tls(&mut rest)? == 0 {
+                break;
+            }
+            match acceptor.accept() {
+                Ok(None) => {}
+                Ok(Some(accepted)) => {
+                    let name = accepted.client_hello().server_name().map(str::to_owned);
+                    return Ok(Hello::Tls { name, hides: hides(read) });
+                }
+                Err(_) => return Ok(Hello::Other),
+            }
+        }
+    }
+    Ok(Hello::Other)
+}
+
+/// Whether a ClientHello that rustls has taken has the extension by which it hides another one.
+fn hides(records: &[u8]) -> bool {
+    extensions(&handshake(records)).is_some_and(|extensions| {
+        let mut rest = extensions;
+        while let Some((kind, _, after)) = extension(rest) {
+            if kind == ECH {
+                return true;
+            }
+            rest = after;
+        }
+        false
+    })
+}
+
+/// The handshake's bytes, without the headers of the records that they come in.
+fn handshake(mut records: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let [_, _, _, high, low, rest @ ..] = records {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        whole.extend_from_slice(&rest[..length]);
+        records = &rest[length..];
+    }
+    whole
+}
+
+/// Those of a ClientHello (RFC 8446, section 4.1.2).
+fn extensions(hello: &[u8]) -> Option<&[u8]> {
+    // Its type and length, the version, the random.
+    let rest = hello.get(4 + 2 + 32..)?;
+    let (_, rest) = prefixed(rest, 1)?; // the session
+    let (_, rest) = prefixed(rest, 2)?; // cipher suites
+    let (_, rest) = prefixed(rest, 1)?; // compression
+    Some(prefixed(rest, 2)?.0)
+}
+
+fn extension(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (kind, rest) = bytes.split_first_chunk::<2>()?;
+    let (body, rest) = prefixed(rest, 2)?;
+    Some((u16::from_be_bytes(*kind), body, rest))
+}
+
+/// What follows its length, which has so many bytes; and what follows that.
+fn prefixed(bytes: &[u8], of_length: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_at_checked(of_length)?;
+    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    use super::*;
+
+    fn hello_to(name: &str) -> Vec<u8> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let mut client =
+            ClientConnection::new(Arc::new(config), name.to_owned().try_into().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// With one more extension.
+    fn extended(mut bytes: Vec<u8>, extension: &[u8]) -> Vec<u8> {
+        let hello = handshake(&bytes);
+        let own = extensions(&hello).unwrap().len();
+        bytes.extend_from_slice(extension);
+        let more = |bytes: &mut [u8], at: usize, value: usize| {
+            bytes[at..at + 2].copy_from_slice(&u16::try_from(value).unwrap().to_be_bytes());
+        };
+        let whole = hello.len() + extension.len();
+        more(&mut bytes, 3, whole);
+        more(&mut bytes, 5 + 2, whole - 4);
+        let at = 5 + hello.len() - own - 2;
+        more(&mut bytes, at, own + extension.len());
+        bytes
+    }
+
+    async fn of(mut bytes: &[u8]) -> Hello {
+        read(&mut bytes, &mut Vec::new()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_name_is_the_clients() {
+        let name = Some("api.example.org".to_owned());
+        assert_eq!(of(&hello_to("api.example.org")).await, Hello::Tls { name, hides: false });
+        assert_eq!(of(&hello_to("127.0.0.1")).await, Hello::Tls { name: None, hides: false });
+    }
+
+    #[tokio::test]
+    async fn all_that_was_read_is_passed_on() {
+        let bytes = hello_to("a.org");
+        let mut passed = Vec::new();
+        read(&mut &bytes[..], &mut passed).await.unwrap();
+        assert_eq!(passed, bytes);
+    }
+
+    #[tokio::test]
+    async fn one_that_comes_in_pieces_is_read_to_its_end() {
+        let bytes = hello_to("a.org");
+        let mut pieces = tokio_test_pieces(&bytes);
+        let hello = read(&mut pieces, &mut Vec::new()).await.unwrap();
+        assert_eq!(hello, Hello::Tls { name: Some("a.org".into()), hides: false });
+    }
+
+    fn tokio_test_pieces(bytes: &[u8]) -> impl AsyncRead + Unpin {
+        let (mut near, far) = tokio::io::duplex(7);
+        let bytes = bytes.to_vec();
+        tokio::spawn(async move { tokio::io::AsyncWriteExt::write_all(&mut near, &bytes).await });
+        far
+    }
+
+    #[tokio::test]
+    async fn one_that_hides_another_is_told() {
+        let hello = of(&extended(hello_to("a.org"), &[0xfe, 0x0d, 0, 1, 1])).await;
+        assert_eq!(hello, Hello::Tls { name: Some("a.org".into()), hides: true });
+        let hello = of(&extended(hello_to("a.org"), &[0x44, 0x44, 0, 1, 1])).await;
+        assert_eq!(hello, Hello::Tls { name: Some("a.org".into()), hides: false });
+    }
+
+    #[tokio::test]
+    async fn other_protocols_are_none_of_tls() {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"\x16\x03\x01\x00\x05junk!",
+            b"",
+        ] {
+            assert_eq!(of(bytes).await, Hello::Other);
+        }
+    }
+}

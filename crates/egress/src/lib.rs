@@ -1,0 +1,33 @@
+//! A proxy that lets out of a container what a list of names allows, and nothing else.
+//!
+//! It knows no container: it is given streams, and answers on each as an HTTP proxy does, to `CONNECT` and to
+//! requests in absolute form. What it allows it reaches from here.
+//!
+//! ```text
+//! host.rs      a host, in the one form in which hosts are compared
+//! pattern.rs   an entry of a list of hosts
+//! rules.rs     what is allowed, by the lists of a pool and of the calls under way
+//! address.rs   which addresses no name may lead to
+//! upstream.rs  from a name to a connection: resolved once, checked, and connected to as it was checked
+//! hello.rs     whom the beginning of a TLS connection is meant for
+//! proxy.rs     one connection to the proxy: its request, or its tunnel
+//! meter.rs     what goes through, counted and bounded
+//! record.rs    what is told of it
+//! lease.rs     the connections of one container
+//! ```
+
+mod address;
+mod hello;
+mod host;
+mod lease;
+mod meter;
+mod pattern;
+mod proxy;
+mod record;
+mod rules;
+mod upstream;
+
+pub use lease::{Egress, Lease, Narrowing};
+pub use record::Record;
+pub use rules::{BadRule, Limits, Rules, Settings};
+pub use upstream::Resolve;

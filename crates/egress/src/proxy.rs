@@ -1,0 +1,309 @@
+//! One connection to the proxy: requests in absolute form, one after another, or a tunnel.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{combinators::BoxBody, BodyExt, Full};
+use hyper::{
+    body::Incoming,
+    client::conn::http1 as client,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    server::conn::http1 as server,
+    service::service_fn,
+    upgrade, Method, Request, Response, StatusCode, Uri, Version,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{copy_bidirectional, AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    hello::{self, Hello},
+    host::{split, Host},
+    lease::Lease,
+    meter::Metered,
+    record::Entry,
+    rules::Limits,
+    upstream::{connect, Obstacle},
+};
+
+/// How long a client may take to say what it wants: the head of a request, the beginning of TLS.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The most bytes of a head.
+const MOST_OF_HEAD: usize = 64 << 10;
+/// What concerns one connection alone (RFC 9110, section 7.6.1), and what is said to a proxy.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+/// The alert that ends a tunnel whose name is not the one that was allowed: fatal, unrecognized_name (RFC 6066).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// Serves a stream to its end. Dropped, all that it has begun ends.
+pub async fn serve<S>(lease: &Lease, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let work = Work::default();
+    let service = service_fn(|request| async {
+        let answer = answer(lease, request, &work).await;
+        Ok::<_, Infallible>(answer.unwrap_or_else(Refusal::response))
+    });
+    let served = server::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(MOST_OF_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    // Of a client that is gone nothing goes on.
+    if served.is_ok() {
+        work.done().await;
+    }
+}
+
+/// What goes on behind an answer: a tunnel, the rest of a response.
+#[derive(Default)]
+struct Work(Mutex<JoinSet<()>>);
+
+impl Work {
+    fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    async fn done(self) {
+        let mut tasks = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// What a client gets in place of what it wanted.
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn bad(why: &str) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.to_owned())
+    }
+
+    fn response(self) -> Response<Body> {
+        let Self(status, why) = self;
+        let mut response = Response::new(whole(format!("{why}\n")));
+        *response.status_mut() = status;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        // What else it has to say may be the body of what was refused.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+fn whole(text: String) -> Body {
+    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed()
+}
+
+async fn answer(
+    lease: &Lease,
+    request: Request<Incoming>,
+    work: &Work,
+) -> Result<Response<Body>, Refusal> {
+    if request.method() == Method::CONNECT {
+        open_tunnel(lease, request, work).await
+    } else {
+        forward(lease, request, work).await
+    }
+}
+
+/// The host and the port that a request is for.
+fn target(uri: &Uri, usual: Option<u16>) -> Result<(Host, u16), Refusal> {
+    let authority = uri.authority().ok_or_else(|| Refusal::bad("this is a proxy: name a host"))?;
+    if authority.as_str().contains('@') {
+        return Err(Refusal::bad("a host is named without a user"));
+    }
+    let (host, port) = split(authority.as_str())
+        .map_err(|why| Refusal::bad(&format!("the host {why}: {authority}")))?;
+    let port = port.or(usual).ok_or_else(|| Refusal::bad("name a port"))?;
+    Ok((host, port))
+}
+
+/// A connection to a host, if that is allowed.
+async fn reach(lease: &Lease, host: &Host, port: u16) -> Result<(TcpStream, Entry), Refusal> {
+    let mut entry = Entry::new(host, port, &lease.on_record);
+    let refused = |why: String, mut entry: Entry| {
+        entry.refuse(&why);
+        Refusal(StatusCode::FORBIDDEN, why)
+    };
+    let (rule, outright) = match lease.verdict(host, port) {
+        Ok(verdict) => verdict,
+        Err(why) => return Err(refused(why, entry)),
+    };
+    entry.allow(rule);
+    match connect(&lease.egress.rules, &lease.egress.resolve, host, port, outright).await {
+        Ok(stream) => Ok((stream, entry)),
+        Err(Obstacle::Refused(why)) => Err(refused(why, entry)),
+        Err(Obstacle::Failed(why)) => Err(Refusal(StatusCode::BAD_GATEWAY, why)),
+    }
+}
+
+async fn open_tunnel(
+    lease: &Lease,
+    request: Request<Incoming>,
+    work: &Work,
+) -> Result<Response<Body>, Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        return Err(Refusal::bad("CONNECT has no body"));
+    }
+    let (host, port) = target(request.uri(), None)?;
+    let (stream, entry) = reach(lease, &host, port).await?;
+    let rules = &lease.egress.rules;
+    let tunnel = Tunnel { host, entry, opaque: rules.opaque, limits: rules.limits };
+    work.begin(async move {
+        if let Ok(client) = upgrade::on(request).await {
+            tunnel.run(TokioIo::new(client), stream).await;
+        }
+    });
+    Ok(Response::new(whole(String::new())))
+}
+
+struct Tunnel {
+    host: Host,
+    entry: Entry,
+    opaque: bool,
+    limits: Limits,
+}
+
+impl Tunnel {
+    async fn run<C>(mut self, mut client: C, stream: TcpStream)
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+    {
+        let tally = self.entry.tally.clone();
+        let mut stream = Metered::new(stream, tally.clone(), self.limits);
+        if !self.opaque {
+            let mut first = Vec::new();
+            let Ok(Ok(hello)) = timeout(PATIENCE, hello::read(&mut client, &mut first)).await
+            else {
+                return self.entry.refuse("nothing was said in it that begins TLS");
+            };
+            if let Some(why) = self.fault(&hello) {
+                self.entry.refuse(&why);
+                let _ = client.write_all(&UNRECOGNIZED_NAME).await;
+                let _ = client.shutdown().await;
+                return;
+            }
+            if stream.write_all(&first).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            _ = copy_bidirectional(&mut client, &mut stream) => {}
+            () = tally.idle(self.limits.idle) => {}
+        }
+    }
+
+    /// Why a tunnel is not what was allowed.
+    fn fault(&self, hello: &Hello) -> Option<String> {
+        let Self { host, .. } = self;
+        match hello {
+            Hello::Other => Some(format!("what is in the tunnel to {host} is no TLS")),
+            Hello::Tls { hides: true, .. } => {
+                Some(format!("the TLS to {host} hides whom it is meant for (ECH)"))
+            }
+            Hello::Tls { name: Some(name), .. } => {
+                let same = Host::parse(name).is_ok_and(|name| name == *host);
+                (!same).then(|| format!("the TLS to {host} is meant for {name}"))
+            }
+            // An address is not told (RFC 6066, section 3).
+            Hello::Tls { name: None, .. } => matches!(host, Host::Name(_))
+                .then(|| format!("the TLS to {host} does not say whom it is meant for (SNI)")),
+        }
+    }
+}
+
+async fn forward(
+    lease: &Lease,
+    request: Request<Incoming>,
+    work: &Work,
+) -> Result<Response<Body>, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    match parts.uri.scheme_str() {
+        Some("http") => {}
+        Some(other) => {
+            return Err(Refusal::bad(&format!("a proxy is asked for {other} by CONNECT")));
+        }
+        None => return Err(Refusal::bad("this is a proxy: name a host")),
+    }
+    let (host, port) = target(&parts.uri, Some(80))?;
+    check_host(&parts.headers, &host, port)?;
+    let (stream, entry) = reach(lease, &host, port).await?;
+    let limits = lease.egress.rules.limits;
+    let tally = entry.tally.clone();
+    let stream = TokioIo::new(Metered::new(stream, tally.clone(), limits));
+    let failed =
+        |_| Refusal(StatusCode::BAD_GATEWAY, format!("{host}:{port} did not answer in HTTP"));
+    let (mut sender, connection) = client::handshake(stream).await.map_err(failed)?;
+    work.begin(async move {
+        tokio::select! {
+            _ = connection => {}
+            () = tally.idle(limits.idle) => {}
+        }
+        drop(entry);
+    });
+
+    remove_hops(&mut parts.headers);
+    for own in [header::CONTENT_LENGTH, header::EXPECT] {
+        // The body has a length of its own, or comes in chunks: what was said of it is said anew.
+        parts.headers.remove(own);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = path.parse().map_err(|_| Refusal::bad("the path is no path"))?;
+    parts.version = Version::HTTP_11;
+    let answer = sender.send_request(Request::from_parts(parts, body)).await.map_err(failed)?;
+    let mut answer = answer.map(BodyExt::boxed);
+    remove_hops(answer.headers_mut());
+    Ok(answer)
+}
+
+/// A request says twice whom it is for.
+fn check_host(headers: &HeaderMap, host: &Host, port: u16) -> Result<(), Refusal> {
+    let mut named = headers.get_all(header::HOST).iter();
+    let Some(value) = named.next() else { return Ok(()) };
+    let said = value.to_str().ok().and_then(|text| split(text).ok());
+    let same = said.is_some_and(|(own, of)| own == *host && of.unwrap_or(80) == port);
+    if same && named.next().is_none() {
+        return Ok(());
+    }
+    Err(Refusal::bad("the header Host has another host than the request"))
+}
+
+fn remove_hops(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}

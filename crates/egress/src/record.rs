@@ -1,0 +1,76 @@
+//! What is told of a connection.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{host::Host, meter::Tally};
+
+/// A connection, or an attempt at one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// In lower case; an address of version 6 in brackets.
+    pub host: String,
+    pub port: u16,
+    pub allowed: bool,
+    /// The entry that allowed it, or why it was not.
+    pub rule: String,
+    /// Bytes to the host: of a tunnel all of them, of a request in HTTP its own.
+    pub bytes_sent: u64,
+    /// Bytes from the host.
+    pub bytes_received: u64,
+    pub duration: Duration,
+}
+
+/// Gets the records of a lease.
+pub type OnRecord = Arc<dyn Fn(Record) + Send + Sync>;
+
+/// One that is still to be told: when it is dropped, whatever ends the connection.
+pub struct Entry {
+    host: String,
+    port: u16,
+    refused: bool,
+    rule: String,
+    pub tally: Arc<Tally>,
+    began: Instant,
+    on_record: OnRecord,
+}
+
+impl Entry {
+    pub fn new(host: &Host, port: u16, on_record: &OnRecord) -> Self {
+        Self {
+            host: host.to_string(),
+            port,
+            refused: false,
+            rule: String::new(),
+            tally: Arc::default(),
+            began: Instant::now(),
+            on_record: on_record.clone(),
+        }
+    }
+
+    pub fn allow(&mut self, rule: String) {
+        self.rule = rule;
+    }
+
+    pub fn refuse(&mut self, why: &str) {
+        self.refused = true;
+        why.clone_into(&mut self.rule);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let (bytes_sent, bytes_received) = self.tally.bytes();
+        (self.on_record)(Record {
+            host: std::mem::take(&mut self.host),
+            port: self.port,
+            allowed: !self.refused,
+            rule: std::mem::take(&mut self.rule),
+            bytes_sent,
+            bytes_received,
+            duration: self.began.elapsed(),
+        });
+    }
+}
