@@ -1135,6 +1135,8 @@ declare namespace ContainerPoolManager {
     state: [detail: { state: PoolState }];
     /** The engine stands differently now. Every pool on it is told. */
     engineState: [detail: EngineHealth];
+    /** What interpreters are forked from stands differently now. */
+    template: [detail: TemplateStats];
     /**
      * A container has been held for longer than `leakTimeout`; `stack` are the frames of its acquire.
      * Without a listener it is a warning of the process (`CONTAINER_LEAK`).
@@ -1224,6 +1226,26 @@ declare namespace ContainerPoolManager {
     waiting: number;
   }
 
+  /** How the interpreter stands that those of a pool's containers are forked from. */
+  export interface TemplateStats {
+    /**
+     * - `off`: there is to be none.
+     * - `none`: there is none. The next container has one made, unless the last ones were bad: `reason`.
+     * - `starting`: it boots, and imports `preload`.
+     * - `ready`: containers are forked from it.
+     * - `refused`: there can be none.
+     *
+     * While it is not `ready`, each container boots an interpreter of its own.
+     */
+    state: 'off' | 'none' | 'starting' | 'ready' | 'refused';
+    /** How many this one was asked for. */
+    forks: number;
+    /** Since when, in ms since the epoch. */
+    since: number;
+    /** Why there is none, or why the last one ended; `null`: nothing went wrong. */
+    reason: string | null;
+  }
+
   /** What a pool holds and has done, at one moment. */
   export interface PoolStats {
     /** READY for the next caller. */
@@ -1251,6 +1273,8 @@ declare namespace ContainerPoolManager {
       address: string;
       budget: EngineBudget;
     };
+    /** Of the engine `local`; `null` on others, and before it is found out which one it is. */
+    template: TemplateStats | null;
     /** Since the pool was made. */
     totals: {
       created: number;

@@ -2,6 +2,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { setTimeout } = require('node:timers/promises');
 
 const { PoolError } = require('../lib/errors');
 const { loadNative } = require('../lib/binding/native');
@@ -154,6 +155,29 @@ async function tryOut(findings, pool, engine, settings) {
   findings.add('removal', 'ok', 'confirmed by the engine');
 }
 
+/** Whether containers can be forked from a template: the first one has had it begun. */
+async function tryTemplate(findings, pool) {
+  for (;;) {
+    const { template } = pool.stats();
+    if (template === null) return;
+    const { state, reason } = template;
+    if (state === 'starting') {
+      await setTimeout(20);
+      continue;
+    }
+    const fix =
+      'containers boot an interpreter of their own: slower, and else the same (docs/local.md)';
+    findings.check(
+      'template',
+      state === 'ready',
+      ['can be forked', `none: ${reason}`],
+      fix,
+      'warning',
+    );
+    return;
+  }
+}
+
 async function perform({ values, pool: given, io }) {
   const findings = new Findings((finding) => {
     if (!values.json) io.stdout.write(line(finding, paint(io)));
@@ -171,7 +195,7 @@ async function perform({ values, pool: given, io }) {
     loadNative();
     findings.add(step, 'ok', `for ${process.platform} ${process.arch}`);
     step = 'engine';
-    await withEngine(given, io, async ({ pool, engine, swept, failure }) => {
+    await withEngine({ template: true, ...given }, io, async ({ pool, engine, swept, failure }) => {
       const cores = `${engine.cpus} cores, ${Math.round(engine.memory / MiB)} MiB`;
       const what = `${engine.kind} ${engine.version} (API ${engine.apiVersion}) at ${engine.address}, ${cores}`;
       findings.add('engine', 'ok', what);
@@ -198,6 +222,8 @@ async function perform({ values, pool: given, io }) {
       findings.add('image', 'ok', settings.image);
       step = 'container';
       await tryOut(findings, pool, engine, settings);
+      step = 'template';
+      await tryTemplate(findings, pool);
     });
   } catch (error) {
     if (!(error instanceof PoolError)) throw error;

@@ -10,7 +10,7 @@ use tokio::sync::{watch, Mutex};
 
 use super::{
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, EngineState,
-    ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
+    ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan, TemplateStatus,
 };
 use crate::{
     budget::Budget,
@@ -35,6 +35,7 @@ pub(super) struct Auto {
     tried: Tried,
     /// As the one that has answered tells it.
     health: watch::Sender<Health>,
+    template: watch::Sender<Option<TemplateStatus>>,
     budget: Arc<Budget>,
 }
 
@@ -52,9 +53,9 @@ impl Auto {
     pub fn new(candidates: Vec<Candidate>, budget: Arc<Budget>) -> Self {
         let engines = candidates.iter().filter_map(|candidate| candidate.engine.as_ref().ok());
         let tried = Tried(engines.map(|engine| engine.address().to_string()).collect());
-        let (health, _) = watch::channel(Health::good());
+        let (health, template) = (watch::Sender::new(Health::good()), watch::Sender::default());
         let (open, settled) = (Mutex::new(candidates), OnceLock::new());
-        Self { open, settled, tried, health, budget }
+        Self { open, settled, tried, health, template, budget }
     }
 
     /// The engine, found out if it is not known.
@@ -77,7 +78,8 @@ impl Auto {
                 Ok(engine) => match engine.connect().await {
                     Ok(info) => {
                         let engine = self.settled.get_or_init(|| engine.clone());
-                        self.follow(engine.health());
+                        follow(engine.health(), &self.health);
+                        follow(engine.template(), &self.template);
                         open.clear();
                         return Ok((&**engine, info));
                     }
@@ -96,16 +98,17 @@ impl Auto {
         });
         Err(error)
     }
+}
 
-    fn follow(&self, mut told: watch::Receiver<Health>) {
-        let health = self.health.clone();
-        health.send_replace(told.borrow_and_update().clone());
-        task::spawn(async move {
-            while told.changed().await.is_ok() {
-                health.send_replace(told.borrow_and_update().clone());
-            }
-        });
-    }
+/// Has `own` tell what is told.
+fn follow<T: Clone + Send + Sync + 'static>(mut told: watch::Receiver<T>, own: &watch::Sender<T>) {
+    let own = own.clone();
+    own.send_replace(told.borrow_and_update().clone());
+    task::spawn(async move {
+        while told.changed().await.is_ok() {
+            own.send_replace(told.borrow_and_update().clone());
+        }
+    });
 }
 
 /// The error for a machine on which no engine answers.
@@ -137,6 +140,14 @@ impl Engine for Auto {
 
     fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
+    }
+
+    fn template(&self) -> watch::Receiver<Option<TemplateStatus>> {
+        match self.settled.get() {
+            // With the forks of this moment.
+            Some(engine) => engine.template(),
+            None => self.template.subscribe(),
+        }
     }
 
     fn budget(&self) -> &Arc<Budget> {

@@ -13,6 +13,7 @@ mod output;
 pub mod registry;
 mod seccomp;
 pub mod security;
+mod template;
 mod vitals;
 
 use std::{fmt::Display, sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ pub use self::{
     choice::EngineKind,
     health::{EngineState, Health},
     output::{Output, Stream},
+    template::{TemplateState, TemplateStatus},
     vitals::{Told, Vitals},
 };
 
@@ -170,6 +172,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// How the engine stands, and each change of it.
     fn health(&self) -> watch::Receiver<Health>;
+
+    /// How the interpreter stands that those of containers are forked from, and each change of it but the count of
+    /// forks; `None`: this engine has no such thing.
+    fn template(&self) -> watch::Receiver<Option<TemplateStatus>> {
+        watch::channel(None).1
+    }
 
     /// What all pools of the process on this engine share.
     fn budget(&self) -> &Arc<Budget>;

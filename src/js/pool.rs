@@ -28,7 +28,7 @@ use crate::{
     config::{Config, PoolSize},
     engine::{
         choice::Engines, security::Unhonoured, Engine, EngineInfo, EngineKind, Health, Orphan,
-        PullProgress,
+        PullProgress, TemplateStatus,
     },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Paths, Sandbox, Sandboxes},
@@ -52,6 +52,8 @@ enum EngineEvent<'a> {
     Engine { engine: &'a EngineInfo, swept: Vec<String> },
     /// The engine stands differently now.
     EngineState(Health),
+    /// What interpreters are forked from does.
+    Template(TemplateStatus),
 }
 
 /// A container whose owner is provably gone.
@@ -79,6 +81,7 @@ struct Snapshot {
     calls_warm: u64,
     calls_cold: u64,
     engine: EngineSnapshot,
+    template: Option<TemplateStatus>,
 }
 
 #[derive(Serialize)]
@@ -147,10 +150,20 @@ impl NativePool {
         let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));
         let pool = Pool::new(provider, config.pool, runtime::handle()?.clone(), on_event);
         let mut health = engine.health();
+        let mut template = engine.template();
         let telling = task::spawn_on(runtime::handle()?, async move {
-            while health.changed().await.is_ok() {
-                let health = health.borrow_and_update().clone();
-                on_health(Told::Engine(EngineEvent::EngineState(health)));
+            loop {
+                let event = tokio::select! {
+                    Ok(()) = health.changed() => {
+                        EngineEvent::EngineState(health.borrow_and_update().clone())
+                    }
+                    Ok(()) = template.changed() => {
+                        let Some(status) = template.borrow_and_update().clone() else { continue };
+                        EngineEvent::Template(status)
+                    }
+                    else => return,
+                };
+                on_health(Told::Engine(event));
             }
         });
         let pool = Arc::new(pool);
@@ -251,7 +264,9 @@ impl NativePool {
         let health = self.engine.health().borrow().clone();
         let budget = self.engine.budget().usage();
         let engine = EngineSnapshot { kind: self.engine.kind(), address, health, budget };
-        let snapshot = Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine };
+        let template = self.engine.template().borrow().clone();
+        let snapshot =
+            Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine, template };
         serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
     }
 

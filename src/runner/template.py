@@ -6,7 +6,9 @@ uid and gid; None: there is no other), BOUNDING and KEPT (sets of capabilities t
 (compiled system call filters, for forks alone), FOLDER (where a fork begins) and KEYCTL (the number of that
 system call).
 
-On its stdout comes one word: `ready`, or why there can be no forks of it. Then, for each container, the
+On its stdout comes one word: `ready`, or why there can be no forks of it. From then on it answers each byte on
+its stdin with a line: `=` and the bytes of memory that it uses; and a fork that fails writes the line `!`. For
+each container, the
 launcher sends the descriptors of a line to the container's process 1, of its namespaces in the order in
 which they are entered, and of the files by which its control groups are joined. What follows takes three
 forks:
@@ -26,12 +28,13 @@ SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION = 0x20080522
 LAST_CAPABILITY = 63
 JOIN_SESSION_KEYRING = 1
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def tell(word):
-    """On stdout, where nothing else is to come from here on."""
+    """On stdout, where nothing else of what modules write is to come from here on."""
     os.write(STDOUT, word)
-    silence((STDOUT, STDERR))
+    silence((STDERR,))
 
 
 def obstacle():
@@ -58,7 +61,12 @@ def set_up():
     """What forks take to become one, made once: gives the functions by which the template hears of a container,
     and by which a child of it becomes the fork."""
     import _socket
-    import ctypes
+    import select
+
+    try:
+        import ctypes
+    except ImportError:
+        raise LookupError("the image's python3 has no ctypes, which forks take") from None
 
     library = ctypes.CDLL(None, use_errno=True)
     setns, prctl, capset = library.setns, library.prctl, library.capset
@@ -84,7 +92,17 @@ def set_up():
         if result < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
+    questions = select.poll()
+    for number in (STDIN, CONTROL):
+        questions.register(number, select.POLLIN)
+
     def receive():
+        while CONTROL not in [number for number, _ in questions.poll()]:
+            if not os.read(STDIN, 64):
+                os._exit(0)
+            with open("/proc/self/statm") as memory:
+                used = int(memory.read().split()[1]) * PAGE
+            os.write(STDOUT, b"=%d\n" % used)
         data, messages, _, _ = control.recvmsg(1, room)
         if not data:
             os._exit(0)
@@ -195,6 +213,8 @@ def warm_template():
         try:
             functions = set_up()
             word = obstacle() or word
+        except LookupError as error:
+            word = str(error.args[0]).encode()
         except Exception as error:
             word = ("its python3 can't be forked: %s: %s" % (type(error).__name__, error)).encode()
         for name in sys.modules.keys() - known:
@@ -218,6 +238,8 @@ def serve(receive, enter):
                 _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
                 return enter(*descriptors)
             except BaseException:
+                # Its stdout is the template's until its place is taken.
+                os.write(STDOUT, b"!\n")
                 os._exit(1)
         for fd in descriptors:
             os.close(fd)

@@ -26,7 +26,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -44,13 +44,13 @@ use self::{
     launcher::{Launcher, Link},
     pipes::{Pipes, Stdin},
     spec::Kind,
-    template::{Booted, Template},
+    template::Template,
 };
 use super::{
     background::Background,
     security::{Isolation, Protection, Provision, Unhonoured},
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
-    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime, Vitals,
+    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime, TemplateStatus, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -73,8 +73,8 @@ pub struct Local {
     image: Image,
     kind: Kind,
     background: Background,
-    /// `None`: there is to be none.
-    template: Option<Arc<Template>>,
+    /// Or why there is to be none.
+    template: Result<Arc<Template>, &'static str>,
     ahead: Arc<Ahead>,
 }
 
@@ -137,9 +137,9 @@ impl Local {
     ) -> Result<Self> {
         let image = Image::new(container, launchers.beside(IMAGES))?;
         let kind = Kind::new(container, &image)?;
-        let template = kind.has_template().then(Arc::default);
+        let template = kind.has_template().map(|()| Arc::new(Template::new()));
         // Where all processes are one user's, a template is to be among those of its own pool alone.
-        let alone = template.is_some() && !rustix::process::geteuid().is_root();
+        let alone = template.is_ok() && !rustix::process::geteuid().is_root();
         let launcher = launchers.get(engine.timeout, alone)?;
         let (background, ahead) = (Background::new(), Arc::default());
         Ok(Self { launcher, image, kind, background, template, ahead })
@@ -180,12 +180,11 @@ impl Local {
 
     /// What interpreters are to be forked from. `None`: they are booted.
     fn template_of(&self, link: &Arc<Link>, contents: &Contents) -> Option<u64> {
-        self.template.as_ref()?.current(link, || {
+        self.template.as_ref().ok()?.current(link, || {
             let spec = self.kind.template(contents.clone());
             let (launcher, background) = (&self.launcher, &self.background);
             let process = begin(launcher.clone(), background.clone(), link.clone(), spec, None);
-            let process = kept(launcher, background, process);
-            async move { Ok(Booted { process: process.await?, since: Instant::now(), forks: 0 }) }
+            kept(launcher, background, process)
         })
     }
 
@@ -319,6 +318,13 @@ impl Engine for Local {
         self.launcher.budget()
     }
 
+    fn template(&self) -> watch::Receiver<Option<TemplateStatus>> {
+        match &self.template {
+            Ok(template) => template.status(),
+            Err(why) => template::off(why),
+        }
+    }
+
     async fn connect(&self) -> Result<EngineInfo> {
         let link = self.launcher.link().await?;
         let report = self.report(&link).await?;
@@ -428,8 +434,8 @@ impl Engine for Local {
 
     async fn settle(&self) {
         self.ahead.end();
-        if let Some(template) = &self.template {
-            template.end();
+        if let Ok(template) = &self.template {
+            template.end().await;
         }
         // What is given up on ends with the launcher.
         let _ = tokio::time::timeout(SETTLE, self.background.settle()).await;

@@ -29,8 +29,8 @@ const TEMPLATE_TMPFS: &str = "rw,nosuid,nodev,exec,size=64m,mode=1777";
 /// What all containers of a pool are made as, but for their program.
 pub(super) struct Kind {
     spec: Spec,
-    /// What their interpreters are forked from; `None`: nothing.
-    template: Option<(Template, Vec<Filter>)>,
+    /// What their interpreters are forked from, or why from nothing.
+    template: Result<(Template, Vec<Filter>), &'static str>,
 }
 
 impl Kind {
@@ -64,21 +64,19 @@ impl Kind {
             .filter(|quota| *quota > 0)
             .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
         let home = config.home.as_ref().map(|home| format!("HOME={home}"));
-        // Without no-new-privileges, a fork that enters a container could not set its filters; and one that a
-        // runtime makes is not entered.
-        let template = config.template && config.no_new_privileges && runtime.is_none();
-        let template = template.then(|| -> Result<_> {
-            Ok((
+        let template = match without_template(config) {
+            Some(why) => Err(why),
+            None => Ok((
                 Template {
                     preload: config.preload.clone(),
                     idle: IDLE_IMPORTS.map(String::from).to_vec(),
                     seccomp: Vec::new(),
                 },
                 filters(&config.seccomp, &[], &["setns", "keyctl"])?,
-            ))
-        });
+            )),
+        };
         Ok(Self {
-            template: template.transpose()?,
+            template,
             spec: Spec {
                 root: Layers { folders: Vec::new(), read_only: config.readonly_rootfs },
                 binds: image.binds(),
@@ -136,8 +134,11 @@ impl Kind {
         })
     }
 
-    pub(super) fn has_template(&self) -> bool {
-        self.template.is_some()
+    /// # Errors
+    ///
+    /// Why there is to be none.
+    pub(super) fn has_template(&self) -> Result<(), &'static str> {
+        self.template.as_ref().map(drop).map_err(|why| *why)
     }
 
     /// What the interpreters of such containers are forked from.
@@ -165,6 +166,21 @@ impl Kind {
     /// The program of the runtime that is to run them; `None`: the launcher does.
     pub(super) fn runtime(&self) -> Option<&PathBuf> {
         self.spec.runtime.as_ref()
+    }
+}
+
+/// Why the containers of such a pool are not forked from a template; `None`: they are.
+fn without_template(config: &ContainerConfig) -> Option<&'static str> {
+    if !config.template {
+        Some("the option template is false")
+    } else if !config.no_new_privileges {
+        // Without it, a fork that enters a container could not set its filters.
+        Some("the option noNewPrivileges is false")
+    } else if config.runtime.is_some() {
+        // What that makes can't be entered.
+        Some("an OCI runtime makes the containers")
+    } else {
+        None
     }
 }
 
