@@ -737,7 +737,7 @@ declare namespace ContainerPoolManager {
      * On the engine `local`: whether the interpreters of containers are forked from one that is booted once for
      * all of them, which has `preload` imported. It makes a fresh container several times as fast; forks share
      * their address layout and hash seed. `false`: each container boots its own. Docker's always do.
-     * @defaultValue false
+     * @defaultValue true
      */
     template?: boolean | undefined;
 

@@ -89,6 +89,8 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
     ...given,
     ...limits(values),
     poolSize: 0,
+    // One container is no use of it.
+    template: false,
     handleSignals: true,
   });
   const wipe = showPull(pool, io);

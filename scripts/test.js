@@ -26,7 +26,7 @@ const FAULTS_ON_LOCAL = [
 ];
 
 /** They choose that engine themselves. */
-const ABUSE_ON_LOCAL = '__test__/abuse/(local|runtimes)\\.test\\.js$';
+const ABUSE_ON_LOCAL = '__test__/abuse/(forks|local|runtimes)\\.test\\.js$';
 
 /** What runs on the local engine as well: all that needs no registry, nor an image by its name. */
 const ON_LOCAL = [

@@ -72,7 +72,7 @@ test('the defaults are those of the contract, as the native side reads them', ()
       log: false,
       labels: {},
       preload: [],
-      template: false,
+      template: true,
     },
     engine: { kind: 'auto', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
   });
@@ -146,7 +146,7 @@ test.each([
   [{ swap: Infinity }, 'container', { swap: -1 }],
   [{ labels: { b: '2', a: '' } }, 'container', { labels: { a: '', b: '2' } }],
   [{ preload: ['numpy', 'os.path'] }, 'container', { preload: ['numpy', 'os.path'] }],
-  [{ template: true }, 'container', { template: true }],
+  [{ template: false }, 'container', { template: false }],
   [{ runtime: 'runsc' }, 'container', { runtime: 'runsc' }],
   [{ runtime: '/usr/bin/runsc' }, 'container', { runtime: '/usr/bin/runsc' }],
   [{ engine: 'tcp://engine:2375' }, 'engine', { host: 'tcp://engine:2375' }],

@@ -31,7 +31,7 @@ function address() {
  * - `traceOf(pid, label)`: what there is of a process, all of whose pools have that label, at this moment:
  *   `containers`: names of its containers; `parts`: the ids of the processes that it is made of, by what they
  *   are; `running()`: what runs of it by then; `left()`: what there is of it by then, running or not;
- * - `beginsAhead`: how many more containers a pool has there than `idsOf` gives;
+ * - `beginsAhead`: how many more containers a pool may have there than `idsOf` gives;
  * - `deaths`: which of those parts may be killed in one instant;
  * - `memory()`: bytes of memory that it has for containers;
  * - `showsLimits`: whether scripts see the control groups that they are in;

@@ -201,7 +201,7 @@ const OPTIONS = {
   log: { kind: flag, default: false, legacy: true, to: 'container.log', secures: true },
   labels: { kind: kinds.labels, default: {}, to: 'container.labels' },
   preload: { kind: kinds.moduleNames, default: [], to: 'container.preload' },
-  template: { kind: flag, default: false, to: 'container.template' },
+  template: { kind: flag, default: true, to: 'container.template' },
 
   'engine.kind': {
     kind: kinds.oneOf(...ENGINES),

@@ -100,7 +100,8 @@ def set_up():
         while CONTROL not in [number for number, _ in questions.poll()]:
             if not os.read(STDIN, 64):
                 os._exit(0)
-            with open("/proc/self/statm") as memory:
+            # As bytes: text would import a codec's module on some versions.
+            with open("/proc/self/statm", "rb") as memory:
                 used = int(memory.read().split()[1]) * PAGE
             os.write(STDOUT, b"=%d\n" % used)
         data, messages, _, _ = control.recvmsg(1, room)

@@ -69,7 +69,8 @@ class LocalOutside {
   showsLimits = false;
   hasTerminals = false;
   hasFilter = false;
-  beginsAhead = 1;
+  // The next one, and the template.
+  beginsAhead = 2;
   hasInit = true;
   seesContainers = process.getuid() === 0;
   limitsMemory = process.getuid() === 0;
