@@ -37,9 +37,31 @@ def tell(word):
     silence((STDERR,))
 
 
+def has_threads():
+    return len(os.listdir("/proc/self/task")) > 1
+
+
+def put_threads_away():
+    """Whether those that there are have gone.
+
+    A library that keeps threads for its work, as numpy's has, ends them before a fork, and starts them again
+    in whichever process needs them. So they go with a first fork.
+    """
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    # They have been joined; the kernel may list them for a moment.
+    for _ in range(1000):
+        if not has_threads():
+            return True
+        os.sched_yield()
+    return False
+
+
 def obstacle():
     """Why there can be no forks of this process; None: there can."""
-    if len(os.listdir("/proc/self/task")) > 1:
+    if has_threads() and not put_threads_away():
         return b"a module that is preloaded has started a thread"
     for number in map(int, os.listdir("/proc/self/fd")):
         try:

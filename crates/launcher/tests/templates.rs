@@ -308,6 +308,15 @@ fn a_module_that_forks_would_share_something_by_is_named() {
     module("opens", "import os\nkept = os.open('/dev/null', os.O_RDONLY)");
     module("maps", "import mmap\nkept = mmap.mmap(-1, 4096)");
     module("fails", "1 / 0");
+    // As libraries do that compute on all processors.
+    module(
+        "works",
+        "import os, threading
+done = threading.Event()
+thread = threading.Thread(target=done.wait)
+thread.start()
+os.register_at_fork(before=lambda: (done.set(), thread.join()))",
+    );
     let mut launcher = Launcher::start(*everybody().first().unwrap());
     let mut spec = supervised();
     spec.binds.push(Bind { source: folder.path().to_owned(), target: "/modules".to_owned() });
@@ -317,6 +326,7 @@ fn a_module_that_forks_would_share_something_by_is_named() {
         ("opens", "open file"),
         ("maps", "memory"),
         ("fails", "fails: ZeroDivisionError"),
+        ("works", "ready"),
         ("json", "ready"),
     ] {
         let (template, word) = start(&mut launcher, &template_of(&spec, &[name]));
