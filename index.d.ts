@@ -682,11 +682,12 @@ declare namespace ContainerPoolManager {
      */
     hardening?: 'default' | 'legacy' | undefined;
     /**
-     * `'none'`, or the name of one of the engine's networks; one that it does not have is refused by
-     * `initialize` and `acquire`. The host's own and another container's are not offered.
+     * `'none'`; or what scripts can reach by way of a proxy, in containers that have no network all the same;
+     * or the name of one of the engine's networks: one that it does not have is refused by `initialize` and
+     * `acquire`. The host's own and another container's are not offered.
      * @defaultValue 'none'
      */
-    network?: string | undefined;
+    network?: string | NetworkRules | undefined;
     /** `uid[:gid]` or a name; `null`: the image's own. @defaultValue '65534:65534', `null` if legacy */
     user?: string | null | undefined;
     /** @defaultValue true, `false` if legacy */
@@ -756,6 +757,66 @@ declare namespace ContainerPoolManager {
     handleSignals?: boolean | undefined;
   }
 
+  /** What a call can reach of what its pool's containers can. */
+  export interface NarrowerNetwork {
+    /**
+     * Hosts: `'api.github.com'`, `'*.example.org:8443'` (one label or more), `'10.0.0.7'`, `'[fd00::7]:443'`.
+     * Without a port: 443 and 80.
+     */
+    allow: readonly string[];
+    /** The same, of what is not allowed although `allow` has it. Without a port: every port. @defaultValue [] */
+    deny?: readonly string[] | undefined;
+  }
+
+  /**
+   * What scripts can reach: a proxy on their own loopback, which the usual variables name (`HTTPS_PROXY` …),
+   * lets out what these rules allow. Names are resolved by this process. One that leads to an address that is
+   * not of the public network is refused, unless `hosts` or `allow` names that address.
+   */
+  export interface NetworkRules extends NarrowerNetwork {
+    /** Name → address, whatever the resolver says. @defaultValue {} */
+    hosts?: Readonly<Record<string, string>> | undefined;
+    /**
+     * Whether a tunnel may hold what is no TLS, or TLS that does not say that it is meant for the tunnel's host
+     * (no SNI, or an encrypted one): SSH, for one. @defaultValue false
+     */
+    opaque?: boolean | undefined;
+    /** Of a container, at once; more wait. @defaultValue 64 */
+    maxConnections?: number | undefined;
+    /** Of a connection, to its host. @defaultValue Infinity */
+    maxSentBytes?: Bytes | undefined;
+    /** Of a connection, from its host. @defaultValue Infinity */
+    maxReceivedBytes?: Bytes | undefined;
+    /** Until a connection stands, ms. @defaultValue 10 000 */
+    connectTimeout?: number | undefined;
+    /** How long nothing may go through a connection, ms. @defaultValue 60 000 */
+    idleTimeout?: number | undefined;
+  }
+
+  /** Connections of all containers of a pool. */
+  export interface EgressCounts {
+    /** To the proxies, at this moment. */
+    open: number;
+    allowed: number;
+    refused: number;
+    /** Bytes. */
+    bytesSent: number;
+    bytesReceived: number;
+  }
+
+  /** A connection that a script has made or tried to make by way of its proxy. */
+  export interface Egress {
+    host: string;
+    port: number;
+    allowed: boolean;
+    /** The entry of `network.allow` that allowed it, or why it was not. */
+    rule: string;
+    bytesSent: number;
+    bytesReceived: number;
+    /** ms. */
+    duration: number;
+  }
+
   /** The limits that can be set for the processes of a container, as `docker run --ulimit` names them. */
   export type UlimitName =
     | 'core'
@@ -804,7 +865,7 @@ declare namespace ContainerPoolManager {
    */
   export interface ContainerSecurity {
     readonly hardening: 'default' | 'legacy';
-    readonly network: string;
+    readonly network: string | Readonly<NetworkRules>;
     readonly user: string | null;
     readonly readonlyRootfs: boolean;
     readonly noNewPrivileges: boolean;
@@ -887,6 +948,11 @@ declare namespace ContainerPoolManager {
      * @defaultValue `/tmp`; the image's own if `user` is `null`
      */
     cwd?: string | undefined;
+    /**
+     * What it can reach, within its pool's `network`. Of calls beside one another in a container, each has what
+     * all of them may. @defaultValue the pool's
+     */
+    network?: 'none' | NarrowerNetwork | undefined;
     /** Of the output, in the result and for the callbacks. @defaultValue 'utf8' */
     encoding?: E | undefined;
     /**
@@ -996,7 +1062,7 @@ declare namespace ContainerPoolManager {
 
   /** The options of `spawn`. */
   export interface SpawnOptions
-    extends Pick<CallOptions, 'timeout' | 'cpuTime' | 'signal' | 'cwd'> {
+    extends Pick<CallOptions, 'timeout' | 'cpuTime' | 'signal' | 'cwd' | 'network'> {
     /**
      * Bytes of each stream; what goes beyond is cut off, and ends the call with the reason
      * `output_limit`.
@@ -1085,6 +1151,11 @@ declare namespace ContainerPoolManager {
      */
     path: 'warm' | 'cold';
     timings: Timings;
+    /**
+     * What went out of the container during the call, and what was not let out; 1000 at most. Only with
+     * `network.allow`. Connections that are still open are not among them.
+     */
+    egress?: Egress[];
   }
 
   /** How a spawned call ended. */
@@ -1121,6 +1192,8 @@ declare namespace ContainerPoolManager {
     ];
     /** The engine has answered, and the containers (`swept`) that dead processes left were removed. */
     engine: [detail: { engine: EngineInfo; swept: string[] }];
+    /** A connection through the proxy of a container has ended, or was refused; of each the first 1000. */
+    egress: [detail: { id: string } & Egress];
     /** A container is ready. */
     created: [detail: { id: string; ms: number }];
     /** A caller got a container: a warm one, or one made on demand. */
@@ -1267,6 +1340,8 @@ declare namespace ContainerPoolManager {
     /** Calls by the result's `path`. */
     callsWarm: number;
     callsCold: number;
+    /** What went through the proxies of containers since the pool was made; `null` without `network.allow`. */
+    egress: EgressCounts | null;
     /** How the engine stands, and where it is; `auto` until it is found out which one it is. */
     engine: EngineHealth & {
       kind: 'auto' | EngineKind;

@@ -81,8 +81,7 @@ pub struct ContainerConfig {
     pub cpu_quota: i64,
     /// Microseconds.
     pub cpu_period: i64,
-    /// The engine's network mode: `none`, or a network's name.
-    pub network: String,
+    pub network: Network,
     /// `uid[:gid]` or a name; `None`: as the image says.
     pub user: Option<String>,
     pub readonly_rootfs: bool,
@@ -110,6 +109,70 @@ pub struct ContainerConfig {
     /// Whether the interpreters of containers are forked from one that is booted for all of them, on an engine
     /// that can do so.
     pub template: bool,
+}
+
+/// What its processes can reach.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Network {
+    /// By the engine's network of that name; `none`: nothing.
+    Named(String),
+    /// By a proxy on their own loopback, and by nothing else.
+    Proxied(Proxied),
+}
+
+impl Network {
+    /// The engine's name of it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Proxied(_) => NO_NETWORK,
+        }
+    }
+
+    /// The proxy; `None`: there is none.
+    pub fn proxied(&self) -> Option<&Proxied> {
+        match self {
+            Self::Named(_) => None,
+            Self::Proxied(proxied) => Some(proxied),
+        }
+    }
+}
+
+/// What engines call the network that leads nowhere.
+pub const NO_NETWORK: &str = "none";
+
+/// What the proxy lets through, and how much of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Proxied {
+    /// Hosts with their ports, as `scientist_pool_egress` reads them.
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    /// Name → address.
+    pub hosts: BTreeMap<String, String>,
+    /// Whether tunnels are let through in which no TLS is seen that is meant for their host.
+    pub opaque: bool,
+    /// Of one container, at once.
+    pub max_connections: usize,
+    /// Bytes of one connection, each way.
+    pub max_sent_bytes: u64,
+    pub max_received_bytes: u64,
+    #[serde(deserialize_with = "millis")]
+    pub connect_timeout: Duration,
+    #[serde(deserialize_with = "millis")]
+    pub idle_timeout: Duration,
+    /// What every process of the container finds in its environment; `NAME=value`.
+    #[serde(skip)]
+    pub env: Vec<String>,
+}
+
+/// What of its pool's network a call has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Narrowed {
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
 }
 
 /// Which system calls a container may make. There is no way to say "any".

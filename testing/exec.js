@@ -2,7 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 
-const { isOwn, serveFiles } = require('./files');
+const { isOwn, isRelay, serveFiles } = require('./files');
 const { frame, output } = require('./frames');
 
 /** A process that the engine itself starts in a container. */
@@ -24,6 +24,12 @@ class FakeExec {
   /** Takes the stream of stdin, stdout and stderr. A program that is no supervisor runs once stdin has ended. */
   attach(socket, early) {
     this.running = true;
+    if (isRelay(this.#config.Cmd)) {
+      // It listens, and no script of this engine connects to anything.
+      socket.write(frame('stdout', Buffer.from('\0\0\0\0L\0\0\0\0')));
+      socket.on('data', () => {}).on('close', () => this.#exit(0));
+      return;
+    }
     if (this.#container.isSupervised && isOwn(this.#config.Cmd)) {
       const supervisor = this.#container.supervise(socket, 'exec');
       supervisor.feed(early);

@@ -19,9 +19,14 @@ function long(value) {
   return bytes;
 }
 
-/** Whether a command is a program of the package's own: a supervisor, or the helper for files. */
+/** Whether a command is a program of the package's own: a supervisor, the helper for files, a relay. */
 function isOwn([program, isolated, bare, flag]) {
   return program === 'python3' && isolated === '-I' && bare === '-S' && flag === '-c';
+}
+
+/** Whether such a command is the relay of what a container connects to: it alone has arguments. */
+function isRelay(argv) {
+  return isOwn(argv) && argv.length > 5;
 }
 
 /** A failure of one request; `payload` as in `src/runner/files.py`. */
@@ -122,4 +127,4 @@ const WORK = {
   },
 };
 
-module.exports = { isOwn, serveFiles };
+module.exports = { isOwn, isRelay, serveFiles };

@@ -147,6 +147,17 @@ test.each([
   [{ labels: { b: '2', a: '' } }, 'container', { labels: { a: '', b: '2' } }],
   [{ preload: ['numpy', 'os.path'] }, 'container', { preload: ['numpy', 'os.path'] }],
   [{ template: false }, 'container', { template: false }],
+  [
+    { network: { allow: ['a.org'], maxSentBytes: '1m' } },
+    'container',
+    {
+      network: {
+        ...{ allow: ['a.org'], deny: [], hosts: {}, opaque: false, maxConnections: 64 },
+        ...{ maxSentBytes: MiB, maxReceivedBytes: Number.MAX_SAFE_INTEGER },
+        ...{ connectTimeout: 10_000, idleTimeout: 60_000 },
+      },
+    },
+  ],
   [{ runtime: 'runsc' }, 'container', { runtime: 'runsc' }],
   [{ runtime: '/usr/bin/runsc' }, 'container', { runtime: '/usr/bin/runsc' }],
   [{ engine: 'tcp://engine:2375' }, 'engine', { host: 'tcp://engine:2375' }],

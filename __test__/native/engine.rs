@@ -104,7 +104,7 @@ async fn process_1_is_reached_over_its_streams_both_ways() {
 #[ignore = "needs an engine"]
 async fn the_container_ends_when_its_streams_are_dropped_and_that_is_told() {
     let engine = engine();
-    let Attached { id, stdin, output, vitals } = idle(&*engine).await;
+    let Attached { id, stdin, output, vitals, .. } = idle(&*engine).await;
     assert!(!is_gone(&*engine, &id).await);
     drop((stdin, output));
     timeout(PATIENCE, vitals.dead()).await.expect("its end is told");

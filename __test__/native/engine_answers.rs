@@ -14,7 +14,7 @@ use std::{
 };
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
+    config::{ContainerConfig, EngineConfig, Network, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
         CreateError, Engine, EngineKind, EngineState, Init, OnPull, Stream as Of,
@@ -196,7 +196,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         pids_limit: 50,
         cpu_quota: 50_000,
         cpu_period: 100_000,
-        network: "none".into(),
+        network: Network::Named("none".into()),
         user: None,
         readonly_rootfs: true,
         no_new_privileges: true,

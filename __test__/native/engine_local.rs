@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{getrlimit, kill_process, setrlimit, Pid, Resource, Rlimit, Signal};
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy},
+    config::{ContainerConfig, EngineConfig, Network, PullPolicy},
     engine::{
         local::{Launchers, Local},
         Engine, EngineKind, ExecSpec,
@@ -155,7 +155,7 @@ async fn a_launcher_that_is_none_is_an_unavailable_engine_that_names_it() {
 async fn what_this_engine_does_not_have_is_refused_by_its_option() {
     for (option, container) in [
         ("image", ContainerConfig { image: "dir:folder".into(), ..hardened() }),
-        ("network", ContainerConfig { network: "bridge".into(), ..hardened() }),
+        ("network", ContainerConfig { network: Network::Named("bridge".into()), ..hardened() }),
         ("runtime", ContainerConfig { runtime: Some("bin/sh".into()), ..hardened() }),
         ("user", ContainerConfig { user: Some("somebody".into()), ..hardened() }),
     ] {

@@ -17,6 +17,7 @@ const {
   whole,
   words,
 } = require('../options/value-kinds');
+const { narrowed } = require('../options/network');
 const { isRecord } = require('../options/unknown-names');
 
 const callback = {
@@ -79,6 +80,7 @@ const CALL_OPTIONS = {
   onStdout: callback,
   onStderr: callback,
   cwd: folder,
+  network: narrowed,
   encoding: oneOf('utf8', 'buffer'),
   trim: flag,
   collect: flag,
@@ -86,7 +88,7 @@ const CALL_OPTIONS = {
 
 /** Those of a call whose output goes to streams. */
 const SPAWN_OPTIONS = Object.fromEntries(
-  ['timeout', 'cpuTime', 'signal', 'maxOutputBytes', 'cwd', 'encoding'].map((name) => [
+  ['timeout', 'cpuTime', 'signal', 'maxOutputBytes', 'cwd', 'network', 'encoding'].map((name) => [
     name,
     CALL_OPTIONS[name],
   ]),
@@ -215,6 +217,16 @@ function makeCall(job, options, isScript, settings) {
   job.maxOutputBytes = most === Infinity ? -1 : most;
   job.collect = collect;
   if (options.cwd !== undefined) job.cwd = options.cwd;
+  if (options.network !== undefined) {
+    if (typeof settings.network !== 'string') job.network = JSON.stringify(options.network);
+    // Where there is no network there is nothing to take away from it.
+    else if (settings.network !== 'none' || options.network.allow.length > 0) {
+      throw invalid(
+        "network narrows a pool's network: { allow: […] }; that of this pool is " +
+          show(settings.network),
+      );
+    }
+  }
   if (options.stdin !== undefined) job.stdin = options.stdin;
   return {
     job,

@@ -62,6 +62,8 @@ function makeResult(outcome, call, waited) {
       run: outcome.runMs,
       total: outcome.totalMs + waited,
     },
+    // Only where something can go out.
+    ...(outcome.egress && { egress: JSON.parse(outcome.egress) }),
   };
 }
 

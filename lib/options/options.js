@@ -4,6 +4,7 @@ const { isDeepStrictEqual } = require('node:util');
 
 const { invalid, show } = require('../errors');
 const kinds = require('./value-kinds');
+const { encodeNetwork, network } = require('./network');
 const { checkNames } = require('./unknown-names');
 
 const { MiB, bytes, flag, millis, orNull, rangeOf, whole } = kinds;
@@ -136,7 +137,13 @@ const OPTIONS = {
   },
 
   hardening: { kind: kinds.oneOf('default', 'legacy'), default: 'default', secures: true },
-  network: { kind: kinds.networkName, default: 'none', to: 'container.network', secures: true },
+  network: {
+    kind: network,
+    default: 'none',
+    to: 'container.network',
+    encode: encodeNetwork,
+    secures: true,
+  },
   user: {
     kind: orNull(kinds.userName),
     default: '65534:65534',

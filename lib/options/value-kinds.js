@@ -201,7 +201,8 @@ const userName = text(
 
 const networkName = {
   read(value, path) {
-    const expected = "'none' or the name of one of the engine's networks";
+    const expected =
+      "'none', the name of one of the engine's networks, or an object such as { allow: ['pypi.org'] }";
     if (typeof value !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value)) {
       throw wrong(path, expected, value);
     }
@@ -376,6 +377,8 @@ module.exports = {
   flagBySetting,
   imageReference,
   labels,
+  listOf,
+  mapOf,
   millis,
   moduleNames,
   mounts,

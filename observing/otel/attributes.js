@@ -10,6 +10,9 @@ const ERROR_TYPE = 'error.type';
 const EXIT_CODE = 'process.exit.code';
 const POOL_NAME = 'scientist_pool.pool.name';
 const STATE = 'scientist_pool.container.state';
+const ALLOWED = 'scientist_pool.egress.allowed';
+// Of OpenTelemetry's conventions for networks.
+const DIRECTION = 'network.io.direction';
 const CALL_KIND = 'scientist_pool.execute.kind';
 const CALL_REASON = 'scientist_pool.execute.reason';
 const CALL_PATH = 'scientist_pool.execute.path';
@@ -58,4 +61,4 @@ function failure({ error, result = {} }) {
   return result.reason === 'exit' ? String(result.exitCode) : result.reason;
 }
 
-module.exports = { ERROR_TYPE, POOL_NAME, STATE, begun, ended, failure, image };
+module.exports = { ALLOWED, DIRECTION, ERROR_TYPE, POOL_NAME, STATE, begun, ended, failure, image };

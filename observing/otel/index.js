@@ -176,7 +176,17 @@ class ScientistPoolInstrumentation {
       unit: '{container}',
       valueType: ValueType.INT,
     });
-    const instruments = [count, most, target, pending, timeouts, lost];
+    const connections = meter.createObservableCounter('scientist_pool.egress.connections', {
+      description: 'The connections that containers made or tried to make through their proxies.',
+      unit: '{connection}',
+      valueType: ValueType.INT,
+    });
+    const bytes = meter.createObservableCounter('scientist_pool.egress.io', {
+      description: 'The bytes of the connections of containers that have ended.',
+      unit: 'By',
+      valueType: ValueType.INT,
+    });
+    const instruments = [count, most, target, pending, timeouts, lost, connections, bytes];
     const callback = (observer) => {
       for (const [name, pool] of Object.entries(this.#pools())) {
         const stats = pool.stats();
@@ -189,6 +199,12 @@ class ScientistPoolInstrumentation {
         observer.observe(pending, stats.waiting, of);
         observer.observe(timeouts, stats.totals.timeouts, of);
         observer.observe(lost, stats.totals.lost, of);
+        if (stats.egress === null) continue;
+        const { allowed, refused, bytesSent, bytesReceived } = stats.egress;
+        observer.observe(connections, allowed, { ...of, [attributes.ALLOWED]: true });
+        observer.observe(connections, refused, { ...of, [attributes.ALLOWED]: false });
+        observer.observe(bytes, bytesSent, { ...of, [attributes.DIRECTION]: 'transmit' });
+        observer.observe(bytes, bytesReceived, { ...of, [attributes.DIRECTION]: 'receive' });
       }
     };
     meter.addBatchObservableCallback(callback, instruments);

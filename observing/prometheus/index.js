@@ -52,6 +52,35 @@ const METRICS = {
       [{ path: 'cold' }, callsCold],
     ],
   },
+  egress_connections: {
+    type: Gauge,
+    help: 'Connections to the proxies of containers; absent without network.allow',
+    rows: ({ egress }) => (egress === null ? [] : [[{}, egress.open]]),
+  },
+  egress_connections_total: {
+    type: Counter,
+    help: 'Connections that containers made or tried to make, by whether they were allowed',
+    labels: ['allowed'],
+    rows: ({ egress }) =>
+      egress === null
+        ? []
+        : [
+            [{ allowed: 'true' }, egress.allowed],
+            [{ allowed: 'false' }, egress.refused],
+          ],
+  },
+  egress_bytes_total: {
+    type: Counter,
+    help: 'Bytes of the connections of containers that have ended, by their direction',
+    labels: ['direction'],
+    rows: ({ egress }) =>
+      egress === null
+        ? []
+        : [
+            [{ direction: 'sent' }, egress.bytesSent],
+            [{ direction: 'received' }, egress.bytesReceived],
+          ],
+  },
   ...Object.fromEntries(
     Object.entries({
       created: 'Containers made',

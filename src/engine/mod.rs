@@ -19,8 +19,12 @@ mod vitals;
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use serde::Serialize;
-use tokio::{io::AsyncWrite, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
 
 pub use self::{
     choice::EngineKind,
@@ -116,7 +120,18 @@ pub struct Attached {
     pub output: Box<dyn Output>,
     /// What the engine tells of it from now on.
     pub vitals: Vitals,
+    /// What its processes connect to on the port of the proxy, where the engine itself can listen there.
+    pub connections: Option<Connections>,
 }
+
+/// A connection that a process of a container has made.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// The connections to a port of a container, as they come. It ends when no more can come; after an error others
+/// may.
+pub type Connections = BoxStream<'static, std::io::Result<Box<dyn Connection>>>;
 
 /// Why a container did not start.
 #[derive(Debug, Clone)]

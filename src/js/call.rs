@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use napi::{
     bindgen_prelude::{Buffer, FnArgs, Function, Object},
-    Env, Result,
+    Env, Error, Result,
 };
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +103,8 @@ pub struct NativeJob {
     /// Name, value, name, value …
     pub env: Vec<String>,
     pub cwd: Option<String>,
+    /// See [`crate::config::Narrowed`]; JSON.
+    pub network: Option<String>,
     pub stdin: Option<Buffer>,
     /// 0: any time.
     pub timeout_ms: f64,
@@ -144,6 +146,9 @@ impl NativeJob {
         };
         let mut words = self.env.into_iter();
         let variables = std::iter::from_fn(|| words.next().zip(words.next())).collect();
+        let network = self.network.as_deref().map(serde_json::from_str).transpose();
+        let network =
+            network.map_err(|error| Error::from_reason(format!("The network: {error}.")))?;
         let limit = (self.max_output_bytes >= 0.0).then_some(self.max_output_bytes as u64);
         let tap = match (on_chunk, line) {
             (Some(on_chunk), Some(line)) => Some(tap(env, on_chunk, line, !spawned)?),
@@ -156,6 +161,7 @@ impl NativeJob {
             cpu_time: millis_or_any(self.cpu_time_ms),
             wanted: Wanted { limit, collect: self.collect },
             tap,
+            network,
             cancel: line.map(NativeCall::token).unwrap_or_default(),
             kill: line.map(|line| line.kill.clone()).unwrap_or_default(),
         })
@@ -212,12 +218,24 @@ pub struct NativeOutcome {
     pub total_ms: f64,
     /// How many chunks were passed on. Those still on their way come after this.
     pub chunks: u32,
+    /// A list of [`crate::sandbox::Passage`]; JSON.
+    pub egress: Option<String>,
 }
 
 impl From<Outcome> for NativeOutcome {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { stdout, stderr, reason, exit_code, signal, path, timings, chunks, .. } =
-            outcome;
+        let Outcome {
+            stdout,
+            stderr,
+            reason,
+            exit_code,
+            signal,
+            path,
+            timings,
+            chunks,
+            egress,
+            ..
+        } = outcome;
         Self {
             stdout_truncated: stdout.truncated,
             stderr_truncated: stderr.truncated,
@@ -234,6 +252,8 @@ impl From<Outcome> for NativeOutcome {
             run_ms: millis(timings.run),
             total_ms: millis(timings.total),
             chunks,
+            // They are strings and numbers, whose serialization can't fail.
+            egress: egress.map(|passages| serde_json::to_string(&passages).unwrap_or_default()),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         PullProgress, TemplateStatus,
     },
     pool::{Acquired, Event, Pool, Stats},
-    sandbox::{Paths, Sandbox, Sandboxes},
+    sandbox::{Border, Passage, Paths, Sandbox, Sandboxes, Traffic},
     task,
 };
 
@@ -54,6 +54,12 @@ enum EngineEvent<'a> {
     EngineState(Health),
     /// What interpreters are forked from does.
     Template(TemplateStatus),
+    /// Something went out of a container, or was not let out.
+    Egress {
+        id: &'a str,
+        #[serde(flatten)]
+        passage: &'a Passage,
+    },
 }
 
 /// A container whose owner is provably gone.
@@ -82,6 +88,8 @@ struct Snapshot {
     calls_cold: u64,
     engine: EngineSnapshot,
     template: Option<TemplateStatus>,
+    /// `None`: nothing leads out of the containers.
+    egress: Option<Traffic>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +112,7 @@ pub struct NativePool {
     /// Tells JavaScript how the engine stands.
     _telling: AbortOnDropHandle<()>,
     unhonoured: Arc<Mutex<Vec<Unhonoured>>>,
+    border: Option<Arc<Border>>,
 }
 
 #[napi]
@@ -117,7 +126,7 @@ impl NativePool {
         config: String,
         on_event: Function<'_, FnArgs<(String,)>, ()>,
     ) -> Result<Self> {
-        let config: Config = serde_json::from_slice(config.as_bytes())
+        let mut config: Config = serde_json::from_slice(config.as_bytes())
             .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
         let on_event = on_event.create_ref()?;
         // Waiting for events keeps no process alive.
@@ -131,9 +140,17 @@ impl NativePool {
                 events.send(text);
             }
         });
-        let (on_pull, on_ready, on_pool, on_health) =
-            (tell.clone(), tell.clone(), tell.clone(), tell);
+        let (on_pull, on_ready, on_pool, on_passage, on_health) =
+            (tell.clone(), tell.clone(), tell.clone(), tell.clone(), tell);
 
+        let border = Border::of(
+            &mut config.container,
+            Arc::new(move |id, passage| {
+                on_passage(Told::Engine(EngineEvent::Egress { id, passage }));
+            }),
+        );
+        let border = border.map_err(|error| Error::from_reason(failure::text(&error)))?;
+        let border = border.map(Arc::new);
         let engine = ENGINES
             .choose(config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
@@ -144,6 +161,7 @@ impl NativePool {
             Arc::new(move |engine, swept| {
                 on_ready(Told::Engine(EngineEvent::Engine { engine, swept }));
             }),
+            border.clone(),
         );
         let paths = provider.paths();
         let unhonoured = provider.unhonoured();
@@ -175,7 +193,8 @@ impl NativePool {
                 });
             }
         })?;
-        Ok(Self { pool, paths, engine, _telling: AbortOnDropHandle::new(telling), unhonoured })
+        let _telling = AbortOnDropHandle::new(telling);
+        Ok(Self { pool, paths, engine, _telling, unhonoured, border })
     }
 
     /// Resolves with nothing when the pool is warm, or with a failure.
@@ -265,8 +284,9 @@ impl NativePool {
         let budget = self.engine.budget().usage();
         let engine = EngineSnapshot { kind: self.engine.kind(), address, health, budget };
         let template = self.engine.template().borrow().clone();
-        let snapshot =
-            Snapshot { pool: self.pool.stats(), calls_warm, calls_cold, engine, template };
+        let egress = self.border.as_ref().map(|border| border.usage());
+        let pool = self.pool.stats();
+        let snapshot = Snapshot { pool, calls_warm, calls_cold, engine, template, egress };
         serde_json::to_string(&snapshot).map_err(|error| Error::from_reason(error.to_string()))
     }
 

@@ -14,6 +14,8 @@ pub mod job;
 pub mod lifeline;
 pub mod output;
 pub mod pace;
+pub mod proxy;
+pub mod relay;
 pub mod report;
 pub mod session;
 pub mod startup;

@@ -5,11 +5,14 @@ use std::{future::pending, time::Duration};
 use tokio::time::{sleep_until, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::ending::Ending;
-use crate::runner::{
-    job::Job,
-    output::{Collected, Output, Tap, Wanted},
-    session::End,
+use super::{ending::Ending, way_out::Passage};
+use crate::{
+    config::Narrowed,
+    runner::{
+        job::Job,
+        output::{Collected, Output, Tap, Wanted},
+        session::End,
+    },
 };
 
 /// Resolves at a time; `None`: never.
@@ -30,6 +33,8 @@ pub struct Call {
     pub wanted: Wanted,
     /// Gets the output as it comes.
     pub tap: Option<Tap>,
+    /// What it can reach; `None`: as much as the container.
+    pub network: Option<Narrowed>,
     /// The caller no longer wants it.
     pub cancel: CancellationToken,
     /// The caller wants it ended, and to know what came of it.
@@ -99,6 +104,8 @@ pub struct Outcome {
     pub timings: Timings,
     /// How many pieces of output the caller was given.
     pub chunks: u32,
+    /// What went out of the container meanwhile; `None`: nothing can.
+    pub egress: Option<Vec<Passage>>,
     ending: Option<Ending>,
 }
 
@@ -162,7 +169,18 @@ impl Outcome {
         };
         let (stdout, stderr) = output.take();
         let chunks = output.passed();
-        Self { stdout, stderr, reason, exit_code, signal, path, timings, chunks, ending }
+        Self {
+            stdout,
+            stderr,
+            reason,
+            exit_code,
+            signal,
+            path,
+            timings,
+            chunks,
+            egress: None,
+            ending,
+        }
     }
 
     /// How the container has ended, or is to end, with the call: what ran in it may still run. `None`: it

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     call::{reached, Call, Ended, Outcome, Path, SIGKILL},
     ending::Ending,
+    way_out::WayOut,
 };
 use crate::{
     engine::{Engine, Vitals},
@@ -92,6 +93,8 @@ pub struct Container {
     init: Init,
     vitals: Vitals,
     paths: Arc<Paths>,
+    /// `None`: nothing leads out of it.
+    way_out: Option<WayOut>,
     used: AtomicBool,
     /// Whether the supervisor has a job. It takes one at a time: two would share its streams.
     supervising: AtomicBool,
@@ -107,6 +110,7 @@ impl Container {
         init: Init,
         vitals: Vitals,
         paths: Arc<Paths>,
+        way_out: Option<WayOut>,
     ) -> Self {
         Self {
             id,
@@ -114,6 +118,7 @@ impl Container {
             init,
             vitals,
             paths,
+            way_out,
             used: AtomicBool::new(false),
             supervising: AtomicBool::new(false),
             ending: OnceLock::new(),
@@ -139,6 +144,9 @@ impl Container {
             None => ending,
         });
         self.terminated.cancel();
+        if let Some(way_out) = &self.way_out {
+            way_out.end();
+        }
     }
 
     /// Resolves when the container has ended, or is about to: with the error of a call that lasted
@@ -162,12 +170,14 @@ impl Container {
     pub async fn execute(&self, call: Call) -> Result<Outcome> {
         let called = Instant::now();
         self.used.store(true, Ordering::Release);
-        let Call { job, deadline, cpu_time, wanted, tap, cancel, kill } = call;
+        let Call { job, deadline, cpu_time, wanted, tap, network, cancel, kill } = call;
         check_size(&job)?;
         if self.terminated.is_cancelled() {
             return Err(self.ending_error());
         }
         let is_files = matches!(job.work, Work::Files(_));
+        let way_out = self.way_out.as_ref().filter(|_| !is_files);
+        let account = way_out.map(|way_out| way_out.account(network.as_ref())).transpose()?;
 
         let output = Output::among(Crowd::process(), wanted, tap);
         let (written, mut on_written) = oneshot::channel();
@@ -211,7 +221,11 @@ impl Container {
                 error
             }
         });
-        Ok(Outcome::new(ended?, &output, path, called, on_written.try_recv().ok()))
+        let mut outcome = Outcome::new(ended?, &output, path, called, on_written.try_recv().ok());
+        if let Some(account) = account {
+            outcome.egress = Some(account.close(outcome.ending().is_some()).await);
+        }
+        Ok(outcome)
     }
 
     fn has_python(&self) -> bool {

@@ -196,6 +196,7 @@ impl Sandbox {
             cpu_time: None,
             wanted: Wanted { limit: None, collect: false },
             tap: Some(answer.tap()),
+            network: None,
             cancel,
             kill: CancellationToken::new(),
         };

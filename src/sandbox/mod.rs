@@ -11,9 +11,11 @@ mod provider;
 // The module's main noun, and its smallest part.
 #[allow(clippy::module_inception)]
 mod sandbox;
+mod way_out;
 
 pub use call::{Call, Outcome, Path, Reason, Timings};
 pub use container::{Container, Paths, Status};
 pub use files::{Bounds, Found};
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;
+pub use way_out::{Border, Passage, Traffic};

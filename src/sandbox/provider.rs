@@ -11,13 +11,15 @@ use std::{
 use super::{
     container::{Container, Init, Paths},
     ending::Ending,
+    way_out::{Border, WayOut},
 };
 use crate::{
     budget::{Budget, Lane},
     config::ContainerConfig,
     engine::{
         security::{Protection, Unhonoured},
-        Attached, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull, Vitals,
+        Attached, Connections, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull,
+        Vitals,
     },
     error::{Code, Error, Result},
     pool::{Pooled, Prepared, Provider},
@@ -39,6 +41,8 @@ pub struct Sandboxes {
     on_pull: OnPull,
     on_ready: OnReady,
     paths: Arc<Paths>,
+    /// `None`: nothing leads out of the containers.
+    border: Option<Arc<Border>>,
     /// The image has no `python3`.
     no_python: AtomicBool,
     /// The image's `python3` has run a supervisor.
@@ -53,6 +57,7 @@ impl Sandboxes {
         config: &ContainerConfig,
         on_pull: OnPull,
         on_ready: OnReady,
+        border: Option<Arc<Border>>,
     ) -> Self {
         Self {
             engine,
@@ -62,6 +67,7 @@ impl Sandboxes {
             on_pull,
             on_ready,
             paths: Arc::default(),
+            border,
             no_python: AtomicBool::new(false),
             has_python: AtomicBool::new(false),
             unhonoured: Arc::default(),
@@ -111,7 +117,7 @@ impl Sandboxes {
         if self.has_python.load(Ordering::Relaxed) {
             drop(lane.take());
         }
-        let Attached { id, stdin, output, vitals } = attached;
+        let Attached { id, stdin, output, vitals, connections } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
         let error = match Session::boot(supervisor, stdin, output, &self.preload).await {
             Ok(session) if !session.has_python() && !self.preload.is_empty() => {
@@ -122,9 +128,17 @@ impl Sandboxes {
                 BootError::Failed(session.no_python().unwrap_or_default().to_owned())
             }
             Ok(session) => {
-                std::mem::forget(given_up);
                 self.has_python.fetch_or(session.has_python(), Ordering::Relaxed);
-                return Ok(Some(self.container(id, Init::Supervisor(session), vitals)));
+                let connections = match (&self.border, connections) {
+                    (Some(border), None) if session.has_python() => {
+                        Some(border.relay(&*self.engine, &id).await?)
+                    }
+                    (_, connections) => connections,
+                };
+                let way_out = self.way_out(&id, connections)?;
+                std::mem::forget(given_up);
+                let init = Init::Supervisor(session);
+                return Ok(Some(self.container(id, init, vitals, way_out)));
             }
             Err(error) => error,
         };
@@ -165,7 +179,7 @@ impl Sandboxes {
 
     /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.
     async fn idle(&self) -> Result<Container> {
-        let Attached { id, stdin, output, vitals } =
+        let Attached { id, stdin, output, vitals, connections } =
             self.start(vec!["cat".to_owned()]).await.map_err(|error| match error {
                 CreateError::Other(error) => error,
                 CreateError::NoSuchProgram(error) => {
@@ -174,13 +188,36 @@ impl Sandboxes {
                     Error::new(Code::EngineError, message).cause(error).image(&self.image)
                 }
             })?;
+        let given_up = Booting { engine: &*self.engine, id: &id };
+        let way_out = self.way_out(&id, connections)?;
+        std::mem::forget(given_up);
         let lifeline = Lifeline::hold(stdin, output);
         let python = !self.is_shielded();
-        Ok(self.container(id, Init::Idle { lifeline, python }, vitals))
+        Ok(self.container(id, Init::Idle { lifeline, python }, vitals, way_out))
     }
 
-    fn container(&self, id: String, init: Init, vitals: Vitals) -> Container {
-        Container::new(id, self.engine.clone(), init, vitals, self.paths.clone())
+    fn container(
+        &self,
+        id: String,
+        init: Init,
+        vitals: Vitals,
+        way_out: Option<WayOut>,
+    ) -> Container {
+        Container::new(id, self.engine.clone(), init, vitals, self.paths.clone(), way_out)
+    }
+
+    /// `None`: nothing is to go out.
+    fn way_out(&self, id: &str, connections: Option<Connections>) -> Result<Option<WayOut>> {
+        let Some(border) = &self.border else { return Ok(None) };
+        let connections = connections.ok_or_else(|| self.no_way_out())?;
+        Ok(Some(border.open(id, connections)))
+    }
+
+    fn no_way_out(&self) -> Error {
+        let message =
+            "network.allow takes a python3 in the image on this engine, to relay what goes \
+                       out; use an image that has one, or the engine 'local'.";
+        Error::new(Code::InvalidArgument, message).image(&self.image)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, PullPolicy, Seccomp},
+    config::{ContainerConfig, EngineConfig, Network, PullPolicy, Seccomp},
     engine::{
         Attached, CreateError, Engine, EngineKind, ExecSpec, ExecStatus, Init, OnPull, Output,
         Stream,
@@ -32,7 +32,7 @@ pub fn hardened(image: &str) -> ContainerConfig {
         pids_limit: 50,
         cpu_quota: 50_000,
         cpu_period: 100_000,
-        network: "none".into(),
+        network: Network::Named("none".into()),
         user: Some("65534:65534".into()),
         readonly_rootfs: true,
         no_new_privileges: true,

@@ -1,17 +1,14 @@
 //! One connection to the proxy: requests in absolute form, one after another, or a tunnel.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{future::BoxFuture, stream::FuturesUnordered, StreamExt};
 use http_body_util::{combinators::BoxBody, BodyExt, Full};
 use hyper::{
     body::Incoming,
     client::conn::http1 as client,
+    ext::ReasonPhrase,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     server::conn::http1 as server,
     service::service_fn,
@@ -21,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{copy_bidirectional, AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    task::JoinSet,
+    sync::mpsc,
     time::timeout,
 };
 
@@ -56,12 +53,13 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// Serves a stream to its end. Dropped, all that it has begun ends.
+/// Serves a stream to its end. Dropped, all that it has begun ends with it, and is told.
 pub async fn serve<S>(lease: &Lease, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let work = Work::default();
+    let (work, mut begun) = mpsc::unbounded_channel();
+    let work = Work(work);
     let service = service_fn(|request| async {
         let answer = answer(lease, request, &work).await;
         Ok::<_, Infallible>(answer.unwrap_or_else(Refusal::response))
@@ -71,26 +69,36 @@ where
         .header_read_timeout(PATIENCE)
         .max_buf_size(MOST_OF_HEAD)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    // Of a client that is gone nothing goes on.
-    if served.is_ok() {
-        work.done().await;
+        .with_upgrades();
+    let mut served = pin!(served);
+    // In this task, and no other: one that is aborted would be told of later.
+    let mut going = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            ended = &mut served => match ended {
+                Ok(()) => break,
+                // Of a client that is gone nothing goes on.
+                Err(_) => return,
+            },
+            Some(task) = begun.recv() => going.push(task),
+            Some(()) = going.next() => {}
+        }
     }
+    while let Ok(task) = begun.try_recv() {
+        going.push(task);
+    }
+    while going.next().await.is_some() {}
 }
 
-/// What goes on behind an answer: a tunnel, the rest of a response.
-#[derive(Default)]
-struct Work(Mutex<JoinSet<()>>);
+type Task = BoxFuture<'static, ()>;
+
+/// Takes what goes on behind an answer: a tunnel, the rest of a response.
+struct Work(mpsc::UnboundedSender<Task>);
 
 impl Work {
     fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
-    }
-
-    async fn done(self) {
-        let mut tasks = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        while tasks.join_next().await.is_some() {}
+        // It is taken as long as there are answers.
+        let _ = self.0.send(Box::pin(task));
     }
 }
 
@@ -104,8 +112,13 @@ impl Refusal {
 
     fn response(self) -> Response<Body> {
         let Self(status, why) = self;
+        // Of what comes in place of a tunnel, clients show this alone.
+        let reason = ReasonPhrase::try_from(why.as_bytes()).ok();
         let mut response = Response::new(whole(format!("{why}\n")));
         *response.status_mut() = status;
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);
         // What else it has to say may be the body of what was refused.

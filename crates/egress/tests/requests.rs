@@ -50,7 +50,7 @@ async fn what_went_through_is_told() {
 async fn what_is_not_allowed_is_refused_by_the_rule_that_is_missing() {
     let (bench, ..) = bench().await;
     let answer = bench.ask(get("b.example.org", "")).await;
-    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 403 network.allow has no "), "{answer}");
     assert!(answer.ends_with("network.allow has no \"b.example.org:80\"\n"), "{answer}");
     let record = bench.record().await;
     assert!(!record.allowed);
@@ -198,7 +198,7 @@ async fn a_host_that_does_not_answer_is_told() {
     let host = format!("a.example.org:{}", unbound.port());
     let bench = Bench::of(std::slice::from_ref(&host), &["a.example.org"]);
     let answer = bench.ask(get(&host, "")).await;
-    assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     assert!(answer.contains(&format!("{host} can't be reached: ")), "{answer}");
 }
 

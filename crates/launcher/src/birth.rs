@@ -48,6 +48,8 @@ pub struct Birth<'a> {
     /// The limits that apply unless the spec has others.
     pub rlimits: &'a [Rlimit],
     pub handed: Handed,
+    /// Where it hands out the socket that the spec asks for.
+    pub door: Option<OwnedFd>,
 }
 
 /// What else it is started with.
@@ -108,7 +110,7 @@ impl<'a> Birth<'a> {
     }
 
     fn prepare(self) -> Result<Prepared<'a>> {
-        let Self { way, spec, process, mapping, ticket, stdio, rlimits, handed } = self;
+        let Self { way, spec, process, mapping, ticket, stdio, rlimits, handed, door } = self;
         let (foster, kept) = match handed {
             Handed::Nothing => (None, None),
             Handed::Foster(line) => (Some(line), None),
@@ -143,6 +145,10 @@ impl<'a> Birth<'a> {
                 // Before there is a namespace of cgroups, whose root it is to be, and before memory is used.
                 ticket.enter()?;
                 sys::unshare(fences::namespaces(NAMESPACES)).during("make namespaces")?;
+                if let (Some(port), Some(door)) = (spec.proxy, door) {
+                    network::loopback_up()?;
+                    network::hand_out_listener(port, door)?;
+                }
                 if let Some(runtime) = &spec.runtime {
                     umask(Mode::from(0o022));
                     let world = World::furnish(runtime, spec, views, mapping, rlimits)?;

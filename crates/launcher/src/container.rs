@@ -17,6 +17,7 @@ use crate::{
     failure::{During, Result},
     fences,
     ids::Mapping,
+    network::Line,
     process::{pipe, Pipes, Process},
     root::Views,
     runtime,
@@ -35,6 +36,8 @@ pub struct Container {
     pub doors: Option<Doors>,
     /// The template that is to send its first interpreter, and the line on which.
     pub foster: Option<(ContainerId, OwnedFd)>,
+    /// Where it hands out the socket that its spec asks for, until it has.
+    pub door: Option<Line>,
     /// Of a template that is on its way.
     seed: Option<Seed>,
     /// What forks are asked of, once it has started; `None`: it is no template.
@@ -89,6 +92,8 @@ impl Container {
                 Program::Inside | Program::Init => None,
             };
             let line = template.map(|_| foster_line()).transpose()?;
+            let door = spec.proxy.map(|_| Line::pair()).transpose();
+            let door = door.during("make a line to process 1")?;
             let make = |flags| {
                 sys::clone3(fences::namespaces(flags), ticket.group()).during("make a process")
             };
@@ -97,10 +102,10 @@ impl Container {
                 (None, Some(_)) => make(new::USER)?,
                 (None, None) => make(new::USER | new::PID)?,
             };
-            Ok((cloned, pipes, ticket, memory, seed, line))
+            Ok((cloned, pipes, ticket, memory, seed, line, door))
         });
         match cloned {
-            Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory, seed, line)) => {
+            Ok((Cloned::Parent { pid, pidfd }, pipes, _, memory, seed, line, door)) => {
                 let process = Process::new(pid, pidfd, pipes.near(call));
                 let (doors, exit, removers, doomed) = (None, None, Vec::new(), None);
                 let foster = template.zip(line).map(|((id, _), (near, _))| (id, near));
@@ -110,6 +115,7 @@ impl Container {
                     mapping,
                     doors,
                     foster,
+                    door: door.map(|(near, _)| near),
                     seed,
                     template: None,
                     group,
@@ -142,7 +148,7 @@ impl Container {
                     }
                 }
             }
-            Ok((Cloned::Child, pipes, ticket, _, seed, line)) => {
+            Ok((Cloned::Child, pipes, ticket, _, seed, line, door)) => {
                 drop(go.1);
                 let mut spec = spec;
                 let handed = match (seed, line) {
@@ -157,7 +163,9 @@ impl Container {
                 let way = Way::First { views, go: go.0.into() };
                 let (spec, rlimits) = (&*spec, &workshop.rlimits);
                 let process = &spec.process;
-                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed }.run(report)
+                let door = door.map(|(_, far)| far);
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed, door }
+                    .run(report)
             }
             Err(failure) => {
                 let _ = group.remove();

@@ -43,7 +43,9 @@ impl Exec {
                 let rlimits = &workshop.rlimits;
                 let way = Way::Beside { first, doors };
                 let (mapping, handed) = (*mapping, Handed::Nothing);
-                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed }.run(report)
+                let door = None;
+                Birth { way, spec, process, mapping, ticket, stdio, rlimits, handed, door }
+                    .run(report)
             }
         }
     }

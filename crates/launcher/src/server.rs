@@ -21,6 +21,7 @@ use crate::{
     container::Container,
     exec::Exec,
     failure::{invalid, of_kind, During, Result},
+    network::take_listener,
     probe,
     process::{Process, Start},
     workshop::Workshop,
@@ -258,11 +259,12 @@ impl Server {
         if let Some(container) = self.containers.get_mut(&id) {
             let Some(Start { call, stdio, .. }) = container.process.arrived() else { return };
             let pidfd = container.process.pidfd.try_clone().during("copy a descriptor");
-            match container.open_doors().and(pidfd) {
-                Ok(pidfd) => {
+            let listener = container.door.take().map(take_listener).transpose();
+            match container.open_doors().and(pidfd).and_then(|pidfd| Ok((pidfd, listener?))) {
+                Ok((pidfd, listener)) => {
                     let unkept = std::mem::take(&mut container.unkept);
                     let answer = Answer::Created(Created { unkept });
-                    let descriptors = stdio.into_iter().chain([pidfd]).collect();
+                    let descriptors = stdio.into_iter().chain([pidfd]).chain(listener).collect();
                     let fosterer = container.foster.take();
                     self.say(Message::Answer { number: call, answer }, descriptors);
                     if let Some((template, line)) = fosterer {

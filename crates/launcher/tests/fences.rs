@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::io::Write;
+
 use scientist_pool_protocol::{Answer, Exit, Fence, Message, Request, Spec, User};
 use support::{everybody, filtered, spec, Launcher, SpecExt, Who};
 
@@ -24,7 +26,6 @@ fn a_program_runs_and_its_end_is_told() {
 
 #[test]
 fn what_comes_on_stdin_arrives() {
-    use std::io::Write;
     for who in everybody() {
         let mut launcher = Launcher::start(who);
         let mut running = launcher.create(&spec().argv(&["cat"])).unwrap();
@@ -235,6 +236,31 @@ except OSError as error:
     print(error.strerror)";
     for (who, said) in of_everybody(&spec(), script) {
         assert_eq!(said, "['lo']\nb'x'\nNetwork is unreachable", "{who:?}");
+    }
+}
+
+#[test]
+fn a_port_that_was_asked_for_leads_out_to_whoever_asked_and_no_further() {
+    let script = "
+import socket
+print(socket.create_connection(('127.0.0.1', 3128)).makefile().read())
+try:
+    socket.create_connection(('192.0.2.1', 80), timeout=1)
+except OSError as error:
+    print(error.strerror)";
+    for who in everybody() {
+        let mut launcher = Launcher::start(who);
+        let asked = Spec { proxy: Some(3128), ..spec() };
+        let mut running = launcher.create(&asked.python(script)).unwrap();
+        let mut other = launcher.create(&spec().python(script)).unwrap();
+        let listener = running.listener.take().expect("it comes with the answer");
+        listener.set_nonblocking(false).unwrap();
+        write!(listener.accept().unwrap().0, "hello").unwrap();
+        let said = launcher.finish(&mut running);
+        assert_eq!(said.stdout, "hello\nNetwork is unreachable\n", "{who:?} {said:?}");
+        assert!(other.listener.is_none(), "{who:?}");
+        let said = launcher.finish(&mut other);
+        assert!(said.stderr.contains("Connection refused"), "{who:?} {said:?}");
     }
 }
 

@@ -27,7 +27,7 @@ pub const MAX_MESSAGE: usize = 64 << 20;
 /// (`net.core.wmem_default`, 208 KiB). What is longer goes as a file in memory.
 const MAX_PACKET: usize = 128 * 1024;
 /// The most descriptors in one message.
-const MAX_DESCRIPTORS: usize = 4;
+const MAX_DESCRIPTORS: usize = 5;
 /// Of a packet: the rest is the message.
 const WHOLE: u8 = 0;
 /// Of a packet: its last descriptor holds the message.

@@ -10,7 +10,7 @@
 //!   pool                         launcher
 //!        <──────────────────────  Hello { version, fault }
 //!   Call 1: Create { id: 7 } ──>
-//!        <──────────────────────  Answer 1: Created        + stdin, stdout, stderr, pidfd
+//!        <──────────────────────  Answer 1: Created        + stdin, stdout, stderr, pidfd, listener
 //!   Call 2: Exec { id: 7, exec: 8 } ──>
 //!        <──────────────────────  Answer 2: Started        + stdin, stdout, stderr
 //!        <──────────────────────  ExecEnded { exec: 8, exit }

@@ -83,7 +83,7 @@ pub enum Message {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// Comes with four descriptors: the writing end of stdin, the reading ends of stdout and stderr, and a
-    /// pidfd of process 1.
+    /// pidfd of process 1; and with a fifth where [`Spec::proxy`] is there, the socket that listens.
     Created(Created),
     /// Comes with three descriptors: the writing end of stdin, the reading ends of stdout and stderr.
     Started,

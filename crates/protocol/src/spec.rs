@@ -15,6 +15,9 @@ pub struct Spec {
     /// Size of `/dev/shm`; bytes. `None`: the kernel's default, half of the memory.
     pub shm_size: Option<u64>,
     pub hostname: String,
+    /// The port of its own loopback (127.0.0.1) where a socket is to listen whose connections are for whoever
+    /// asked for the container; `None`: there is none.
+    pub proxy: Option<u16>,
     pub process: Process,
     pub user: User,
     pub privileges: Privileges,

@@ -216,7 +216,7 @@ async fn start(
     let (reader, stdin) =
         client.attach_container(&id).await.map_err(|fault| failed("attach to container", fault))?;
     client.start_container(&id).await.map_err(|fault| failed("start container", fault))?;
-    Ok(Attached { id, stdin, output: Box::new(Frames::new(reader)), vitals })
+    Ok(Attached { id, stdin, output: Box::new(Frames::new(reader)), vitals, connections: None })
 }
 
 /// Whether the engine says that the container's program is not there. It says so in its runtime's words
@@ -246,7 +246,7 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
         image: Some(image.as_str().to_owned()),
         entrypoint: Some(init.argv.clone()),
         cmd: Some(Vec::new()),
-        env: config.home.as_ref().map(|home| vec![format!("HOME={home}")]),
+        env: Some(environment(config)),
         working_dir: config.home.clone(),
         user: config.user.clone(),
         labels: Some(labels),
@@ -270,6 +270,13 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
     }
 }
 
+/// What a container has in its environment beside what the image says.
+fn environment(config: &ContainerConfig) -> Vec<String> {
+    let home = config.home.as_ref().map(|home| format!("HOME={home}"));
+    let proxied = config.network.proxied().map(|proxied| proxied.env.clone());
+    home.into_iter().chain(proxied.unwrap_or_default()).collect()
+}
+
 fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> HostConfig {
     let mut security = Vec::new();
     if config.no_new_privileges {
@@ -285,7 +292,7 @@ fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> 
     });
     HostConfig {
         auto_remove: Some(true),
-        network_mode: Some(config.network.clone()),
+        network_mode: Some(config.network.name().to_owned()),
         memory: Some(config.memory),
         // The engine counts memory and swap together here, and -1 as any.
         memory_swap: config.swap.map(|swap| match swap {

@@ -164,7 +164,7 @@ impl Engine for Docker {
             let message = format!("{refused} (the engine at {})", self.client.address());
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        network::check(&self.client, &self.config.network).await?;
+        network::check(&self.client, self.config.network.name()).await?;
         image::prepare(&self.client, &self.config, &self.image, on_pull).await
     }
 

@@ -2,10 +2,10 @@
 //! container starts.
 
 use super::client::Client;
-use crate::error::{Code, Error, Result};
-
-/// What has no network; an engine need not list one of that name.
-const NONE: &str = "none";
+use crate::{
+    config::NO_NETWORK,
+    error::{Code, Error, Result},
+};
 
 /// Makes sure the engine has the network.
 ///
@@ -13,7 +13,8 @@ const NONE: &str = "none";
 ///
 /// `InvalidArgument`: it has none of that name; else what the call came to.
 pub(super) async fn check(client: &Client, name: &str) -> Result<()> {
-    if name == NONE {
+    // An engine need not list one of that name.
+    if name == NO_NETWORK {
         return Ok(());
     }
     client.inspect_network(name).await.map_err(|fault| {

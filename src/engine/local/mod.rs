@@ -26,15 +26,17 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
+    task::Poll,
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::stream::poll_fn;
 use scientist_pool_protocol::{
     Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Program, Report,
     Request, Spec, Usage,
 };
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 
 pub use self::image::has_alone;
 use self::{
@@ -49,8 +51,9 @@ use self::{
 use super::{
     background::Background,
     security::{Isolation, Protection, Provision, Unhonoured},
-    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
-    ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime, TemplateStatus, Vitals,
+    Attached, Connection, Connections, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
+    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime,
+    TemplateStatus, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -64,6 +67,8 @@ const PROGRAM: &str = "scientist-pool-launcher";
 const IMAGES: &str = "scientist-pool-images";
 /// What not every container needs.
 const OPTIONAL: [Fence; 3] = [Fence::Overlay, Fence::MountAttributes, Fence::IdMappedMounts];
+/// How many descriptors of a container come before that of what listens in it.
+const BEFORE_LISTENER: usize = 4;
 /// How long [`Engine::settle`] waits at most.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -238,18 +243,28 @@ async fn begin(
         link: link.clone(),
         kept: false,
     };
+    let listens = spec.proxy.is_some();
     let reply = launcher.ask(&link, Request::Create { id, spec, template }).await;
     let descriptors = match reply.map_err(CreateError::Other)? {
         (Answer::Created(_), descriptors) => descriptors,
         (Answer::Failed(failure), _) => return Err(create_error(failure)),
         (other, _) => return Err(CreateError::Other(unexpected(&other))),
     };
-    let (stdin, output) = streams(descriptors).map_err(|why| {
+    let unusable = |why: io::Error| {
         let message = format!("create container: its streams can't be used: {why}");
         CreateError::Other(Error::new(Code::EngineError, message).container(&full))
-    })?;
+    };
+    let mut descriptors = descriptors;
+    let listener = descriptors.split_off(descriptors.len().min(BEFORE_LISTENER)).pop();
+    let connections = match (listens, listener) {
+        (true, Some(listener)) => Some(accepted(listener).map_err(unusable)?),
+        (true, None) => return Err(unusable(no_descriptor())),
+        (false, _) => None,
+    };
+    let (stdin, output) = streams(descriptors).map_err(unusable)?;
     let vitals = Vitals::new(told, entered.keep());
-    Ok(Attached { id: full, stdin: Box::new(stdin), output: Box::new(output), vitals })
+    let (stdin, output) = (Box::new(stdin), Box::new(output));
+    Ok(Attached { id: full, stdin, output, vitals, connections })
 }
 
 /// A container that is known to the link. One that does not arrive is removed behind the call.
@@ -449,11 +464,22 @@ fn streams(descriptors: Vec<OwnedFd>) -> io::Result<(Stdin, Pipes)> {
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (descriptors.next(), descriptors.next(), descriptors.next())
     else {
-        return Err(io::Error::other(
-            "they did not come, as this process has no descriptor left for them",
-        ));
+        return Err(no_descriptor());
     };
     Ok((Stdin::new(stdin)?, Pipes::new(stdout, stderr)?))
+}
+
+fn no_descriptor() -> io::Error {
+    io::Error::other("they did not come, as this process has no descriptor left for them")
+}
+
+/// What is connected to a socket that a container's loopback has.
+fn accepted(listener: OwnedFd) -> io::Result<Connections> {
+    let listener = TcpListener::from_std(listener.into())?;
+    Ok(Box::pin(poll_fn(move |context| {
+        let accepted = std::task::ready!(listener.poll_accept(context));
+        Poll::Ready(Some(accepted.map(|(stream, _)| Box::new(stream) as Box<dyn Connection>)))
+    })))
 }
 
 fn lost() -> Error {

@@ -13,10 +13,10 @@ use super::{
     runtime,
 };
 use crate::{
-    config::{ContainerConfig, Seccomp},
+    config::{ContainerConfig, Seccomp, NO_NETWORK},
     engine::{seccomp, ExecSpec},
     error::{Code, Error, Result},
-    runner::session::IDLE_IMPORTS,
+    runner::{proxy::PROXY_PORT, session::IDLE_IMPORTS},
 };
 
 /// Above this process, which no container is to outlive when the machine is out of memory.
@@ -39,9 +39,11 @@ impl Kind {
     /// `INVALID_ARGUMENT`: an option asks for what this engine does not have. `ENGINE_UNAVAILABLE`: there is
     /// no such `runtime`.
     pub(super) fn new(config: &ContainerConfig, image: &Image) -> Result<Self> {
-        if config.network != "none" {
-            return Err(invalid("network", "'none'", &config.network));
+        if config.network.name() != NO_NETWORK {
+            let expected = "'none', or an object such as { allow: ['pypi.org'] },";
+            return Err(invalid("network", expected, config.network.name()));
         }
+        let proxied = config.network.proxied();
         let runtime = config.runtime.as_deref().map(runtime::find).transpose()?;
         let user = match &config.user {
             Some(user) => numbers(user)
@@ -64,6 +66,7 @@ impl Kind {
             .filter(|quota| *quota > 0)
             .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
         let home = config.home.as_ref().map(|home| format!("HOME={home}"));
+        let env = proxied.map(|proxied| proxied.env.clone()).unwrap_or_default();
         let template = match without_template(config) {
             Some(why) => Err(why),
             None => Ok((
@@ -83,10 +86,11 @@ impl Kind {
                 tmpfs: tmpfs.collect(),
                 shm_size: config.shm_size.and_then(limit),
                 hostname: "sandbox".to_owned(),
+                proxy: proxied.map(|_| PROXY_PORT),
                 process: Process {
                     program: Program::Inside,
                     argv: Vec::new(),
-                    env: home.into_iter().collect(),
+                    env: home.into_iter().chain(env).collect(),
                     cwd: config.home.clone().unwrap_or_else(|| "/".to_owned()),
                 },
                 user,
@@ -153,6 +157,7 @@ impl Kind {
         for tmpfs in &mut spec.tmpfs {
             TEMPLATE_TMPFS.clone_into(&mut tmpfs.options);
         }
+        spec.proxy = None;
         // It is forked while others wait.
         spec.limits.cpu = None;
         spec.oom_score_adj = HIGHEST_OOM_SCORE;

@@ -475,6 +475,7 @@ mod tests {
                 stdin: Box::new(stdin),
                 output: Box::new(Spoken(spoken)),
                 vitals: Vitals::new(vitals, ()),
+                connections: None,
             };
             let program = PathBuf::from("/no/launcher");
             let launcher = Launcher::new(program, Duration::from_secs(1), Budget::new());

@@ -35,7 +35,11 @@ pub fn config(
 ) -> Result<String> {
     let below_proc =
         |names: &[&str]| -> Vec<_> { names.iter().map(|name| format!("/proc/{name}")).collect() };
-    let mut namespaces = vec!["pid", "mount", "ipc", "uts", "network"];
+    let mut namespaces = vec!["pid", "mount", "ipc", "uts"];
+    // Else that of the runtime's world, in which something listens.
+    if spec.proxy.is_none() {
+        namespaces.push("network");
+    }
     let mut ids = Value::Null;
     if let (Kind::Runc | Kind::Other, Mapping::Own { .. }) = (kind, mapping) {
         // There is one id, which is root's in the runtime's world.

@@ -133,6 +133,14 @@ impl<'a> World<'a> {
             );
             return Err(invalid(message));
         }
+        if spec.proxy.is_some() && world.kind == Kind::Runsc {
+            let message = format!(
+                "{} has a network of its own making, which nothing here can listen in; network.allow takes \
+                 another runtime",
+                program.display()
+            );
+            return Err(invalid(message));
+        }
         let proc = open_path("/proc").during("open /proc")?;
         crate::proc::new()?.attach(proc.as_fd()).during("mount /proc")?;
         hide_groups();

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::Read,
+    net::TcpListener,
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -57,6 +58,8 @@ pub struct Running {
     pub stdout: File,
     pub stderr: File,
     pub pidfd: OwnedFd,
+    /// What listens on the port that its spec names.
+    pub listener: Option<TcpListener>,
 }
 
 /// A command beside process 1.
@@ -178,7 +181,10 @@ impl Launcher {
     pub fn created(&mut self, id: ContainerId, number: u64) -> Result<Running, Failure> {
         match self.answer(number) {
             (Answer::Created(created), descriptors) => {
-                let [stdin, stdout, stderr, pidfd] = descriptors.try_into().unwrap();
+                let mut descriptors = descriptors.into_iter();
+                let [stdin, stdout, stderr, pidfd] =
+                    std::array::from_fn(|_| descriptors.next().unwrap());
+                let listener = descriptors.next().map(TcpListener::from);
                 Ok(Running {
                     id,
                     created,
@@ -186,6 +192,7 @@ impl Launcher {
                     stdout: stdout.into(),
                     stderr: stderr.into(),
                     pidfd,
+                    listener,
                 })
             }
             (Answer::Failed(failure), _) => Err(failure),
@@ -337,6 +344,7 @@ pub fn spec() -> Spec {
         }],
         shm_size: Some(16 << 20),
         hostname: "sandbox".to_owned(),
+        proxy: None,
         process: Process {
             program: Program::Inside,
             argv: vec!["true".to_owned()],

@@ -1,0 +1,323 @@
+//! The way out of a container: the proxy that answers on its loopback, and the account of what went through.
+
+use std::{
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use scientist_pool_egress::{BadRule, Egress, Lease, Limits, Record, Rules, Settings};
+use serde::Serialize;
+use tokio::{
+    sync::{watch, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{ContainerConfig, Narrowed, Network, Proxied},
+    engine::{Connections, Engine},
+    error::{Code, Error, Result},
+    runner::{proxy, relay},
+    task,
+};
+
+/// How long after a failed accept it is tried again: this process may be short of descriptors.
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long the result of a call waits for the ends of connections that its processes have just closed.
+const SETTLE: Duration = Duration::from_millis(50);
+/// The most entries that a result has, and the most that one container's events tell.
+const MOST_TOLD: usize = 1000;
+
+/// A connection, or an attempt at one, as it is told. Times in milliseconds.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Passage {
+    pub host: String,
+    pub port: u16,
+    pub allowed: bool,
+    /// What allowed it, or why it was not.
+    pub rule: String,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    pub duration: f64,
+}
+
+impl From<Record> for Passage {
+    fn from(record: Record) -> Self {
+        Self {
+            host: record.host,
+            port: record.port,
+            allowed: record.allowed,
+            rule: record.rule,
+            bytes_sent: record.bytes_sent,
+            bytes_received: record.bytes_received,
+            duration: record.duration.as_secs_f64() * 1000.0,
+        }
+    }
+}
+
+/// Gets the id of a container, and what went out of it.
+pub type OnPassage = Arc<dyn Fn(&str, &Passage) + Send + Sync>;
+
+/// What a pool's containers can reach, and whom that is told.
+pub struct Border {
+    egress: Arc<Egress>,
+    /// Of one container, at once.
+    most: usize,
+    on_passage: OnPassage,
+    counts: Arc<Counts>,
+}
+
+/// Of all containers of a pool, since it was made.
+#[derive(Debug, Default)]
+struct Counts {
+    open: AtomicU64,
+    allowed: AtomicU64,
+    refused: AtomicU64,
+    bytes_sent: AtomicU64,
+    bytes_received: AtomicU64,
+}
+
+/// [`Border::usage`].
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Connections to the proxy, at this moment.
+    pub open: u64,
+    pub allowed: u64,
+    pub refused: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+}
+
+impl Counts {
+    fn add(&self, passage: &Passage) {
+        let connections = if passage.allowed { &self.allowed } else { &self.refused };
+        connections.fetch_add(1, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(passage.bytes_sent, Ordering::Relaxed);
+        self.bytes_received.fetch_add(passage.bytes_received, Ordering::Relaxed);
+    }
+}
+
+impl Border {
+    /// As the configuration says, into which goes what the containers are told of it; `None`: nothing leads
+    /// out of them.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument`: the entry that makes no sense, by its path.
+    pub fn of(config: &mut ContainerConfig, on_passage: OnPassage) -> Result<Option<Self>> {
+        let Network::Proxied(proxied) = &mut config.network else { return Ok(None) };
+        let rules =
+            rules(proxied).map_err(|bad| Error::new(Code::InvalidArgument, format!("{bad}.")))?;
+        proxied.env = proxy::environment();
+        let most = proxied.max_connections;
+        let egress = Arc::new(Egress::new(rules));
+        Ok(Some(Self { egress, most, on_passage, counts: Arc::default() }))
+    }
+
+    pub fn usage(&self) -> Traffic {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Traffic {
+            open: read(&self.counts.open),
+            allowed: read(&self.counts.allowed),
+            refused: read(&self.counts.refused),
+            bytes_sent: read(&self.counts.bytes_sent),
+            bytes_received: read(&self.counts.bytes_received),
+        }
+    }
+
+    /// What its processes connect to on the port of the proxy, where the engine does not tell.
+    pub(super) async fn relay(&self, engine: &dyn Engine, id: &str) -> Result<Connections> {
+        relay::start(engine, id, proxy::PROXY_PORT, self.most).await
+    }
+
+    /// The way out of a new container, for as long as it is there.
+    pub(super) fn open(&self, id: &str, mut connections: Connections) -> WayOut {
+        let accounts = Arc::new(Accounts::default());
+        let (own, counts, on_passage) =
+            (accounts.clone(), self.counts.clone(), self.on_passage.clone());
+        let id = id.to_owned();
+        let told = AtomicU64::new(0);
+        let lease = Arc::new(self.egress.lease(move |record| {
+            let passage = Passage::from(record);
+            counts.add(&passage);
+            if told.fetch_add(1, Ordering::Relaxed) < MOST_TOLD as u64 {
+                on_passage(&id, &passage);
+            }
+            own.enter(passage);
+        }));
+        let closed = CancellationToken::new();
+        let (under_way, _) = watch::channel(0);
+        let way = WayOut { lease: lease.clone(), accounts, closed: closed.clone(), under_way };
+        let (under_way, counts) = (way.under_way.clone(), self.counts.clone());
+        let room = Arc::new(Semaphore::new(self.most));
+        task::spawn(async move {
+            // Those for whom there is no room wait on the other side.
+            while let Ok(place) = room.clone().acquire_owned().await {
+                let next = tokio::select! {
+                    () = closed.cancelled() => break,
+                    next = connections.next() => next,
+                };
+                match next {
+                    Some(Ok(stream)) => {
+                        let open = Open::count(under_way.clone(), counts.clone());
+                        let lease = lease.clone();
+                        task::spawn(async move {
+                            lease.serve(stream).await;
+                            drop((open, place));
+                        });
+                    }
+                    Some(Err(_)) => sleep(AGAIN).await,
+                    None => break,
+                }
+            }
+        });
+        way
+    }
+}
+
+fn rules(proxied: &Proxied) -> std::result::Result<Rules, BadRule> {
+    let Proxied { allow, deny, hosts, opaque, .. } = proxied;
+    Rules::parse(&Settings {
+        allow: allow.clone(),
+        deny: deny.clone(),
+        hosts: hosts.clone(),
+        opaque: *opaque,
+        limits: Limits {
+            connect: proxied.connect_timeout,
+            idle: proxied.idle_timeout,
+            sent: Some(proxied.max_sent_bytes),
+            received: Some(proxied.max_received_bytes),
+        },
+    })
+}
+
+/// That of one container. Dropped, or ended, all its connections end.
+pub(super) struct WayOut {
+    lease: Arc<Lease>,
+    accounts: Arc<Accounts>,
+    closed: CancellationToken,
+    /// How many connections are under way.
+    under_way: watch::Sender<usize>,
+}
+
+impl WayOut {
+    /// Nothing goes out any more.
+    pub(super) fn end(&self) {
+        self.closed.cancel();
+        self.lease.end();
+    }
+
+    /// Begins to account for a call, which `narrowed` holds to less than its pool's network.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument`: that is not less.
+    pub(super) fn account(&self, narrowed: Option<&Narrowed>) -> Result<Account<'_>> {
+        let narrowing = narrowed
+            .map(|Narrowed { allow, deny }| self.lease.narrow(allow, deny))
+            .transpose()
+            .map_err(|bad| Error::new(Code::InvalidArgument, format!("{bad}.")))?;
+        let number = self.accounts.open();
+        Ok(Account { way: self, number, _narrowing: narrowing })
+    }
+}
+
+impl Drop for WayOut {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What goes out during a call.
+pub(super) struct Account<'a> {
+    way: &'a WayOut,
+    number: u64,
+    /// Dropped, the call's rules are.
+    _narrowing: Option<scientist_pool_egress::Narrowing>,
+}
+
+impl Account<'_> {
+    /// All of it; of connections under way, what those come to that end now. `over`: all of them do, as the
+    /// container is about to end.
+    pub(super) async fn close(self, over: bool) -> Vec<Passage> {
+        if over {
+            self.way.end();
+        }
+        let mut under_way = self.way.under_way.subscribe();
+        let _ = timeout(SETTLE, under_way.wait_for(|count| *count == 0)).await;
+        self.way.accounts.close(self.number)
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        self.way.accounts.close(self.number);
+    }
+}
+
+/// Of the calls under way in a container. Whose of them a connection is nobody can tell: it is entered in all.
+#[derive(Debug, Default)]
+struct Accounts(Mutex<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    next: u64,
+    open: Vec<(u64, Vec<Passage>)>,
+}
+
+impl Accounts {
+    fn open(&self) -> u64 {
+        let mut books = self.lock();
+        books.next += 1;
+        let number = books.next;
+        books.open.push((number, Vec::new()));
+        number
+    }
+
+    fn enter(&self, passage: Passage) {
+        for (_, account) in &mut self.lock().open {
+            if account.len() < MOST_TOLD {
+                account.push(passage.clone());
+            }
+        }
+    }
+
+    /// What is in it; nothing, if it is closed already.
+    fn close(&self, number: u64) -> Vec<Passage> {
+        let mut books = self.lock();
+        let at = books.open.iter().position(|(open, _)| *open == number);
+        at.map(|at| books.open.swap_remove(at).1).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        // Nothing done under this lock can leave them half-changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection under way.
+struct Open {
+    under_way: watch::Sender<usize>,
+    counts: Arc<Counts>,
+}
+
+impl Open {
+    fn count(under_way: watch::Sender<usize>, counts: Arc<Counts>) -> Self {
+        under_way.send_modify(|count| *count += 1);
+        counts.open.fetch_add(1, Ordering::Relaxed);
+        Self { under_way, counts }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.under_way.send_modify(|count| *count -= 1);
+        self.counts.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
