@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { IMAGE, NO_PYTHON, outside } = require('../support/engine');
+const { IMAGE, NO_PYTHON, address, outside } = require('../support/engine');
 const { cli } = require('../support/cli');
 
 const env = { ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) };
@@ -17,6 +17,17 @@ test('doctor finds the limits and the hardening of a real container in force', a
     expect.arrayContaining(['seccomp', 'memory', 'processes', 'cpu', 'removal']),
   );
   expect({ ok, code }).toEqual({ ok: true, code: 0 });
+});
+
+(address() === 'local' ? test : test.skip)('doctor says whether there is a template', async () => {
+  const found = async (...args) => {
+    const { stdout } = await cli(['doctor', '--json', ...args], { env });
+    return JSON.parse(stdout).findings.find(({ name }) => name === 'template');
+  };
+  const there = { name: 'template', state: 'ok', detail: 'can be forked' };
+  expect(await found()).toEqual(there);
+  const none = { state: 'warning', detail: 'none: the image has no python3' };
+  expect(await found('--image', outside().image(NO_PYTHON))).toMatchObject(none);
 });
 
 test('doctor says that an image has no Python', async () => {
