@@ -45,6 +45,25 @@ async function upOn(pool) {
     expect(told).toEqual(['starting', 'ready']);
   });
 
+  it('has forks that draw nothing alike', async () => {
+    const pool = make({ preload: ['random', 'secrets', 'ssl', 'tempfile', 'uuid'] });
+    const draws = [
+      ...['random.random()', 'secrets.token_hex()', 'uuid.uuid4()', 'uuid.uuid1()'],
+      ...['os.path.basename(tempfile.mkdtemp())', 'ssl.RAND_bytes(8).hex()'],
+    ];
+    await upOn(pool);
+    const { forks: before } = pool.stats().template;
+    const drawn = draws.map(() => new Set());
+    for (let round = 0; round < 100; round += 1) {
+      const { stdout } = await pool.run(
+        `import os, random, secrets, ssl, tempfile, uuid\nprint(${draws.join(', ')})`,
+      );
+      for (const [at, value] of stdout.split(' ').entries()) drawn[at].add(value);
+    }
+    expect(drawn.map(({ size }) => size)).toEqual(draws.map(() => 100));
+    expect(pool.stats().template.forks - before).toBeGreaterThanOrEqual(99);
+  });
+
   it('that is killed is replaced', async () => {
     const pool = make();
     const seed = await upOn(pool);
