@@ -211,7 +211,7 @@ async function main() {
     SCIENTIST_POOL_TEST_ENGINE: engine.value.host,
   });
   say();
-  const tests = steps.start('jest', [addon, engine, registries], () =>
+  steps.start('jest', [addon, engine, registries], () =>
     jest(
       [...process.argv.slice(2), '--testPathIgnorePatterns', ABUSE_ON_LOCAL],
       { ...environment(), ...registries.value },
@@ -249,12 +249,12 @@ async function main() {
   if (hasLocal) {
     const contract = ['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'];
     await steps.start('cargo test, on the local engine', [], () => cargoTest(contract, local)).done;
-    const again = steps.start('jest, on the local engine', [tests], () =>
+    const again = steps.start('jest, on the local engine', [addon], () =>
       jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
     );
     await again.done;
     if (process.getuid() === 0) {
-      const ordinary = steps.start('jest, on the local engine, as nobody', [tests], () =>
+      const ordinary = steps.start('jest, on the local engine, as nobody', [addon], () =>
         jestAsNobody([...process.argv.slice(2), ...AS_NOBODY], local, reports),
       );
       await ordinary.done;
@@ -265,7 +265,7 @@ async function main() {
     }
     if (runtimes.value?.includes('runsc')) {
       const under = { ...local, SCIENTIST_POOL_TEST_RUNTIME: 'runsc' };
-      const last = steps.start('jest, under runsc', [tests], () =>
+      const last = steps.start('jest, under runsc', [addon], () =>
         jest([...process.argv.slice(2), ...UNDER_RUNTIME], under, `${reports}/runsc.json`),
       );
       await last.done;
