@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         Arc,
     },
-    task::{Context, Poll},
+    task::{ready, Context, Poll},
     time::Duration,
 };
 
@@ -58,15 +58,18 @@ impl<S> Metered<S> {
     }
 }
 
-/// Counts; an error when that is more than may be.
-fn count(counter: &AtomicU64, bytes: usize, limit: Option<u64>) -> io::Result<()> {
-    let before = counter.fetch_add(bytes as u64, Ordering::Relaxed);
-    match limit {
-        Some(limit) if before + bytes as u64 > limit => {
-            Err(io::Error::new(io::ErrorKind::QuotaExceeded, "more bytes than may go through"))
-        }
-        _ => Ok(()),
-    }
+/// The most bytes that are looked at in one piece where they are about to be too many.
+const PIECE: usize = 4 << 10;
+
+/// How many more may go through.
+fn left(counter: &AtomicU64, limit: Option<u64>) -> usize {
+    let left =
+        limit.map_or(u64::MAX, |limit| limit.saturating_sub(counter.load(Ordering::Relaxed)));
+    usize::try_from(left).unwrap_or(usize::MAX)
+}
+
+fn too_many() -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, "more bytes than may go through")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
@@ -76,11 +79,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if let Poll::Ready(Ok(())) = polled {
-            count(&self.tally.received, buf.filled().len() - before, self.limits.received)?;
+        let left = left(&self.tally.received, self.limits.received);
+        if left < buf.remaining() {
+            // One more than may come shows whether this is the end.
+            let mut space = [0; PIECE + 1];
+            let mut piece = ReadBuf::new(&mut space[..=left.min(PIECE)]);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
+            if piece.filled().len() > left {
+                return Poll::Ready(Err(too_many()));
+            }
+            buf.put_slice(piece.filled());
+        } else {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         }
-        polled
+        let came = (buf.filled().len() - before) as u64;
+        self.tally.received.fetch_add(came, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -90,11 +104,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if let Poll::Ready(Ok(bytes)) = polled {
-            count(&self.tally.sent, bytes, self.limits.sent)?;
+        let left = left(&self.tally.sent, self.limits.sent);
+        if left == 0 && !buf.is_empty() {
+            return Poll::Ready(Err(too_many()));
         }
-        polled
+        let went = ready!(Pin::new(&mut self.inner).poll_write(cx, &buf[..buf.len().min(left)]))?;
+        self.tally.sent.fetch_add(went as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(went))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -130,13 +146,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_than_the_limits_goes_through() {
-        let (mut near, mut far) =
-            metered(Limits { sent: Some(2), received: Some(2), ..Limits::default() });
-        near.write_all(b"ab").await.unwrap();
-        assert!(near.write_all(b"c").await.is_err());
-        far.write_all(b"abc").await.unwrap();
-        assert!(near.read_exact(&mut [0; 3]).await.is_err());
+    async fn no_more_than_the_limit_is_sent() {
+        let (mut near, mut far) = metered(Limits { sent: Some(2), ..Limits::default() });
+        assert!(near.write_all(b"abc").await.is_err());
+        drop(near);
+        let mut came = Vec::new();
+        far.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"ab");
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_limit_is_received() {
+        for (coming, whole) in [(&b"ab"[..], true), (b"abc", false)] {
+            let (mut near, mut far) = metered(Limits { received: Some(2), ..Limits::default() });
+            far.write_all(coming).await.unwrap();
+            drop(far);
+            let mut came = Vec::new();
+            assert_eq!(near.read_to_end(&mut came).await.is_ok(), whole);
+            assert!(came.len() <= 2);
+        }
     }
 
     #[tokio::test(start_paused = true)]

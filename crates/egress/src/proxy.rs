@@ -287,7 +287,12 @@ async fn forward(
         // The body has a length of its own, or comes in chunks: what was said of it is said anew.
         parts.headers.remove(own);
     }
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    // As it was checked, whatever was said of it, and of what concerns the connection alone.
+    let named = if port == 80 { host.to_string() } else { format!("{host}:{port}") };
+    let named = named.try_into().map_err(|_| Refusal::bad("the host is no host"))?;
+    parts.headers.insert(header::HOST, named);
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = format!("{}{query}", parts.uri.path());
     parts.uri = path.parse().map_err(|_| Refusal::bad("the path is no path"))?;
     parts.version = Version::HTTP_11;
     let answer = sender.send_request(Request::from_parts(parts, body)).await.map_err(failed)?;

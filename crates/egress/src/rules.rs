@@ -104,6 +104,11 @@ impl Rules {
         self.hosts.get(host).copied()
     }
 
+    /// Why an address is not to be reached, under whichever name; `None`: nothing says so.
+    pub(crate) fn denial(&self, address: IpAddr, port: u16) -> Option<String> {
+        self.lists.denial(&Host::Address(address), port)
+    }
+
     /// Those of a call, which may allow no more than these.
     ///
     /// # Errors
@@ -127,9 +132,14 @@ impl Lists {
         Ok(Self { allow: patterns("network.allow", allow)?, deny: patterns("network.deny", deny)? })
     }
 
+    fn denial(&self, host: &Host, port: u16) -> Option<String> {
+        let denying = self.deny.iter().find(|pattern| pattern.denies(host, port));
+        denying.map(|pattern| format!("network.deny has \"{pattern}\""))
+    }
+
     pub(crate) fn verdict(&self, host: &Host, port: u16) -> Verdict<'_> {
-        if let Some(pattern) = self.deny.iter().find(|pattern| pattern.denies(host, port)) {
-            return Err(format!("network.deny has \"{pattern}\""));
+        if let Some(why) = self.denial(host, port) {
+            return Err(why);
         }
         let allowing = self.allow.iter().find(|pattern| pattern.allows(host, port));
         allowing.ok_or_else(|| format!("network.allow has no \"{host}:{port}\""))

@@ -45,7 +45,7 @@ pub async fn connect(
     outright: bool,
 ) -> Result<TcpStream, Obstacle> {
     let work = async {
-        let addresses = addresses(rules, resolve, host, outright).await?;
+        let addresses = addresses(rules, resolve, host, port, outright).await?;
         let mut last = None;
         for address in addresses {
             match TcpStream::connect(SocketAddr::new(address, port)).await {
@@ -68,28 +68,36 @@ async fn addresses(
     rules: &Rules,
     resolve: &Resolve,
     host: &Host,
+    port: u16,
     outright: bool,
 ) -> Result<Vec<IpAddr>, Obstacle> {
-    if let Some(given) = rules.given(host) {
-        return Ok(vec![given]);
-    }
-    let found = match host {
-        Host::Address(address) if outright => return Ok(vec![*address]),
-        Host::Address(address) => vec![*address],
-        Host::Name(name) => resolve(name.clone())
+    let given = rules.given(host);
+    let found = match (given, host) {
+        (Some(address), _) => vec![address],
+        (None, Host::Address(address)) => vec![*address],
+        (None, Host::Name(name)) => resolve(name.clone())
             .await
             .map_err(|error| Obstacle::Failed(format!("{host} can't be resolved: {error}")))?,
     };
-    let why = |address: &IpAddr| {
-        address::special(*address)
-            .or_else(|| address::is_own(*address).then_some("one of this machine's"))
+    let outright = outright || given.is_some();
+    let why = |address: IpAddr| {
+        if let Some(why) = rules.denial(address, port) {
+            return Some(format!("{host} leads to {address}: {why}"));
+        }
+        let what = address::special(address)
+            .or_else(|| address::is_own(address).then_some("one of this machine's"));
+        let what = what.filter(|_| !outright)?;
+        Some(format!("{host} leads to {address}, which is {what}; network.hosts can name it"))
     };
-    let refused = found.iter().find_map(|address| Some((*address, why(address)?)));
-    let public: Vec<_> = found.into_iter().filter(|address| why(address).is_none()).collect();
+    let (mut open, mut refused) = (Vec::new(), None);
+    for address in found {
+        match why(address) {
+            None => open.push(address),
+            Some(why) => refused = Some(why),
+        }
+    }
     match refused {
-        Some((address, what)) if public.is_empty() => Err(Obstacle::Refused(format!(
-            "{host} leads to {address}, which is {what}; network.hosts can name it"
-        ))),
-        _ => Ok(public),
+        Some(why) if open.is_empty() => Err(Obstacle::Refused(why)),
+        _ => Ok(open),
     }
 }

@@ -107,6 +107,21 @@ async fn a_request_that_says_two_hosts_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_has_the_host_that_was_checked() {
+    for headers in ["", "Host: A.Example.ORG.:{port}\r\n", "Host: {host}\r\nConnection: host\r\n"] {
+        let (bench, host, heard) = bench().await;
+        let port = host.split(':').next_back().unwrap();
+        let headers = headers.replace("{port}", port).replace("{host}", &host);
+        let request =
+            format!("GET http://{host}?x=1 HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        let answer = bench.ask(request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{headers}: {answer}");
+        let expected = format!("GET /?x=1 HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        assert_eq!(text(&heard), expected, "{headers}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_to_a_proxy_is_refused() {
     let (bench, host, heard) = bench().await;
     for target in [

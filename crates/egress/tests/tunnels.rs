@@ -178,6 +178,20 @@ async fn a_name_that_leads_into_a_network_of_ones_own_is_refused() {
 }
 
 #[tokio::test]
+async fn a_denied_address_is_not_reached_by_a_name_either() {
+    let settings = Settings {
+        allow: vec![NAME.to_owned()],
+        deny: vec!["127.0.0.1".to_owned()],
+        hosts: [(NAME.to_owned(), "127.0.0.1".to_owned())].into(),
+        ..Settings::default()
+    };
+    let bench = Bench::new(Egress::new(Rules::parse(&settings).unwrap()));
+    let answer = bench.tunnel("a.example.org:443").await.unwrap_err();
+    let why = "a.example.org leads to 127.0.0.1: network.deny has \"127.0.0.1\"";
+    assert!(answer.contains(why), "{answer}");
+}
+
+#[tokio::test]
 async fn an_address_that_is_named_outright_is_reached() {
     let (address, roots) = tls("127.0.0.1").await;
     let host = address.to_string();
