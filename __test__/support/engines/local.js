@@ -6,6 +6,7 @@ const path = require('node:path');
 
 const { archiveOf, localImage } = require('../../../harness/archives');
 const { processes } = require('../../../harness/processes');
+const { until } = require('../../../harness/until');
 
 /** Where the kernel counts processes: a hierarchy of version 1, or the one of version 2. */
 const HIERARCHY = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].find((folder) =>
@@ -93,9 +94,9 @@ class LocalOutside {
   }
 
   async idsOf(pool) {
-    // The event of a container that is ready already may be on its way.
-    const known = new Set([...pool.seen, ...pool.pool.map(({ id }) => id)]);
-    return [...known].filter((id) => groupOf(id) !== undefined);
+    // The events of containers that are ready already may be on their way.
+    await until(() => pool.seen.size >= pool.stats().totals.created);
+    return [...pool.seen].filter((id) => groupOf(id) !== undefined);
   }
 
   async traceOf(pid) {
