@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::engine::EngineKind;
+use crate::{engine::EngineKind, runner::proxy};
 
 /// Everything one pool is made from.
 #[derive(Debug, Clone, Deserialize)]
@@ -111,6 +111,15 @@ pub struct ContainerConfig {
     pub template: bool,
 }
 
+impl ContainerConfig {
+    /// What every process of a container finds in its environment beside what the image says; `NAME=value`.
+    pub fn environment(&self) -> Vec<String> {
+        let home = self.home.as_ref().map(|home| format!("HOME={home}"));
+        let proxy = self.network.proxied().map(|_| proxy::environment());
+        home.into_iter().chain(proxy.unwrap_or_default()).collect()
+    }
+}
+
 /// What its processes can reach.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -162,9 +171,6 @@ pub struct Proxied {
     pub connect_timeout: Duration,
     #[serde(deserialize_with = "millis")]
     pub idle_timeout: Duration,
-    /// What every process of the container finds in its environment; `NAME=value`.
-    #[serde(skip)]
-    pub env: Vec<String>,
 }
 
 /// What of its pool's network a call has.

@@ -218,7 +218,7 @@ pub struct NativeOutcome {
     pub total_ms: f64,
     /// How many chunks were passed on. Those still on their way come after this.
     pub chunks: u32,
-    /// A list of [`crate::sandbox::Passage`]; JSON.
+    /// A list of [`crate::sandbox::Record`]; JSON.
     pub egress: Option<String>,
 }
 
@@ -253,7 +253,7 @@ impl From<Outcome> for NativeOutcome {
             total_ms: millis(timings.total),
             chunks,
             // They are strings and numbers, whose serialization can't fail.
-            egress: egress.map(|passages| serde_json::to_string(&passages).unwrap_or_default()),
+            egress: egress.map(|records| serde_json::to_string(&records).unwrap_or_default()),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         PullProgress, TemplateStatus,
     },
     pool::{Acquired, Event, Pool, Stats},
-    sandbox::{Border, Passage, Paths, Sandbox, Sandboxes, Traffic},
+    sandbox::{Border, Paths, Record, Sandbox, Sandboxes, Traffic},
     task,
 };
 
@@ -58,7 +58,7 @@ enum EngineEvent<'a> {
     Egress {
         id: &'a str,
         #[serde(flatten)]
-        passage: &'a Passage,
+        record: &'a Record,
     },
 }
 
@@ -126,7 +126,7 @@ impl NativePool {
         config: String,
         on_event: Function<'_, FnArgs<(String,)>, ()>,
     ) -> Result<Self> {
-        let mut config: Config = serde_json::from_slice(config.as_bytes())
+        let config: Config = serde_json::from_slice(config.as_bytes())
             .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
         let on_event = on_event.create_ref()?;
         // Waiting for events keeps no process alive.
@@ -140,13 +140,13 @@ impl NativePool {
                 events.send(text);
             }
         });
-        let (on_pull, on_ready, on_pool, on_passage, on_health) =
+        let (on_pull, on_ready, on_pool, on_record, on_health) =
             (tell.clone(), tell.clone(), tell.clone(), tell.clone(), tell);
 
         let border = Border::of(
-            &mut config.container,
-            Arc::new(move |id, passage| {
-                on_passage(Told::Engine(EngineEvent::Egress { id, passage }));
+            &config.container,
+            Arc::new(move |id, record| {
+                on_record(Told::Engine(EngineEvent::Egress { id, record }));
             }),
         );
         let border = border.map_err(|error| Error::from_reason(failure::text(&error)))?;

@@ -2,10 +2,11 @@
 
 use std::{future::pending, time::Duration};
 
+use scientist_pool_egress::Record;
 use tokio::time::{sleep_until, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{ending::Ending, way_out::Passage};
+use super::ending::Ending;
 use crate::{
     config::Narrowed,
     runner::{
@@ -105,7 +106,7 @@ pub struct Outcome {
     /// How many pieces of output the caller was given.
     pub chunks: u32,
     /// What went out of the container meanwhile; `None`: nothing can.
-    pub egress: Option<Vec<Passage>>,
+    pub egress: Option<Vec<Record>>,
     ending: Option<Ending>,
 }
 

@@ -18,4 +18,5 @@ pub use container::{Container, Paths, Status};
 pub use files::{Bounds, Found};
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;
-pub use way_out::{Border, Passage, Traffic};
+pub use scientist_pool_egress::Record;
+pub use way_out::{Border, Traffic};

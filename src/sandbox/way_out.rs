@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{ContainerConfig, Narrowed, Network, Proxied},
+    config::{ContainerConfig, Narrowed, Proxied},
     engine::{Connections, Engine},
     error::{Code, Error, Result},
     runner::{proxy, relay},
@@ -32,43 +32,15 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// The most entries that a result has, and the most that one container's events tell.
 const MOST_TOLD: usize = 1000;
 
-/// A connection, or an attempt at one, as it is told. Times in milliseconds.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Passage {
-    pub host: String,
-    pub port: u16,
-    pub allowed: bool,
-    /// What allowed it, or why it was not.
-    pub rule: String,
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
-    pub duration: f64,
-}
-
-impl From<Record> for Passage {
-    fn from(record: Record) -> Self {
-        Self {
-            host: record.host,
-            port: record.port,
-            allowed: record.allowed,
-            rule: record.rule,
-            bytes_sent: record.bytes_sent,
-            bytes_received: record.bytes_received,
-            duration: record.duration.as_secs_f64() * 1000.0,
-        }
-    }
-}
-
 /// Gets the id of a container, and what went out of it.
-pub type OnPassage = Arc<dyn Fn(&str, &Passage) + Send + Sync>;
+pub type OnRecord = Arc<dyn Fn(&str, &Record) + Send + Sync>;
 
 /// What a pool's containers can reach, and whom that is told.
 pub struct Border {
     egress: Arc<Egress>,
     /// Of one container, at once.
     most: usize,
-    on_passage: OnPassage,
+    on_record: OnRecord,
     counts: Arc<Counts>,
 }
 
@@ -95,29 +67,27 @@ pub struct Traffic {
 }
 
 impl Counts {
-    fn add(&self, passage: &Passage) {
-        let connections = if passage.allowed { &self.allowed } else { &self.refused };
+    fn add(&self, record: &Record) {
+        let connections = if record.allowed { &self.allowed } else { &self.refused };
         connections.fetch_add(1, Ordering::Relaxed);
-        self.bytes_sent.fetch_add(passage.bytes_sent, Ordering::Relaxed);
-        self.bytes_received.fetch_add(passage.bytes_received, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(record.bytes_sent, Ordering::Relaxed);
+        self.bytes_received.fetch_add(record.bytes_received, Ordering::Relaxed);
     }
 }
 
 impl Border {
-    /// As the configuration says, into which goes what the containers are told of it; `None`: nothing leads
-    /// out of them.
+    /// As the configuration says; `None`: nothing leads out of the containers.
     ///
     /// # Errors
     ///
     /// `InvalidArgument`: the entry that makes no sense, by its path.
-    pub fn of(config: &mut ContainerConfig, on_passage: OnPassage) -> Result<Option<Self>> {
-        let Network::Proxied(proxied) = &mut config.network else { return Ok(None) };
+    pub fn of(config: &ContainerConfig, on_record: OnRecord) -> Result<Option<Self>> {
+        let Some(proxied) = config.network.proxied() else { return Ok(None) };
         let rules =
             rules(proxied).map_err(|bad| Error::new(Code::InvalidArgument, format!("{bad}.")))?;
-        proxied.env = proxy::environment();
         let most = proxied.max_connections;
         let egress = Arc::new(Egress::new(rules));
-        Ok(Some(Self { egress, most, on_passage, counts: Arc::default() }))
+        Ok(Some(Self { egress, most, on_record, counts: Arc::default() }))
     }
 
     pub fn usage(&self) -> Traffic {
@@ -139,17 +109,16 @@ impl Border {
     /// The way out of a new container, for as long as it is there.
     pub(super) fn open(&self, id: &str, mut connections: Connections) -> WayOut {
         let accounts = Arc::new(Accounts::default());
-        let (own, counts, on_passage) =
-            (accounts.clone(), self.counts.clone(), self.on_passage.clone());
+        let (own, counts, on_record) =
+            (accounts.clone(), self.counts.clone(), self.on_record.clone());
         let id = id.to_owned();
         let told = AtomicU64::new(0);
         let lease = Arc::new(self.egress.lease(move |record| {
-            let passage = Passage::from(record);
-            counts.add(&passage);
+            counts.add(&record);
             if told.fetch_add(1, Ordering::Relaxed) < MOST_TOLD as u64 {
-                on_passage(&id, &passage);
+                on_record(&id, &record);
             }
-            own.enter(passage);
+            own.enter(record);
         }));
         let closed = CancellationToken::new();
         let (under_way, _) = watch::channel(0);
@@ -245,7 +214,7 @@ pub(super) struct Account<'a> {
 impl Account<'_> {
     /// All of it; of connections under way, what those come to that end now. `over`: all of them do, as the
     /// container is about to end.
-    pub(super) async fn close(self, over: bool) -> Vec<Passage> {
+    pub(super) async fn close(self, over: bool) -> Vec<Record> {
         if over {
             self.way.end();
         }
@@ -268,7 +237,7 @@ struct Accounts(Mutex<Books>);
 #[derive(Debug, Default)]
 struct Books {
     next: u64,
-    open: Vec<(u64, Vec<Passage>)>,
+    open: Vec<(u64, Vec<Record>)>,
 }
 
 impl Accounts {
@@ -280,16 +249,16 @@ impl Accounts {
         number
     }
 
-    fn enter(&self, passage: Passage) {
+    fn enter(&self, record: Record) {
         for (_, account) in &mut self.lock().open {
             if account.len() < MOST_TOLD {
-                account.push(passage.clone());
+                account.push(record.clone());
             }
         }
     }
 
     /// What is in it; nothing, if it is closed already.
-    fn close(&self, number: u64) -> Vec<Passage> {
+    fn close(&self, number: u64) -> Vec<Record> {
         let mut books = self.lock();
         let at = books.open.iter().position(|(open, _)| *open == number);
         at.map(|at| books.open.swap_remove(at).1).unwrap_or_default()

@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Serialize, Serializer};
+
 use crate::{host::Host, meter::Tally};
 
 /// A connection, or an attempt at one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Record {
     /// In lower case; an address of version 6 in brackets.
     pub host: String,
@@ -20,7 +23,13 @@ pub struct Record {
     pub bytes_sent: u64,
     /// Bytes from the host.
     pub bytes_received: u64,
+    /// Serialized as milliseconds.
+    #[serde(serialize_with = "millis")]
     pub duration: Duration,
+}
+
+fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
 }
 
 /// Gets the records of a lease.

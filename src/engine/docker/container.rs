@@ -246,7 +246,7 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
         image: Some(image.as_str().to_owned()),
         entrypoint: Some(init.argv.clone()),
         cmd: Some(Vec::new()),
-        env: Some(environment(config)),
+        env: Some(config.environment()),
         working_dir: config.home.clone(),
         user: config.user.clone(),
         labels: Some(labels),
@@ -268,13 +268,6 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
         host_config: Some(host_config(config, honours, is_podman)),
         ..ContainerCreateBody::default()
     }
-}
-
-/// What a container has in its environment beside what the image says.
-fn environment(config: &ContainerConfig) -> Vec<String> {
-    let home = config.home.as_ref().map(|home| format!("HOME={home}"));
-    let proxied = config.network.proxied().map(|proxied| proxied.env.clone());
-    home.into_iter().chain(proxied.unwrap_or_default()).collect()
 }
 
 fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> HostConfig {

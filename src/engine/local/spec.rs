@@ -43,7 +43,6 @@ impl Kind {
             let expected = "'none', or an object such as { allow: ['pypi.org'] },";
             return Err(invalid("network", expected, config.network.name()));
         }
-        let proxied = config.network.proxied();
         let runtime = config.runtime.as_deref().map(runtime::find).transpose()?;
         let user = match &config.user {
             Some(user) => numbers(user)
@@ -65,8 +64,6 @@ impl Kind {
         let cpu = limit(config.cpu_quota)
             .filter(|quota| *quota > 0)
             .map(|quota| Cpu { quota, period: config.cpu_period.unsigned_abs() });
-        let home = config.home.as_ref().map(|home| format!("HOME={home}"));
-        let env = proxied.map(|proxied| proxied.env.clone()).unwrap_or_default();
         let template = match without_template(config) {
             Some(why) => Err(why),
             None => Ok((
@@ -86,11 +83,11 @@ impl Kind {
                 tmpfs: tmpfs.collect(),
                 shm_size: config.shm_size.and_then(limit),
                 hostname: "sandbox".to_owned(),
-                proxy: proxied.map(|_| PROXY_PORT),
+                proxy: config.network.proxied().map(|_| PROXY_PORT),
                 process: Process {
                     program: Program::Inside,
                     argv: Vec::new(),
-                    env: home.into_iter().chain(env).collect(),
+                    env: config.environment(),
                     cwd: config.home.clone().unwrap_or_else(|| "/".to_owned()),
                 },
                 user,
