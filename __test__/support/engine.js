@@ -4,6 +4,7 @@ const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { DockerOutside } = require('./engines/docker');
 const { LocalOutside } = require('./engines/local');
+const { holdLeases } = require('./leases');
 
 const IMAGE = 'python:3.9-slim';
 const NO_PYTHON = 'busybox:stable';
@@ -63,13 +64,15 @@ class Pools {
   make(options = {}) {
     const label = `${process.pid}-${Math.random().toString(36).slice(2)}`;
     const { image = IMAGE, ...others } = options;
-    const pool = new ContainerPoolManager({
-      engine: address(),
-      image: this.#outside().image(image),
-      runtime: RUNTIME,
-      ...others,
-      labels: { 'test.pool': label },
-    });
+    const pool = holdLeases(
+      new ContainerPoolManager({
+        engine: address(),
+        image: this.#outside().image(image),
+        runtime: RUNTIME,
+        ...others,
+        labels: { 'test.pool': label },
+      }),
+    );
     pool.label = label;
     pool.seen = new Set();
     pool.on('created', ({ id }) => pool.seen.add(id));

@@ -2,6 +2,7 @@
 
 const { ContainerPoolManager } = require('../..');
 const { FakeEngine } = require('./fake-engine');
+const { holdLeases } = require('./leases');
 
 /** The calls of the engine's API that tests speak of. */
 const CALLS = {
@@ -28,7 +29,9 @@ function useFakeEngine() {
     pools: [],
     /** A pool on the test's engine. */
     pool(options = {}) {
-      const pool = new ContainerPoolManager({ engine: bench.engine.address, ...options });
+      const pool = holdLeases(
+        new ContainerPoolManager({ engine: bench.engine.address, ...options }),
+      );
       bench.pools.push(pool);
       return pool;
     },
