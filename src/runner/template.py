@@ -14,10 +14,11 @@ which they are entered, and of the files by which its control groups are joined.
 forks:
 
     template     in the launcher's pid namespace; waits for the next container
-      child      joins the groups, which can take the kernel tens of milliseconds. When process 1 wants its
-                 interpreter, it enters the namespaces; that of process ids counts for its children alone
+      child      joins the groups, which can take the kernel tens of milliseconds, and enters the namespaces; that of
+                 process ids counts for its children alone
         between  ends at once, so that the container's process 1 has its child
-          fork   gives up what it had for entering, tells process 1 of itself, and goes on as a spare does
+          fork   gives up what it had for entering. When process 1 wants its interpreter, it tells that of itself,
+                 and goes on as a spare does
 
 Whatever fails, the line to process 1 ends with it, and that boots an interpreter of its own.
 """
@@ -172,7 +173,8 @@ def set_up():
         os.chdir(FOLDER)
 
     def take_place(line, alone):
-        """Gets streams of its own, and sends the other ends of them to process 1, whose child it is by then."""
+        """Gets streams of its own, and waits until process 1, whose child it is by then, wants it; sends the other
+        ends of them there."""
         near, far = [], []
         for number in (STDIN, STDOUT, STDERR):
             reading, writing = os.pipe()
@@ -188,21 +190,21 @@ def set_up():
         os.read(alone, 1)
         os.close(alone)
         init = _socket.socket(fileno=line)
+        if not init.recv(1):
+            os._exit(0)
         init.sendmsg([little(os.getpid())], [(*rights, descriptors)])
         init.close()
         for fd in far:
             os.close(fd)
 
     def enter(line, *others):
-        # A child that waits is the template's, and ends with that.
+        # Until it is in the container it is the template's, and ends with that.
         check(prctl(PR_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0))
         if os.getppid() != template:
             os._exit(0)
         control.close()
         for fd in others[NAMESPACES:]:
             os.write(fd, b"0")
-        if not os.read(line, 1):
-            os._exit(0)
         for fd in others[:NAMESPACES]:
             check(setns(fd, 0))
         alone, held = os.pipe()
@@ -218,11 +220,11 @@ def set_up():
             os.close(fd)
         give_up()
         mend()
-        take_place(line, alone)
         # While nobody waits: an interpreter writes to nearly all it has as it ends, and page by page the kernel
         # takes longer over copies than a short script takes in all. Kernels before 5.14 can't.
         for place, length, advice in owned:
             madvise(place, length, advice)
+        take_place(line, alone)
 
     return receive, enter
 

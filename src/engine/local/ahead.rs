@@ -1,8 +1,8 @@
-//! A pool's next container, begun ahead: all of it but an interpreter.
+//! A pool's next container, begun ahead.
 //!
 //! Joining control groups can take the kernel tens of milliseconds, in which nothing else is to be done. So the
-//! next container waits with that behind it, and with all of its file system; its interpreter is booted or
-//! forked when it is asked for.
+//! next container waits with that behind it, and with all of its file system; and with its interpreter, where that
+//! is forked. One that is booted has to be asked for.
 
 use std::{
     future::Future,
