@@ -48,7 +48,7 @@ const UNDER_RUNTIME = [
 /** What an ordinary user runs of that: all but what takes control groups. */
 const AS_NOBODY = [
   ...['--passWithNoTests', '--testPathPatterns'],
-  '__test__/engine/(execute|files|limits|security|sharing|spawn)\\.test\\.js$',
+  '__test__/engine/(execute|files|image-user|limits|security|sharing|spawn)\\.test\\.js$',
 ];
 const NOBODY = 65534;
 
@@ -128,9 +128,7 @@ async function startEngine() {
   const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
   const engine = chosen ? { host: chosen, env: { DOCKER_HOST: chosen } } : await OwnEngine.start();
   await ensureImages(engine, IMAGES);
-  if (process.platform === 'linux') {
-    await require('../harness/archives').ensureArchives(engine, IMAGES);
-  }
+  await require('../harness/archives').ensureArchives(engine, IMAGES);
   return { value: engine, note: engine.host };
 }
 

@@ -26,6 +26,8 @@ function address() {
  * - `env`: the variables by which a process finds it;
  * - `idsOf(pool)`: the ids of the containers that there are of a pool of `Pools`;
  * - `image(name)`: what the option `image` is for the image that the tests call so;
+ * - `takeImage(archive, name)`: an image of an archive of `docker save`: `image` is what the option `image` is for
+ *   it, `forget()` takes it away again;
  * - `seesContainers`: whether it can tell which containers there are, which `idsOf` and `kill` take;
  * - `kill(id)`: ends a container from outside, at once;
  * - `limitsMemory`: whether its containers are held to a limit of memory as a whole;

@@ -72,6 +72,14 @@ class DockerOutside {
     await this.client.getImage(name).tag({ repo: other.slice(0, at), tag: other.slice(at + 1) });
   }
 
+  async takeImage(archive, name) {
+    const loading = await this.client.loadImage(archive);
+    await new Promise((resolve, reject) => {
+      this.client.modem.followProgress(loading, (error) => (error ? reject(error) : resolve()));
+    });
+    return { image: name, forget: () => this.removeImage(name) };
+  }
+
   async removeImage(name) {
     if (await this.hasImage(name)) await this.client.getImage(name).remove({ force: true });
   }

@@ -93,6 +93,10 @@ class LocalOutside {
     return fs.existsSync(archiveOf(name)) ? localImage(name) : name;
   }
 
+  async takeImage(archive) {
+    return { image: `docker-archive:${archive}`, forget: async () => {} };
+  }
+
   async idsOf(pool) {
     // The events of containers that are ready already may be on their way.
     await until(() => pool.seen.size >= pool.stats().totals.created);

@@ -36,6 +36,12 @@ pub struct Process {
     /// `NAME=value`
     #[serde(default, deserialize_with = "or_default")]
     pub env: Vec<String>,
+    /// Whom they run as: `uid[:gid]` or names; empty: root.
+    #[serde(default, deserialize_with = "or_default")]
+    pub user: String,
+    /// Where they begin; empty: at the root.
+    #[serde(default, deserialize_with = "or_default")]
+    pub working_dir: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

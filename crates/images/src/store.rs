@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     blob::{decompressed, Digest, Hashing},
-    config::Config,
+    config::{Config, Process},
     failure::{refused, During, Result},
     folder::{self, open_folder, Sum},
     layer, lock,
@@ -71,6 +71,10 @@ pub struct Image {
     pub pulled: u64,
     /// `NAME=value`
     pub env: Vec<String>,
+    /// As [`Process::user`].
+    pub user: String,
+    /// As [`Process::working_dir`].
+    pub working_dir: String,
 }
 
 impl Store {
@@ -185,13 +189,14 @@ impl Store {
     /// Notes what a name stands for from now on.
     pub fn note(&self, name: &str, digest: Digest, config: Config, tree: &Tree) -> Result<Image> {
         let pulled = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let (chain, env) = (config.chain(), config.config.env);
-        let image = Image { name: name.to_owned(), digest, chain, size: tree.size, pulled, env };
+        let (name, chain, size) = (name.to_owned(), config.chain(), tree.size);
+        let Process { env, user, working_dir } = config.config;
+        let image = Image { name, digest, chain, size, pulled, env, user, working_dir };
         let bytes = serde_json::to_vec(&image).during("write down what the image is")?;
         let new = Temporary::new(&self.root.join(TEMPORARY))?;
         let draft = new.path.join("image");
         write(&draft, &bytes)?;
-        let path = self.image_path(name);
+        let path = self.image_path(&image.name);
         fs::rename(draft, &path).at("write", &path)?;
         Ok(image)
     }
@@ -199,9 +204,10 @@ impl Store {
     /// An image as others are told of it.
     pub fn shown(&self, image: Image, in_use: bool) -> images::Image {
         let folder = image.chain.last().map(|top| self.tree_path(top)).unwrap_or_default();
-        let Image { name, digest, size, pulled, env, .. } = image;
-        let (digest, root) = (digest.to_string(), folder.join(ROOT));
-        images::Image { name, digest, size, pulled, in_use, env, root, folder }
+        let root = folder.join(ROOT);
+        let Image { name, digest, size, pulled, env, user, working_dir, .. } = image;
+        let digest = digest.to_string();
+        images::Image { name, digest, size, pulled, in_use, env, user, working_dir, root, folder }
     }
 
     /// All images, by name, and whether a process uses them.

@@ -76,6 +76,10 @@ pub struct Image {
     pub in_use: bool,
     /// `NAME=value`, as the image sets them.
     pub env: Vec<String>,
+    /// Whom its programs run as: `uid[:gid]` or names; empty: root.
+    pub user: String,
+    /// The folder they begin in; empty: the root.
+    pub working_dir: String,
     /// The root file system.
     pub root: PathBuf,
     /// The folder it is in, by whose lock it is held.

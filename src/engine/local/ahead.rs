@@ -73,7 +73,7 @@ enum State {
     Missing,
     /// The work that is to give one.
     Starting(AbortHandle),
-    Ready(Makings, Kept),
+    Ready(Box<Makings>, Kept),
 }
 
 impl Ahead {
@@ -83,7 +83,7 @@ impl Ahead {
         let State::Ready(..) = *state else { return None };
         let State::Ready(makings, kept) = mem::take(&mut *state) else { return None };
         drop(state);
-        if makings == *wanted {
+        if *makings == *wanted {
             kept.release()
         } else {
             None
@@ -101,7 +101,7 @@ impl Ahead {
         let own = self.clone();
         let work = task::spawn(async move {
             let next = match begin.await {
-                Ok(kept) => State::Ready(makings, kept),
+                Ok(kept) => State::Ready(Box::new(makings), kept),
                 Err(_) => State::Missing,
             };
             let mut state = own.lock();

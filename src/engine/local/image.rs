@@ -7,9 +7,12 @@ use std::{
 };
 
 use once_cell::sync::Lazy;
-use scientist_pool_protocol::Bind;
+use scientist_pool_protocol::{Bind, User};
 
-use super::store::{self, Tree};
+use super::{
+    store::{self, Tree},
+    user,
+};
 use crate::{
     config::{ContainerConfig, PullPolicy},
     engine::{
@@ -20,7 +23,7 @@ use crate::{
 };
 
 /// Programs look here unless the image says otherwise.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What this machine's programs need beside `/usr`: where their libraries are, and which of several is meant
 /// by a name.
 const HOST_FILES: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
@@ -41,8 +44,18 @@ pub(super) struct Image {
     pull_timeout: Duration,
     /// The program of the store.
     program: PathBuf,
-    /// What the store has for the name, held for as long as this is.
-    tree: Mutex<Option<Arc<Tree>>>,
+    /// As the option has it; `None`: as the image says.
+    user: Option<String>,
+    /// As [`ContainerConfig::home`].
+    home: Option<String>,
+    /// What it was found to be, once it is prepared.
+    ready: Mutex<Option<Ready>>,
+}
+
+struct Ready {
+    contents: Contents,
+    /// Held for as long as this is, if the store has it.
+    _tree: Option<Arc<Tree>>,
 }
 
 /// As the option `image` has it.
@@ -65,6 +78,9 @@ pub(super) struct Contents {
     pub folders: Vec<PathBuf>,
     /// `NAME=value`, as the image sets them.
     pub env: Vec<String>,
+    pub user: User,
+    /// Where processes begin.
+    pub cwd: String,
 }
 
 impl Image {
@@ -79,7 +95,9 @@ impl Image {
             pull: config.pull,
             pull_timeout: config.pull_timeout,
             program,
-            tree: Mutex::default(),
+            user: config.user.clone(),
+            home: config.home.clone(),
+            ready: Mutex::default(),
         })
     }
 
@@ -87,24 +105,53 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`
+    /// `IMAGE_NOT_FOUND`, `IMAGE_PULL_FAILED`. `INVALID_ARGUMENT`: it knows no such `user`.
     pub(super) async fn prepare(&self, on_pull: OnPull) -> Result<()> {
-        let tree = match &self.name {
-            Name::Host => return Ok(()),
-            Name::Folder(path) => {
-                return match std::fs::metadata(path) {
-                    Ok(found) if found.is_dir() => Ok(()),
-                    Ok(_) => Err(self.not_found("it is no folder")),
-                    Err(error) => Err(self.not_found(&error.to_string())),
-                }
+        let (root, tree) = match &self.name {
+            Name::Host => (None, None),
+            Name::Folder(path) => match std::fs::metadata(path) {
+                Ok(found) if found.is_dir() => (Some(path.clone()), None),
+                Ok(_) => return Err(self.not_found("it is no folder")),
+                Err(error) => return Err(self.not_found(&error.to_string())),
+            },
+            Name::Archive(name) => {
+                let tree = self.get(name, None, on_pull).await?;
+                (Some(tree.root.clone()), Some(tree))
             }
-            Name::Archive(name) => self.get(name, None, on_pull).await,
             Name::Remote(reference) => {
-                self.get(reference.as_str(), reference.credentials_key(), on_pull).await
+                let key = reference.credentials_key();
+                let tree = self.get(reference.as_str(), key, on_pull).await?;
+                (Some(tree.root.clone()), Some(tree))
             }
-        }?;
-        *self.tree.lock().unwrap_or_else(PoisonError::into_inner) = Some(tree);
+        };
+        let contents = self.found(root, tree.as_deref())?;
+        let ready = Ready { contents, _tree: tree };
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(ready);
         Ok(())
+    }
+
+    /// What containers have of a root file system, and of what is said in `tree` of it.
+    fn found(&self, root: Option<PathBuf>, tree: Option<&Tree>) -> Result<Contents> {
+        let said = tree.map_or("", |tree| &tree.user);
+        let user = user::find(root.as_deref(), self.user.as_deref().unwrap_or(said));
+        let user = user.map_err(|why| match &self.user {
+            Some(user) => {
+                let message = format!("user must be one that {self} has; got '{user}': {why}");
+                Error::new(Code::InvalidArgument, message).image(self.to_string())
+            }
+            None => self.not_found(&format!("its user is '{said}': {why}")),
+        })?;
+        let mut env = tree.map(|tree| tree.env.clone()).unwrap_or_default();
+        let mut unless_said = |name: &str, value: &str| {
+            if !env.iter().any(|variable| variable.starts_with(name)) {
+                env.push(format!("{name}{value}"));
+            }
+        };
+        unless_said("PATH=", PATH);
+        unless_said("HOME=", &user.home);
+        let folder = tree.map(|tree| tree.working_dir.trim_start_matches('/'));
+        let cwd = self.home.clone().unwrap_or_else(|| format!("/{}", folder.unwrap_or_default()));
+        Ok(Contents { folders: root.into_iter().collect(), env, user: user.ids, cwd })
     }
 
     /// Has the store get it. Pulls of one image under way at once are one, for all that wait for it.
@@ -145,19 +192,9 @@ impl Image {
     ///
     /// `IMAGE_NOT_FOUND`
     pub(super) fn contents(&self) -> Result<Contents> {
-        let (folder, mut env) = match &self.name {
-            Name::Host => (None, Vec::new()),
-            Name::Folder(path) => (Some(path.clone()), Vec::new()),
-            Name::Archive(_) | Name::Remote(_) => {
-                let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-                let tree = tree.as_ref().ok_or_else(|| self.not_found("it was not got yet"))?;
-                (Some(tree.root.clone()), tree.env.clone())
-            }
-        };
-        if !env.iter().any(|variable| variable.starts_with("PATH=")) {
-            env.push(PATH.to_owned());
-        }
-        Ok(Contents { folders: folder.into_iter().collect(), env })
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = ready.as_ref().ok_or_else(|| self.not_found("it was not got yet"))?;
+        Ok(ready.contents.clone())
     }
 
     fn not_found(&self, why: &str) -> Error {

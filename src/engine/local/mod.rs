@@ -6,7 +6,7 @@
 //! - `runtime`: the OCI runtime that is to run containers.
 //! - `template`: what interpreters are forked from.
 //! - `ahead`: the next container, which waits.
-//! - `image`, `store`, `spec`: what a container is made of, and made as.
+//! - `image`, `user`, `store`, `spec`: what a container is made of, and made as.
 
 mod advice;
 mod ahead;
@@ -17,6 +17,7 @@ mod runtime;
 mod spec;
 mod store;
 mod template;
+mod user;
 
 use std::{
     collections::HashMap,

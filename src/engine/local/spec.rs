@@ -26,7 +26,7 @@ const HIGHEST_OOM_SCORE: i16 = 1000;
 /// Of a template's folders in memory, in which modules may write as they are imported.
 const TEMPLATE_TMPFS: &str = "rw,nosuid,nodev,exec,size=64m,mode=1777";
 
-/// What all containers of a pool are made as, but for their program.
+/// What all containers of a pool are made as, but for their program and what their image says.
 pub(super) struct Kind {
     spec: Spec,
     /// What their interpreters are forked from, or why from nothing.
@@ -44,11 +44,6 @@ impl Kind {
             return Err(invalid("network", expected, config.network.name()));
         }
         let runtime = config.runtime.as_deref().map(runtime::find).transpose()?;
-        let user = match &config.user {
-            Some(user) => numbers(user)
-                .ok_or_else(|| invalid("user", "numbers, such as 65534:65534", user))?,
-            None => User { uid: 0, gid: 0 },
-        };
         let names: Vec<String> = config.cap_add.iter().flatten().map(|name| full(name)).collect();
         let named: Vec<&str> = names.iter().map(String::as_str).collect();
         let tmpfs = config
@@ -88,9 +83,9 @@ impl Kind {
                     program: Program::Inside,
                     argv: Vec::new(),
                     env: config.environment(),
-                    cwd: config.home.clone().unwrap_or_else(|| "/".to_owned()),
+                    cwd: String::new(),
                 },
-                user,
+                user: User { uid: 0, gid: 0 },
                 privileges: Privileges {
                     capabilities: names.iter().filter_map(|name| number(name)).collect(),
                     no_new_privileges: config.no_new_privileges,
@@ -120,6 +115,7 @@ impl Kind {
         let mut spec = Box::new(self.spec.clone());
         spec.root.folders = contents.folders;
         spec.process.env = merged(contents.env, &spec.process.env);
+        (spec.process.cwd, spec.user) = (contents.cwd, contents.user);
         (spec.process.program, spec.process.argv) = (program, argv);
         spec
     }
@@ -131,7 +127,7 @@ impl Kind {
             program: Program::Inside,
             argv: exec.argv,
             env: merged(merged(contents.env, &first.env), &exec.env),
-            cwd: exec.cwd.unwrap_or_else(|| first.cwd.clone()),
+            cwd: exec.cwd.unwrap_or(contents.cwd),
         })
     }
 
@@ -202,12 +198,6 @@ fn limit(value: i64) -> Option<u64> {
 fn invalid(option: &str, expected: &str, got: &str) -> Error {
     let message = format!("{option} must be {expected} on the engine 'local'; got '{got}'");
     Error::new(Code::InvalidArgument, message)
-}
-
-/// `uid[:gid]`; the group of 0 where none is named.
-fn numbers(user: &str) -> Option<User> {
-    let (uid, gid) = user.split_once(':').unwrap_or((user, "0"));
-    Some(User { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
 }
 
 fn full(name: &str) -> String {

@@ -40,6 +40,10 @@ pub(super) struct Tree {
     pub root: PathBuf,
     /// `NAME=value`, as the image sets them.
     pub env: Vec<String>,
+    /// As [`scientist_pool_protocol::images::Image::user`].
+    pub user: String,
+    /// As [`scientist_pool_protocol::images::Image::working_dir`].
+    pub working_dir: String,
     _held: OwnedFd,
 }
 
@@ -129,9 +133,13 @@ fn listen(mut child: Child, name: &str, report: &OnPull, say: &UnboundedSender<S
                 }
                 Ok(Answer::Login) => Said::Login,
                 Ok(Answer::Image(image)) => match hold(&image.folder) {
-                    Some(held) => {
-                        Said::Done(Tree { root: image.root, env: image.env, _held: held })
-                    }
+                    Some(held) => Said::Done(Tree {
+                        root: image.root,
+                        env: image.env,
+                        user: image.user,
+                        working_dir: image.working_dir,
+                        _held: held,
+                    }),
                     None => {
                         let why = format!("{} was taken away", image.folder.display());
                         Said::Failed(Fault::System, why)
@@ -246,14 +254,15 @@ mod tests {
     }
 
     const IMAGE: &str = r#"echo "{\"image\":{\"name\":\"a:1\",\"digest\":\"\",\"size\":1,\"pulled\":1,
-        \"inUse\":true,\"env\":[\"A=b\"],\"root\":\"$PWD/tree/root\",\"folder\":\"$PWD/tree\"}}" | tr -d '\n'; echo"#;
+        \"inUse\":true,\"env\":[\"A=b\"],\"user\":\"app\",\"workingDir\":\"/srv\",\"root\":\"$PWD/tree/root\",\"folder\":\"$PWD/tree\"}}" | tr -d '\n'; echo"#;
 
     #[tokio::test]
-    async fn an_image_is_held_and_its_variables_are_told() {
+    async fn an_image_is_held_and_what_it_says_is_told() {
         let (tree, _) = got(IMAGE, "missing").await;
         let tree = tree.unwrap();
         assert!(tree.root.ends_with("tree/root"));
         assert_eq!(tree.env, ["A=b"]);
+        assert_eq!((&*tree.user, &*tree.working_dir), ("app", "/srv"));
     }
 
     #[tokio::test]
