@@ -1,7 +1,17 @@
 use std::{env, fs, path::Path};
 
 /// What runs in containers.
-const PROGRAMS: [&str; 5] = ["launch.py", "supervisor.py", "spare.py", "park.py", "files.py"];
+const PROGRAMS: [&str; 9] = [
+    "launch.py",
+    "supervisor.py",
+    "spare.py",
+    "park.py",
+    "tell.py",
+    "display.py",
+    "value.py",
+    "converse.py",
+    "files.py",
+];
 
 fn main() {
     napi_build::setup();

@@ -296,6 +296,15 @@ declare namespace ContainerPoolManager {
     ): Promise<ExecuteResult<E>>;
 
     /**
+     * Begins an interpreter that stays, for many runs one after another. It takes the container's own, so calls
+     * meanwhile run beside it on the cold path. It ends with its lease.
+     *
+     * @throws {PoolError} `INVALID_ARGUMENT`; `CONTAINER_BUSY`: another call or session has the interpreter;
+     *   `ENGINE_ERROR`: it did not come up, or the image has none; `CONTAINER_TERMINATED`, `CONTAINER_LOST`.
+     */
+    session(options?: SessionOptions): Promise<Session>;
+
+    /**
      * Begins a call as {@link execute} does, and returns at once: its output comes as streams. Each call
      * runs whatever others do in the container; one beside another takes the cold path.
      *
@@ -560,6 +569,8 @@ declare namespace ContainerPoolManager {
    * - `POOL_CLOSED`: the pool is shut down; `initialize()` opens it again.
    * - `CONTAINER_TERMINATED`: the container was destroyed: by its holder, a timeout, or a shutdown.
    * - `CONTAINER_LOST`: it ended, or its connection broke, without anybody here asking for it.
+   * - `CONTAINER_BUSY`: another call or session has the container's interpreter.
+   * - `SESSION_ENDED`: a session's interpreter has ended, or was closed.
    * - `FILE_NOT_FOUND`: there is no such file (`path`) in the container.
    * - `FILE_LIMIT`: more files, or more bytes of them, than the call allows.
    * - `FILE_ERROR`: a file (`path`) could not be written or read (`errno`).
@@ -579,6 +590,8 @@ declare namespace ContainerPoolManager {
     | 'POOL_CLOSED'
     | 'CONTAINER_TERMINATED'
     | 'CONTAINER_LOST'
+    | 'CONTAINER_BUSY'
+    | 'SESSION_ENDED'
     | 'FILE_NOT_FOUND'
     | 'FILE_LIMIT'
     | 'FILE_ERROR'
@@ -972,7 +985,125 @@ declare namespace ContainerPoolManager {
   }
 
   /** The options of a script. */
-  export interface ScriptOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {}
+  export interface ScriptOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
+    /**
+     * Whether the result has what the script shows, as `display`: what it gives to `display()`, its matplotlib
+     * figures, and the value of its last expression.
+     *
+     * @example
+     * ```js
+     * const { run, shutdown } = require('scientist-pool');
+     *
+     * const { display } = await run('display({"a": 1})\n6 * 7', { display: true });
+     * console.log(display); // [ { 'text/plain': "{'a': 1}" }, { 'text/plain': '42' } ]
+     * await shutdown();
+     * ```
+     *
+     * `CONTAINER_BUSY` beside another call or a session;
+     * `INVALID_ARGUMENT` with a variable that only counts as an interpreter starts. @defaultValue false
+     */
+    display?: boolean | undefined;
+    /**
+     * Bytes of what is shown, of 256 MiB at most. A representation that is more than is left is left out, and
+     * text cut off; `displayCut` says so. @defaultValue 10 MiB
+     */
+    maxDisplayBytes?: Bytes | undefined;
+  }
+
+  /** One thing that was shown: MIME type → data. Pictures, but for SVG, sound, films and PDF are bytes. */
+  export interface MimeBundle {
+    'text/plain'?: string;
+    'text/html'?: string;
+    'text/markdown'?: string;
+    'text/latex'?: string;
+    'image/svg+xml'?: string;
+    'image/png'?: Buffer;
+    'image/jpeg'?: Buffer;
+    'application/json'?: unknown;
+    /** Others, as the object's type names them: of `…+json` what it stands for. */
+    [type: `${string}/${string}`]: unknown;
+  }
+
+  /** What is missing of what was shown. */
+  export interface DisplayCut {
+    /** Where it would be in `display`; `null`: behind all of it. */
+    index: number | null;
+    /** The MIME type; `null`: all that came from there on. */
+    type: string | null;
+    /** How many it had. */
+    bytes: number | null;
+  }
+
+  /** The options of `Container.session`. */
+  export interface SessionOptions {
+    /** Added to the container's environment. None that only counts as an interpreter starts (`PYTHON…`, `LANG`). */
+    env?: Env | undefined;
+    /** The working directory to begin with. @defaultValue `/tmp`; the image's own if `user` is `null` */
+    cwd?: string | undefined;
+    /**
+     * How long a run may take to let go of what it is interrupted in, ms, and the interpreter to end when it is
+     * closed. @defaultValue 2000
+     */
+    grace?: number | undefined;
+  }
+
+  /** The options of a session's run. */
+  export interface SessionRunOptions<E extends Encoding = 'utf8'>
+    extends Omit<ScriptOptions<E>, 'cwd' | 'network'> {}
+
+  /** What a session's run came to. */
+  export interface SessionResult<E extends Encoding = 'utf8'> extends ExecuteResult<E> {
+    /** Whether the session has ended with it. */
+    sessionEnded: boolean;
+  }
+
+  /** An interpreter that stays in a container for many runs. */
+  export interface Session {
+    /** Whether it has ended: by `close()`, in a run, or with its container. */
+    readonly ended: boolean;
+
+    /**
+     * Runs Python source in it, behind the runs that were asked for before. Names stay from run to run. Whatever
+     * the code does is a result: an exception has exit code 1 and its traceback on stderr, `sys.exit(n)` exit
+     * code n, and the session goes on.
+     *
+     * Past its `timeout`, CPU time or `maxOutputBytes`, or aborted, or when a callback throws, a run is interrupted
+     * as by Ctrl-C, with what it has started (exit code 130). What has not let go of it after `grace` ms ends with
+     * its container, and so does the session. The time begins with the run's turn.
+     *
+     * @example
+     * ```js
+     * const { acquire, shutdown } = require('scientist-pool');
+     *
+     * const container = await acquire();
+     * try {
+     *   const session = await container.session();
+     *   await session.run('import math\nx = 20');
+     *   const { stdout } = await session.run('print(math.factorial(x))');
+     *   console.log(stdout); // 2432902008176640000
+     * } finally {
+     *   await container.destroy();
+     * }
+     * await shutdown();
+     * ```
+     *
+     * @throws {PoolError} `INVALID_ARGUMENT`; `SESSION_ENDED`; `CONTAINER_TERMINATED`, `CONTAINER_LOST`. With
+     *   `signal`: the signal's reason.
+     */
+    run<E extends Encoding = 'utf8'>(
+      code: string | Uint8Array,
+      options?: SessionRunOptions<E>,
+    ): Promise<SessionResult<E>>;
+
+    /**
+     * Ends the interpreter as a script ends, behind the runs that were asked for; the container goes on. One that
+     * takes longer than `grace` ends with its container. Idempotent.
+     */
+    close(): Promise<void>;
+
+    /** `close()` */
+    [Symbol.asyncDispose](): Promise<void>;
+  }
 
   /** The options of a command. */
   export interface CommandOptions<E extends Encoding = 'utf8'> extends CallOptions<E> {
@@ -1151,6 +1282,10 @@ declare namespace ContainerPoolManager {
      */
     path: 'warm' | 'cold';
     timings: Timings;
+    /** What was shown, the value of the last expression last. Only with `display: true`. */
+    display?: MimeBundle[];
+    /** What is missing of it. */
+    displayCut?: DisplayCut[];
     /**
      * What went out of the container during the call, and what was not let out; 1000 at most. Only with
      * `network.allow`. Connections that are still open are not among them.
@@ -1159,7 +1294,7 @@ declare namespace ContainerPoolManager {
   }
 
   /** How a spawned call ended. */
-  export type ExitResult = Omit<ExecuteResult, 'stdout' | 'stderr'>;
+  export type ExitResult = Omit<ExecuteResult, 'stdout' | 'stderr' | 'display' | 'displayCut'>;
 
   /** Where a call's time went, in ms. */
   export interface Timings {
@@ -1398,9 +1533,10 @@ declare namespace ContainerPoolManager {
       /** The longest it may wait, ms; 0: without end. */
       timeout: number;
     };
-    execute: TracingMessage<Omit<ExecuteResult, 'stdout' | 'stderr'>> & {
+    execute: TracingMessage<Omit<ExecuteResult, 'stdout' | 'stderr' | 'display'>> & {
       containerId: string;
-      kind: 'script' | 'command';
+      /** `'session'`: a run of one. */
+      kind: 'script' | 'command' | 'session';
       /** The longest it may take, ms; 0: without end. */
       timeout: number;
     };

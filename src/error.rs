@@ -35,6 +35,10 @@ pub enum Code {
     ContainerTerminated,
     /// The container ended, or its connection broke, without anybody here asking for it.
     ContainerLost,
+    /// Another call or session has what this one needs of the container.
+    ContainerBusy,
+    /// The interpreter of a session is gone.
+    SessionEnded,
     /// There is no such file in the container.
     FileNotFound,
     /// More files, or more bytes of them, than the call allows.
@@ -146,8 +150,12 @@ impl Error {
 
     /// Whether a call that ended so leaves its container as good as before.
     pub fn spares_container(&self) -> bool {
-        use Code::{FileError, FileLimit, FileNotFound, InvalidArgument};
-        self.refused || matches!(self.code, InvalidArgument | FileNotFound | FileLimit | FileError)
+        use Code::{
+            ContainerBusy, FileError, FileLimit, FileNotFound, InvalidArgument, SessionEnded,
+        };
+        let refusals =
+            [InvalidArgument, ContainerBusy, SessionEnded, FileNotFound, FileLimit, FileError];
+        self.refused || refusals.contains(&self.code)
     }
 }
 

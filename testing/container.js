@@ -78,6 +78,7 @@ class FakeContainer {
       (job, answer) =>
         settle(this.#engine.perform({ ...job, path, container: this, write: early }), answer),
       (request, answer) => write(answer(serveFiles(request, this.files))),
+      write,
     );
   }
 

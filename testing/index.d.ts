@@ -202,6 +202,11 @@ export interface Outcome {
   delay?: number | undefined;
   /** What it leaves in its working directory: path → content. @defaultValue none */
   files?: Readonly<Record<string, string | Uint8Array>> | undefined;
+  /**
+   * What it shows, if its call has `display: true`: MIME type → data, JSON as what it stands for.
+   * @defaultValue none
+   */
+  display?: readonly Readonly<Record<string, unknown>>[] | undefined;
 }
 
 /** Gives what a job comes to. A promise that never settles is a job that never ends. */
@@ -214,6 +219,10 @@ export type JobMatch = string | RegExp | ((job: Job) => boolean);
 export interface Job {
   /** The script's source; a command has none. */
   readonly script?: string | undefined;
+  /** `true`: its call asked for what it shows. */
+  readonly display?: boolean | undefined;
+  /** `true`: it is a run of a session. Its `reason` `'timeout'` lets go of it when it is interrupted. */
+  readonly session?: boolean | undefined;
   /** The script's arguments. */
   readonly args?: string[] | undefined;
   /** The command and its arguments; for a script that an interpreter was started for, `python3 - …`. */

@@ -10,6 +10,7 @@ const FIELDS = [
   'reason',
   'delay',
   'files',
+  'display',
   'raw',
   'cutAt',
 ];
@@ -32,6 +33,7 @@ function readOutcome(outcome) {
     }
   }
   const { stdout = '', stderr = '', exitCode = 0, delay = 0, files = {}, raw, cutAt } = outcome;
+  const { display = [] } = outcome;
   const signal = typeof outcome.signal === 'string' ? numberOf(outcome.signal) : outcome.signal;
   const { reason = signal === undefined ? 'exit' : 'signal' } = outcome;
   if (!REASONS.includes(reason)) {
@@ -46,6 +48,7 @@ function readOutcome(outcome) {
     reason,
     delay,
     files,
+    display,
     raw: raw ?? Buffer.alloc(0),
     cutAt,
   };

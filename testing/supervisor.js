@@ -4,11 +4,14 @@ const { Readable } = require('node:stream');
 
 const { Fields } = require('./fields');
 const { frame } = require('./frames');
+const { Line, Runs } = require('./telling');
 
 /** The most output in one frame. */
 const PIECE = 64 * 1024;
 /** The kinds of frames that hold output. */
 const OUTPUT = { stdout: '1', stderr: '2' };
+/** What the interpreter of a run that is interrupted says, and its exit code. */
+const INTERRUPTED = { stderr: 'KeyboardInterrupt\n', exitCode: 130 };
 
 /** A frame of the supervisor's, on its stdout; the head of `src/runner/supervisor.py` defines them. */
 function tell(kind, payload = []) {
@@ -19,27 +22,39 @@ function tell(kind, payload = []) {
   return frame('stdout', Buffer.concat([head, bytes]));
 }
 
-/** What a job wrote. */
-function output(outcome) {
+/** Bytes of one kind, in as many frames as they take. */
+function inPieces(kind, bytes) {
   const pieces = [];
-  for (const [stream, kind] of Object.entries(OUTPUT)) {
-    const bytes = Buffer.from(outcome[stream] ?? '');
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      pieces.push(tell(kind, bytes.subarray(at, at + PIECE)));
-    }
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    pieces.push(tell(kind, bytes.subarray(at, at + PIECE)));
   }
-  return Buffer.concat(pieces);
+  return pieces;
 }
 
-/** What answers a job: its output, and how it ended; one that doesn't end has no last frame. */
-function answerTo(outcome) {
-  const { raw, reason, exitCode, signal } = outcome;
-  const ends = {
-    exit: () => tell('X', [exitCode]),
-    signal: () => tell('S', [signal]),
-    oom: () => tell('O', [signal]),
-  };
-  return Buffer.concat([raw, output(outcome), ends[reason]?.() ?? Buffer.alloc(0)]);
+/** What a job wrote. */
+function output(outcome) {
+  return Buffer.concat(
+    Object.entries(OUTPUT).flatMap(([stream, kind]) =>
+      inPieces(kind, Buffer.from(outcome[stream] ?? '')),
+    ),
+  );
+}
+
+const ENDS = {
+  exit: ({ exitCode }) => tell('X', [exitCode]),
+  signal: ({ signal }) => tell('S', [signal]),
+  oom: ({ signal }) => tell('O', [signal]),
+};
+
+/**
+ * What answers a job: its output, what is told on its `line`, and how it ended; one that doesn't end has no last
+ * frame. `ends`: how a job ends that does not end its interpreter.
+ */
+function answerTo(outcome, line, ends = ENDS) {
+  const { raw, reason } = outcome;
+  const shown = line?.shown(outcome.display) ?? [];
+  const end = ends[reason]?.(outcome) ?? Buffer.alloc(0);
+  return Buffer.concat([raw, output(outcome), ...inPieces('3', Buffer.concat(shown)), end]);
 }
 
 const command = (fields) => ({
@@ -51,6 +66,7 @@ const command = (fields) => ({
 /** What a job's frame says by its mode; of files it is the helper's source. */
 const META = {
   S: (fields) => ({ env: fields.mapping(), args: fields.list() }),
+  T: (fields) => ({ env: fields.mapping(), args: fields.list(), guide: fields.rest().toString() }),
   C: command,
   P: command,
   F: () => ({}),
@@ -67,17 +83,20 @@ class Supervisor {
   #onBoot;
   #onJob;
   #onFiles;
+  #onWord;
 
   /**
    * @param {(boot: { preload: string[], isBare: boolean }, answer: (outcome: { failed?: string }) => Buffer) => void} onBoot
    * @param {(job: object, answer: (outcome: object) => Buffer) => void} onJob
    * @param {(request: Buffer, answer: (stdout: Buffer) => Buffer) => void} onFiles
+   * @param {(bytes: Buffer) => void} onWord what it says by itself
    * `answer` gives the bytes for the attached stream.
    */
-  constructor(onBoot, onJob, onFiles) {
+  constructor(onBoot, onJob, onFiles, onWord) {
     this.#onBoot = onBoot;
     this.#onJob = onJob;
     this.#onFiles = onFiles;
+    this.#onWord = onWord;
   }
 
   /** Takes the next bytes of stdin. */
@@ -110,6 +129,7 @@ class Supervisor {
     else if (kind === 'J') this.#begin(new Fields(payload));
     else if (kind === 'D') this.#job.take(payload);
     else if (kind === 'E') this.#job.end();
+    else if (kind === 'I') this.#job.interrupt?.();
     else throw new Error(`the supervisor knows no frame of the kind ${JSON.stringify(kind)}`);
   }
 
@@ -125,9 +145,10 @@ class Supervisor {
   #begin(fields) {
     const mode = fields.bytes(1).toString();
     const job = META[mode](fields);
-    const perform = (input) => this.#onJob({ ...job, ...input }, answerTo);
+    const perform = (input) => this.#onJob({ ...job, ...input }, (outcome) => answerTo(outcome));
     const begin = {
       S: () => whole((bytes) => perform({ script: bytes.toString() })),
+      T: () => this.#tellOf(job),
       C: () => whole((bytes) => perform({ stdin: bytes })),
       P: () => piped((input) => perform({ input })),
       F: () =>
@@ -136,6 +157,40 @@ class Supervisor {
         ),
     };
     this.#job = begin[mode]();
+  }
+
+  /** A job whose interpreter tells what it shows: of one script, or of one run after another. */
+  #tellOf({ guide, ...job }) {
+    const line = new Line(guide);
+    if (!line.stays) {
+      return whole((bytes) => {
+        const run = { ...job, script: bytes.toString(), display: true };
+        this.#onJob(run, (outcome) => answerTo(outcome, line));
+      });
+    }
+    const done = ({ exitCode }) => tell('3', line.done(exitCode));
+    let running = null;
+    const begin = (run) => {
+      const own = {};
+      running = own;
+      this.#onJob({ ...job, ...run, session: true }, (outcome) => {
+        // One that has been interrupted has its end.
+        if (running !== own) return Buffer.alloc(0);
+        if (outcome.reason !== 'timeout') running = null;
+        return answerTo(outcome, line, { ...ENDS, exit: done });
+      });
+    };
+    const runs = new Runs(begin);
+    this.#onWord(done({ exitCode: 0 }));
+    return {
+      take: (piece) => runs.take(piece),
+      end: () => this.#onWord(tell('X', [0])),
+      interrupt: () => {
+        if (running === null) return;
+        running = null;
+        this.#onWord(Buffer.concat([output(INTERRUPTED), done(INTERRUPTED)]));
+      },
+    };
   }
 }
 

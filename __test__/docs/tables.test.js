@@ -78,14 +78,16 @@ describe('the tables of options', () => {
 
 describe('what index.d.ts declares', () => {
   test('every option of a call is in its table', () => {
-    const declared = ['CallOptions', 'RunOptions', 'RunScriptOptions'].flatMap(members);
+    const declared = ['CallOptions', 'ScriptOptions', 'RunOptions', 'RunScriptOptions'].flatMap(
+      members,
+    );
     expect(new Set(named(options.section('## Options of a call')))).toEqual(
       new Set([...declared, 'stdin']),
     );
   });
 
   test('every field and every reason of a result is in its table', () => {
-    const fields = ['ExecuteResult', 'CollectedFiles'].flatMap(members);
+    const fields = ['ExecuteResult', 'SessionResult', 'CollectedFiles'].flatMap(members);
     const declared = [...fields, ...union('EndReason')];
     expect(new Set(named(results.section('## Results')))).toEqual(new Set(declared));
   });

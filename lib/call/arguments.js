@@ -86,6 +86,26 @@ const CALL_OPTIONS = {
   collect: flag,
 };
 
+/** What is shown comes whole into this process, and into the interpreter's memory before. */
+const MOST_SHOWN = 256 * MiB;
+
+const shownBytes = {
+  read(value, path) {
+    const size = bytes(0).read(value, path);
+    checkSize(size, MOST_SHOWN, path);
+    return size;
+  },
+};
+
+/** The most bytes of what a script shows unless told otherwise. */
+const SHOWN = 10 * MiB;
+
+const SCRIPT_OPTIONS = {
+  ...CALL_OPTIONS,
+  display: flag,
+  maxDisplayBytes: shownBytes,
+};
+
 /** Those of a call whose output goes to streams. */
 const SPAWN_OPTIONS = Object.fromEntries(
   ['timeout', 'cpuTime', 'signal', 'maxOutputBytes', 'cwd', 'network', 'encoding'].map((name) => [
@@ -228,6 +248,7 @@ function makeCall(job, options, isScript, settings) {
     }
   }
   if (options.stdin !== undefined) job.stdin = options.stdin;
+  if (options.display) job.display = options.maxDisplayBytes ?? SHOWN;
   return {
     job,
     encoding,
@@ -239,7 +260,7 @@ function makeCall(job, options, isScript, settings) {
 }
 
 /** A script's job, and its options by a table of kinds. */
-function readScript(script, [env = {}, args = [], options = {}], settings, table = CALL_OPTIONS) {
+function readScript(script, [env = {}, args = [], options = {}], settings, table = SCRIPT_OPTIONS) {
   if (!isContent(script)) {
     throw invalid(`script must be Python source, a string or a Uint8Array; got ${typeOf(script)}`);
   }
@@ -260,6 +281,31 @@ function readScript(script, [env = {}, args = [], options = {}], settings, table
 function readScriptCall(script, env, args, options, settings) {
   const { job, read } = readScript(script, [env, args, options], settings);
   return makeCall(job, read, true, settings);
+}
+
+/** Of an interpreter that stays, what is one call's. */
+const { cwd: _cwd, network: _network, ...RUN_OPTIONS } = SCRIPT_OPTIONS;
+
+/** `session.run(code, options)`. */
+function readSessionRun(code, options, settings) {
+  const { job, read } = readScript(code, [{}, [], options], settings, RUN_OPTIONS);
+  return makeCall(job, read, true, settings);
+}
+
+/** How long a run may take to let go of what it is interrupted in, unless told otherwise, in ms. */
+const LET_GO = 2000;
+
+const SESSION_OPTIONS = {
+  cwd: folder,
+  grace: whole(0, 60_000, { unit: 'milliseconds' }),
+};
+
+/** The options of `session`. */
+function readSession(options = {}, settings) {
+  if (!isRecord(options)) throw wrongType('options', 'an object', options);
+  const { env = {}, ...rest } = options;
+  const { cwd, grace = LET_GO } = readOptions(rest, SESSION_OPTIONS);
+  return { env: readEnv(env, settings), cwd, grace };
 }
 
 /** The options of a command with Docker's spellings made into ours. */
@@ -285,6 +331,9 @@ function withoutDockerSpellings(options, settings) {
 /** `executeCommand(cmd, options)`, and `execute(cmd, options)`. */
 function readCommandCall(cmd, options = {}, settings) {
   const argv = readCommand(cmd, settings);
+  if (options?.display !== undefined) {
+    throw invalid('display is for scripts: what a command shows is its output');
+  }
   const { env, rest } = withoutDockerSpellings(options, settings);
   return makeCall({ argv, args: [], env }, readOptions(rest, COMMAND_OPTIONS), false, settings);
 }
@@ -365,6 +414,8 @@ module.exports = {
   readLines,
   readRun,
   readScriptCall,
+  readSession,
+  readSessionRun,
   readShutdown,
   readSpawn,
 };

@@ -1,7 +1,7 @@
 'use strict';
 
-const { abortable } = require('../call/abort');
-const { readCommandCall, readScriptCall, readSpawn } = require('../call/arguments');
+const { readCommandCall, readScriptCall, readSession, readSpawn } = require('../call/arguments');
+const { carryOut } = require('./carry-out');
 const { Child } = require('./child-process');
 const { trace } = require('../diagnostics');
 const { ASYNC_DISPOSE } = require('../async-dispose');
@@ -16,9 +16,9 @@ const {
   readReadFiles,
   readWriteFiles,
 } = require('./files');
-const { loadNative } = require('../binding/native');
-const { Delivery, makeResult } = require('./output');
+const { withoutOutput } = require('./output');
 const { securityOf } = require('./security');
+const { Session } = require('./session');
 const { Streams } = require('./child-streams');
 
 /** What others may see of files: how many, and their bytes in all. */
@@ -30,11 +30,6 @@ const SIZES = {
     bytes: files.reduce((sum, { data }) => sum + data.length, 0),
   }),
 };
-
-/** A result as others may see it. */
-function withoutOutput({ stdout, stderr, files, ...rest }) {
-  return rest;
-}
 
 /** An error as a result has it: data, which JSON keeps. */
 function fileError({ code, message, path, errno }) {
@@ -108,6 +103,20 @@ class Container {
     const streams = new Streams(call);
     const result = this.#perform({ ...call, streams }, 0, site);
     return new Child(streams, result.then(withoutOutput));
+  }
+
+  async session(options) {
+    const site = callSite(session);
+    const { settings } = this.#owner;
+    const { env, cwd, grace } = readSession(options, settings);
+    let native;
+    try {
+      native = await this.#native.interpreter(env, cwd, grace);
+    } catch (cause) {
+      throw panic(cause, site);
+    }
+    if (typeof native === 'string') throw failure(native, site);
+    return new Session(native, this, settings);
   }
 
   async writeFiles(files, options) {
@@ -187,7 +196,10 @@ class Container {
     return trace(
       'execute',
       () => ({ ...this.#described(), kind, timeout: call.job.timeoutMs }),
-      () => this.#carryOut(call, waited, site),
+      () => {
+        const perform = (job, line, onChunk) => this.#native.execute(job, line, onChunk);
+        return carryOut(perform, call, () => this.#owner.removeBehind(this, site), waited, site);
+      },
       withoutOutput,
     );
   }
@@ -223,37 +235,6 @@ class Container {
     return { image: this.#owner.settings.image, containerId: this.#id };
   }
 
-  #carryOut(call, waited, site) {
-    const { signal, streams, onStdout, onStderr } = call;
-    const delivers = onStdout !== undefined || onStderr !== undefined;
-    const line = signal || streams || delivers ? new (loadNative().NativeCall)() : null;
-    const delivery = delivers ? new Delivery(call, line) : null;
-    const sink = streams?.open(line) ?? delivery;
-    const on = { abort: () => line.cancel(), aborted: () => this.#owner.removeBehind(this, site) };
-    return abortable(signal, on, async () => {
-      const outcome = await this.#outcome(call.job, line, sink, site).finally(() =>
-        delivery?.close(),
-      );
-      if (delivery?.failure) {
-        this.#owner.removeBehind(this, site);
-        throw delivery.failure.error;
-      }
-      if (typeof outcome === 'string') throw failure(outcome, site);
-      return makeResult(outcome, call, waited);
-    });
-  }
-
-  /** What a job comes to, once its output is delivered. */
-  async #outcome(job, line, sink, site) {
-    try {
-      const outcome = await this.#native.execute(job, line, sink?.onChunk ?? null);
-      if (sink !== null && typeof outcome !== 'string') await sink.finish(outcome);
-      return outcome;
-    } catch (cause) {
-      throw panic(cause, site);
-    }
-  }
-
   static {
     destroyAt = (container, site) => container.#destroy(site);
     handOver = (container, native) => {
@@ -272,6 +253,7 @@ const {
   executeCommand,
   readFile,
   readFiles,
+  session,
   spawn,
   writeFiles,
   [ASYNC_DISPOSE]: dispose,

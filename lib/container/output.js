@@ -5,6 +5,7 @@ const { StringDecoder } = require('node:string_decoder');
 const { setImmediate: nextTurn } = require('node:timers/promises');
 
 const { PoolError } = require('../errors');
+const { readShown } = require('./display');
 const { signalName } = require('../signal-names');
 
 const STDOUT = 1;
@@ -62,9 +63,15 @@ function makeResult(outcome, call, waited) {
       run: outcome.runMs,
       total: outcome.totalMs + waited,
     },
+    ...(outcome.shown && readShown(outcome.shown, outcome.shownTruncated)),
     // Only where something can go out.
     ...(outcome.egress && { egress: JSON.parse(outcome.egress) }),
   };
+}
+
+/** A result as others may see it. */
+function withoutOutput({ stdout, stderr, display, files, ...rest }) {
+  return rest;
 }
 
 /**
@@ -160,4 +167,4 @@ class Delivery {
   }
 }
 
-module.exports = { Delivery, makeResult };
+module.exports = { Delivery, makeResult, withoutOutput };

@@ -113,6 +113,8 @@ pub struct NativeJob {
     /// -1: any number.
     pub max_output_bytes: f64,
     pub collect: bool,
+    /// The most bytes of what is to be shown; absent: nothing is.
+    pub display: Option<f64>,
     /// Its output is read as it comes, and its end does not wait for that; a command's stdin is what
     /// [`NativeCall::write`] gives.
     pub spawned: Option<bool>,
@@ -144,8 +146,7 @@ impl NativeJob {
                 },
             }),
         };
-        let mut words = self.env.into_iter();
-        let variables = std::iter::from_fn(|| words.next().zip(words.next())).collect();
+        let variables = pairs(self.env);
         let network = self.network.as_deref().map(serde_json::from_str).transpose();
         let network =
             network.map_err(|error| Error::from_reason(format!("The network: {error}.")))?;
@@ -159,13 +160,23 @@ impl NativeJob {
             job: Job { work, env: variables },
             deadline: millis_or_any(self.timeout_ms),
             cpu_time: millis_or_any(self.cpu_time_ms),
-            wanted: Wanted { limit, collect: self.collect },
+            wanted: Wanted {
+                limit,
+                collect: self.collect,
+                display: self.display.map(|most| most as u64),
+            },
             tap,
             network,
             cancel: line.map(NativeCall::token).unwrap_or_default(),
             kill: line.map(|line| line.kill.clone()).unwrap_or_default(),
         })
     }
+}
+
+/// Names and values.
+pub(super) fn pairs(words: Vec<String>) -> Vec<(String, String)> {
+    let mut words = words.into_iter();
+    std::iter::from_fn(|| words.next().zip(words.next())).collect()
 }
 
 fn tap(env: &Env, on_chunk: OnChunk<'_>, line: &NativeCall, awaited: bool) -> Result<Tap> {
@@ -203,6 +214,10 @@ fn press_for_collection(env: &Env) -> Result<()> {
 pub struct NativeOutcome {
     pub stdout: Buffer,
     pub stderr: Buffer,
+    /// Bundles, each behind its length in four bytes; absent: nothing was to be shown.
+    pub shown: Option<Buffer>,
+    /// There was more to be shown than is taken.
+    pub shown_truncated: bool,
     pub exit_code: u32,
     /// See `sandbox::Reason`.
     pub reason: String,
@@ -227,6 +242,7 @@ impl From<Outcome> for NativeOutcome {
         let Outcome {
             stdout,
             stderr,
+            shown,
             reason,
             exit_code,
             signal,
@@ -243,6 +259,8 @@ impl From<Outcome> for NativeOutcome {
             stderr_bytes: stderr.total as f64,
             stdout: stdout.bytes.into(),
             stderr: stderr.bytes.into(),
+            shown_truncated: shown.as_ref().is_some_and(|shown| shown.truncated),
+            shown: shown.map(|shown| shown.bytes.into()),
             exit_code,
             reason: reason.as_str().to_owned(),
             signal,

@@ -1,6 +1,9 @@
 //! A container, as JavaScript holds it.
 
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use napi::{
     bindgen_prelude::{FnArgs, Function, Object},
@@ -9,11 +12,12 @@ use napi::{
 use napi_derive::napi;
 
 use super::{
-    call::{NativeCall, NativeJob, NativeOutcome},
+    call::{pairs, NativeCall, NativeJob, NativeOutcome},
     failure,
+    interpreter::NativeInterpreter,
     promise::promise,
 };
-use crate::sandbox::{Sandbox, Status};
+use crate::sandbox::{Interpreter, Sandbox, Status};
 
 #[napi]
 pub struct NativeContainer {
@@ -70,6 +74,24 @@ impl NativeContainer {
         let sandbox = self.sandbox.clone();
         promise(env, async move {
             failure::or_value(sandbox.execute(call).await.map(NativeOutcome::from))
+        })
+    }
+
+    /// Resolves with an interpreter that stays, or with a failure. `env` as a job has it.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeInterpreter | string>")]
+    pub fn interpreter<'env>(
+        &self,
+        env: &'env Env,
+        variables: Vec<String>,
+        cwd: Option<String>,
+        grace_ms: f64,
+    ) -> Result<Object<'env>> {
+        let sandbox = self.sandbox.clone();
+        let variables = pairs(variables);
+        let grace = Duration::from_millis(grace_ms as u64);
+        promise(env, async move {
+            let started = Interpreter::start(sandbox, variables, cwd, grace).await;
+            failure::or_value(started.map(NativeInterpreter::from))
         })
     }
 

@@ -9,6 +9,7 @@ mod call;
 mod container;
 mod failure;
 mod files;
+mod interpreter;
 mod messenger;
 mod panic;
 mod pool;

@@ -15,7 +15,7 @@ use super::{
     job::{Command, Job},
     output::{Output, Room},
     session::End,
-    stdin::Stdin,
+    stdin::{Piece, Stdin},
 };
 use crate::{
     engine::{Engine, ExecSpec, ExecStatus, ExecStream},
@@ -62,7 +62,7 @@ pub async fn run(
             }
             Stdin::Piped(mut pipe) => {
                 let _ = written.send(Instant::now());
-                while let Some(piece) = pipe.next().await {
+                while let Some(Piece::Data(piece)) = pipe.next().await {
                     if writer.write_all(&piece).await.is_err() || writer.flush().await.is_err() {
                         break;
                     }

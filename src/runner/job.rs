@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{
     fields::{length, Fields},
     files::HELPER,
+    guide::Guide,
     stdin::{Pipe, Stdin},
 };
 
@@ -16,6 +17,8 @@ const DATA_FRAME: usize = 64 * 1024;
 pub enum Work {
     /// Python source, by the interpreter that is running already where its `cwd` is the container's.
     Script { source: Bytes, args: Vec<String>, cwd: Option<String> },
+    /// Python source, by the interpreter that is running already, which tells more than its output.
+    Telling { guide: Guide, stdin: Stdin, args: Vec<String> },
     /// A program, started for this job.
     Command(Command),
     /// A request to the helper for files (`files.rs`).
@@ -40,6 +43,11 @@ impl Work {
                 let argv = interpreter.into_iter().chain(args).collect();
                 Command { argv, cwd, stdin: Stdin::Whole(source) }
             }
+            // Whoever runs it so has refused what it would tell.
+            Self::Telling { stdin, args, .. } => {
+                let interpreter = ["python3", "-"].map(String::from);
+                Command { argv: interpreter.into_iter().chain(args).collect(), cwd: None, stdin }
+            }
             Self::Command(command) => command,
             Self::Files(request) => {
                 let argv = ["python3", "-I", "-S", "-c", HELPER].map(String::from).to_vec();
@@ -62,6 +70,10 @@ impl Job {
     /// handles files, where the supervisor has nothing of its own for that.
     pub(super) fn encode(self, helper: &str) -> (Vec<u8>, Option<Pipe>) {
         let (mode, meta, stdin) = match self.work {
+            Work::Telling { guide, stdin, args } => {
+                let meta = Fields::default().list(flat(&self.env)).list(args);
+                (b'T', meta.raw(guide.source()), stdin)
+            }
             Work::Script { source, args, .. } => {
                 let meta = Fields::default().list(flat(&self.env)).list(args);
                 (b'S', meta, Stdin::Whole(source))
@@ -105,6 +117,13 @@ pub(super) fn end_frame() -> Vec<u8> {
     let mut end = Vec::with_capacity(5);
     frame(&mut end, b'E', &[]);
     end
+}
+
+/// The frame that interrupts the job.
+pub(super) fn interrupt_frame() -> Vec<u8> {
+    let mut interrupt = Vec::with_capacity(5);
+    frame(&mut interrupt, b'I', &[]);
+    interrupt
 }
 
 /// All that the supervisor reads before its first job: its own source in parts, and the boot frame.

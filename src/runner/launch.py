@@ -179,15 +179,19 @@ class Spare(Child):
             opened.append(memory)
             self.line, line = posix.pipe()
             opened += self.line, line
+            self.told, told = posix.pipe()
+            opened += self.told, told
+            posix.set_blocking(self.told, False)
             paths = environment.get(b"PYTHONPATH")
-            settings = memory, line, ahead, paths
-            settings = b"ARCHIVE, LINE, AHEAD, PYTHONPATH = %d, %d, %a, %a\n" % settings
+            settings = memory, line, told, ahead, paths
+            settings = b"ARCHIVE, LINE, TOLD, AHEAD, PYTHONPATH = %d, %d, %d, %a, %a\n" % settings
             write(memory, archive(b"sitecustomize.py", settings + source))
             # An empty one has no meaning, where an empty place in it is the current folder.
             paths = b"/proc/self/fd/%d" % memory + (b":" + paths if paths else b"")
             env = {**environment, b"PYTHONPATH": paths}
-            super().__init__([b"python3", b"-"], env, b"", (memory, line), interpret)
+            super().__init__([b"python3", b"-"], env, b"", (memory, line, told), interpret)
             opened.remove(self.line)
+            opened.remove(self.told)
         finally:
             for fd in opened:
                 posix.close(fd)

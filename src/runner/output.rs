@@ -18,6 +18,11 @@ use crate::engine::Stream;
 /// it for up to 90 ms, with 2 each for up to 30, and all was taken as fast.
 const WINDOW: u32 = 2;
 
+/// What may come beside what is to be shown: what it is called, and what was left out. And what a bundle counts
+/// for itself.
+const NAMES: u64 = 1 << 20;
+const BUNDLE: u64 = 64;
+
 /// A piece of output on its way to the caller.
 pub struct Chunk {
     pub stream: Stream,
@@ -76,6 +81,8 @@ pub struct Wanted {
     pub limit: Option<u64>,
     /// Whether the result is to hold the output.
     pub collect: bool,
+    /// The most bytes of what is to be shown; `None`: nothing is.
+    pub display: Option<u64>,
 }
 
 /// One stream's output so far.
@@ -91,6 +98,8 @@ pub struct Collected {
 struct Streams {
     stdout: Collected,
     stderr: Collected,
+    /// Bundles, each behind its length in four bytes.
+    shown: Collected,
     first_byte: Option<Instant>,
     pace: Pace,
     /// The call is over, whatever else the job may write.
@@ -127,6 +136,7 @@ impl Output {
         let streams = Streams {
             stdout: Collected::default(),
             stderr: Collected::default(),
+            shown: Collected::default(),
             first_byte: None,
             pace: Pace::among(crowd),
             closed: false,
@@ -173,6 +183,28 @@ impl Output {
         Room::Left
     }
 
+    /// The longest bundle that may come; where none is wanted, there is nothing to be read of one.
+    pub(super) fn most_shown(&self) -> usize {
+        self.wanted.display.map_or(1, |limit| usize::try_from(limit + NAMES).unwrap_or(usize::MAX))
+    }
+
+    /// Takes a bundle that is to be shown; `None`: one that is more than can be taken.
+    pub(super) fn show(&self, bundle: Option<&[u8]>) {
+        let mut streams = self.lock();
+        let (false, Some(limit)) = (streams.closed, self.wanted.display) else { return };
+        let now = Instant::now();
+        streams.pace.took(bundle.map_or(0, <[u8]>::len), now);
+        let shown = &mut streams.shown;
+        match bundle {
+            Some(bundle) if shown.total + bundle.len() as u64 <= limit + NAMES => {
+                shown.total += bundle.len() as u64 + BUNDLE;
+                shown.bytes.extend_from_slice(&(bundle.len() as u32).to_le_bytes());
+                shown.bytes.extend_from_slice(bundle);
+            }
+            _ => shown.truncated = true,
+        }
+    }
+
     /// Gives the pieces to the caller, as fast as it takes them, and holds back a job that floods.
     pub(super) async fn pass_on(&self, pieces: &mut Pieces) {
         let due = self.lock().pace.due(Instant::now());
@@ -213,6 +245,12 @@ impl Output {
         (std::mem::take(&mut streams.stdout), std::mem::take(&mut streams.stderr))
     }
 
+    /// What is to be shown; `None`: nothing was to be.
+    pub fn take_shown(&self) -> Option<Collected> {
+        self.wanted.display?;
+        Some(std::mem::take(&mut self.lock().shown))
+    }
+
     /// How many pieces were passed on.
     pub fn passed(&self) -> u32 {
         self.tap.as_ref().map_or(0, |tap| tap.passed.load(Ordering::Relaxed))
@@ -235,7 +273,7 @@ mod tests {
     use super::*;
 
     fn output(limit: u64) -> Output {
-        Output::new(Wanted { limit: Some(limit), collect: true }, None)
+        Output::new(Wanted { limit: Some(limit), collect: true, display: None }, None)
     }
 
     #[test]
@@ -252,7 +290,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_held_back_and_what_is_no_flood_is_not() {
-        let output = Output::new(Wanted { limit: None, collect: false }, None);
+        let output = Output::new(Wanted { limit: None, collect: false, display: None }, None);
         let piece = vec![b'x'; 1 << 20];
         let start = Instant::now();
         output.push(Stream::Stdout, &piece, &mut Vec::new());
@@ -269,7 +307,8 @@ mod tests {
     async fn pieces_reach_the_caller_in_order_and_only_up_to_the_limit() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
         let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
-        let output = Output::new(Wanted { limit: Some(3), collect: false }, Some(tap));
+        let output =
+            Output::new(Wanted { limit: Some(3), collect: false, display: None }, Some(tap));
         let mut pieces = Vec::new();
         output.push(Stream::Stdout, b"ab", &mut pieces);
         output.pass_on(&mut pieces).await;
@@ -285,7 +324,7 @@ mod tests {
     #[test]
     fn what_one_stream_brought_in_a_row_is_one_piece() {
         let tap = Tap::new(true, |_| {});
-        let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+        let output = Output::new(Wanted { limit: None, collect: false, display: None }, Some(tap));
         let mut pieces = Vec::new();
         for (stream, bytes) in
             [(Stream::Stdout, b"a"), (Stream::Stdout, b"b"), (Stream::Stderr, b"c")]
@@ -300,7 +339,8 @@ mod tests {
         for awaited in [true, false] {
             let (sender, _held) = tokio::sync::mpsc::unbounded_channel();
             let tap = Tap::new(awaited, move |chunk| sender.send(chunk).unwrap_or_default());
-            let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+            let output =
+                Output::new(Wanted { limit: None, collect: false, display: None }, Some(tap));
             let mut pieces = Vec::new();
             output.push(Stream::Stdout, b"x", &mut pieces);
             output.pass_on(&mut pieces).await;
@@ -314,7 +354,7 @@ mod tests {
     async fn what_comes_after_the_end_of_the_call_is_neither_counted_nor_passed_on() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
         let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
-        let output = Output::new(Wanted { limit: None, collect: true }, Some(tap));
+        let output = Output::new(Wanted { limit: None, collect: true, display: None }, Some(tap));
         let mut pieces = Vec::new();
         output.push(Stream::Stdout, b"in time", &mut pieces);
         output.close();
@@ -329,7 +369,7 @@ mod tests {
     async fn nothing_is_passed_on_while_the_window_is_full() {
         let (sender, mut chunks) = tokio::sync::mpsc::unbounded_channel();
         let tap = Tap::new(true, move |chunk| sender.send(chunk).unwrap_or_default());
-        let output = Output::new(Wanted { limit: None, collect: false }, Some(tap));
+        let output = Output::new(Wanted { limit: None, collect: false, display: None }, Some(tap));
         let mut pieces = Vec::new();
         // In turn, as what comes from one stream in a row is one piece.
         for at in 0..=WINDOW {

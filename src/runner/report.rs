@@ -37,6 +37,8 @@ pub enum Report {
 pub enum Told<'a> {
     /// What the job wrote.
     Output(Stream, &'a [u8]),
+    /// What its interpreter tells, or a part of it.
+    Line(&'a [u8]),
     Report(Report),
 }
 
@@ -95,14 +97,16 @@ impl Reports {
             let (payload, rest) = input.split_at(input.len().min(self.left));
             input = rest;
             self.left -= payload.len();
-            match self.stream() {
-                Some(_) if payload.is_empty() => {}
-                Some(stream) => sink(Told::Output(stream, payload)),
-                None => self.words.extend_from_slice(payload),
+            match self.head[0] {
+                b'1'..=b'3' if payload.is_empty() => {}
+                b'1' => sink(Told::Output(Stream::Stdout, payload)),
+                b'2' => sink(Told::Output(Stream::Stderr, payload)),
+                b'3' => sink(Told::Line(payload)),
+                _ => self.words.extend_from_slice(payload),
             }
             if self.left == 0 {
                 self.have = 0;
-                if self.stream().is_none() {
+                if !matches!(self.head[0], b'1'..=b'3') {
                     let words = std::mem::take(&mut self.words);
                     sink(Told::Report(self.report(&words)?));
                 }
@@ -111,20 +115,12 @@ impl Reports {
         Ok(())
     }
 
-    fn stream(&self) -> Option<Stream> {
-        match self.head[0] {
-            b'1' => Some(Stream::Stdout),
-            b'2' => Some(Stream::Stderr),
-            _ => None,
-        }
-    }
-
     /// The length of the payload, if one of that kind can have it.
     fn size(&self) -> Result<usize, BadFrame> {
         let [kind, a, b, c, d] = self.head;
         let size = u32::from_le_bytes([a, b, c, d]) as usize;
         let most = match kind {
-            b'1' | b'2' => MOST_OUTPUT,
+            b'1'..=b'3' => MOST_OUTPUT,
             b'F' | b'N' => MOST_WORDS,
             b'X' | b'S' | b'O' => 1,
             _ => 0,
@@ -177,6 +173,7 @@ mod tests {
             reports.feed(&stream[start..cut], |told| match told {
                 Told::Output(Stream::Stdout, bytes) => heard.0.extend_from_slice(bytes),
                 Told::Output(Stream::Stderr, bytes) => heard.1.extend_from_slice(bytes),
+                Told::Line(_) => {}
                 Told::Report(report) => heard.2.push(report),
             })?;
             start = cut;

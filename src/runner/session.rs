@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     files::HELPER,
-    job::{data_frames, encode_boot, end_frame, Job},
+    job::{data_frames, encode_boot, end_frame, interrupt_frame, Job},
     lifeline::Lifeline,
+    listener::Listener,
     output::{Output, Pieces, Room, Wanted},
     report::{Report, Reports, Told},
-    stdin::Pipe,
+    stdin::{Piece, Pipe},
 };
 use crate::engine::{self, Stream};
 
@@ -92,7 +93,7 @@ pub enum BootError {
 
 struct Request {
     job: Job,
-    output: Output,
+    listener: Listener,
     written: oneshot::Sender<Instant>,
     ended: oneshot::Sender<Result<End, SessionError>>,
 }
@@ -144,7 +145,8 @@ impl Session {
         needs_no_python: bool,
     ) -> Result<Self, BootError> {
         let mut connection = Connection { supervisor, stdin, said };
-        let output = Output::new(Wanted { limit: Some(0), collect: false }, None);
+        let wanted = Wanted { limit: Some(0), collect: false, display: None };
+        let output = Output::new(wanted, None).into();
         let interpreter = match connection.converse((boot, None), &output, None).await {
             Ok(Conversation::Ended(Report::Ready)) => Ok(()),
             Ok(Conversation::Ended(Report::Commands)) => Err(String::new()),
@@ -185,11 +187,11 @@ impl Session {
     pub async fn run(
         &self,
         job: Job,
-        output: Output,
+        listener: impl Into<Listener>,
         written: oneshot::Sender<Instant>,
     ) -> Result<End, SessionError> {
         let (ended, end) = oneshot::channel();
-        let request = Box::new(Request { job, output, written, ended });
+        let request = Box::new(Request { job, listener: listener.into(), written, ended });
         self.requests.send(request).await.map_err(|_| SessionError::Unsent)?;
         // One that has begun is answered.
         end.await.unwrap_or(Err(SessionError::Unsent))
@@ -246,12 +248,12 @@ impl Connection {
 
     /// Runs one job; says whether the connection can run another.
     async fn answer(&mut self, request: Request) -> bool {
-        let Request { job, output, written, ended } = request;
+        let Request { job, listener, written, ended } = request;
         let helper = match self.supervisor {
             Supervisor::Python => HELPER,
             Supervisor::Own => "",
         };
-        let end = match self.converse(job.encode(helper), &output, Some(written)).await {
+        let end = match self.converse(job.encode(helper), &listener, Some(written)).await {
             Ok(Conversation::Ended(Report::Exit(code))) => Ok(End::Exit(code.into())),
             Ok(Conversation::Ended(Report::Signal(number))) => Ok(End::Signal(number.into())),
             Ok(Conversation::Ended(Report::Oom(number))) => Ok(End::Oom(number.into())),
@@ -292,7 +294,7 @@ impl Connection {
     async fn converse(
         &mut self,
         (frames, mut pipe): (Vec<u8>, Option<Pipe>),
-        output: &Output,
+        listener: &Listener,
         written: Option<oneshot::Sender<Instant>>,
     ) -> Result<Conversation, SessionError> {
         let Self { stdin, said, .. } = self;
@@ -335,15 +337,16 @@ impl Connection {
                     }
                     let heard = reports.feed(bytes, |told| match told {
                         Told::Output(stream, bytes) if room == Room::Left => {
-                            room = output.push(stream, bytes, &mut pieces);
+                            room = listener.push(stream, bytes, &mut pieces);
                         }
                         Told::Output(..) => {}
+                        Told::Line(bytes) => listener.hear(bytes),
                         Told::Report(told) => report = Some(told),
                     });
                     bad = heard.err();
                 }) => read,
             };
-            let passing = output.pass_on(&mut pieces);
+            let passing = listener.pass_on(&mut pieces);
             tokio::pin!(passing);
             loop {
                 tokio::select! {
@@ -352,6 +355,7 @@ impl Connection {
                     _ = &mut writing, if !all_written => all_written = true,
                 }
             }
+            listener.settle();
             match read {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return Err(SessionError::Protocol(error.to_string()));
@@ -381,9 +385,17 @@ async fn pump(
             () = ended.cancelled() => return Ok(()),
             piece = pipe.next() => piece,
         };
-        let Some(piece) = piece else {
-            stdin.write_all(&end_frame()).await?;
-            return stdin.flush().await;
+        let piece = match piece {
+            Some(Piece::Data(piece)) => piece,
+            Some(Piece::Interrupt) => {
+                stdin.write_all(&interrupt_frame()).await?;
+                stdin.flush().await?;
+                continue;
+            }
+            None => {
+                stdin.write_all(&end_frame()).await?;
+                return stdin.flush().await;
+            }
         };
         for frame in data_frames(&piece) {
             if ended.is_cancelled() {

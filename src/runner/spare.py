@@ -8,7 +8,8 @@ the interpreter's own main. So nothing about running it is imitated. Where somet
 place that an interpreter looks into as it starts, it is started again instead.
 
 This file says how; `park.py`, which stands behind it, does it. The supervisor prepends lines that set
-ARCHIVE (the descriptor this file is read from), LINE (that of its line to the supervisor), AHEAD (whether
+ARCHIVE (the descriptor this file is read from), LINE (that of its line to the supervisor), TOLD (that by which
+a job's interpreter tells, `tell.py`), AHEAD (whether
 no job waits for it yet), PYTHONPATH (the container's own; None: it has none), PRELOAD (imported before the
 interpreter counts as ready) and IDLE (imported while it waits; no harm if one is missing).
 """
@@ -74,6 +75,8 @@ def vanish():
     else:
         os.environb[b"PYTHONPATH"] = ENVIRONMENT[b"PYTHONPATH"] = PYTHONPATH
     os.close(ARCHIVE)
+    if TOLD is not None:
+        os.set_inheritable(TOLD, False)
 
 
 def look():
@@ -90,6 +93,16 @@ def look():
         except OSError:
             times.append((place, None, None))
     return times
+
+
+def look_again():
+    """Finds what has come to there. An interpreter that tells has a line that another one could not have."""
+    site = sys.modules["site"]
+    known = site.removeduppaths()
+    if site.ENABLE_USER_SITE:
+        site.addusersitepackages(known)
+    site.addsitepackages(known)
+    sys.path_importer_cache.clear()
 
 
 def set_aside():
@@ -225,9 +238,13 @@ def apply_job(seen):
     size, _ = number(take(4), 0)
     meta = take(size)
     env, position = strings(meta, 0)
-    args, _ = strings(meta, position)
+    args, position = strings(meta, position)
+    telling = meta[position:]
     if look() != seen:
-        start_again({**ENVIRONMENT, **dict(zip(env[::2], env[1::2]))}, args)
+        if telling:
+            look_again()
+        else:
+            start_again({**ENVIRONMENT, **dict(zip(env[::2], env[1::2]))}, args)
     for name, value in zip(env[::2], env[1::2]):
         os.environb[name] = value
     if COERCED is not None:
@@ -241,6 +258,10 @@ def apply_job(seen):
         import time
 
         time.tzset()
+    if telling:
+        exec(compile(telling, "<tell>", "exec"), {"TOLD": TOLD, "take": take})
+    else:
+        os.close(TOLD)
 
 
 def image_sitecustomize():

@@ -18,11 +18,19 @@ impl Default for Stdin {
 
 /// The job's end of its stdin.
 #[derive(Debug)]
-pub struct Pipe(mpsc::Receiver<Bytes>);
+pub struct Pipe(mpsc::Receiver<Piece>);
+
+/// What comes through it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    Data(Bytes),
+    /// SIGINT, once all that came before it has been passed on.
+    Interrupt,
+}
 
 /// The caller's end. Dropped, the job reads its end.
 #[derive(Debug, Clone)]
-pub struct Feed(mpsc::Sender<Bytes>);
+pub struct Feed(mpsc::Sender<Piece>);
 
 /// Both ends. Between them is one piece at a time, so who writes is held back as the job is.
 pub fn pipe() -> (Feed, Pipe) {
@@ -33,13 +41,18 @@ pub fn pipe() -> (Feed, Pipe) {
 impl Feed {
     /// Waits until there is room for a piece; `false`: the job has ended, or its connection has.
     pub async fn write(&self, piece: Bytes) -> bool {
-        self.0.send(piece).await.is_ok()
+        self.0.send(Piece::Data(piece)).await.is_ok()
+    }
+
+    /// Interrupts the job, if it has not ended.
+    pub async fn interrupt(&self) {
+        let _ = self.0.send(Piece::Interrupt).await;
     }
 }
 
 impl Pipe {
     /// The next piece; `None`: that was all.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub async fn next(&mut self) -> Option<Piece> {
         self.0.recv().await
     }
 }
@@ -52,6 +65,10 @@ mod tests {
 
     use super::*;
 
+    fn data(bytes: &'static [u8]) -> Option<Piece> {
+        Some(Piece::Data(Bytes::from_static(bytes)))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_writes_waits_while_the_job_does_not_read() {
         let (feed, mut pipe) = pipe();
@@ -59,7 +76,7 @@ mod tests {
         let second = feed.write(Bytes::from_static(b"b"));
         tokio::pin!(second);
         assert!(timeout(Duration::from_secs(3600), &mut second).await.is_err());
-        assert_eq!(pipe.next().await.as_deref(), Some(&b"a"[..]));
+        assert_eq!(pipe.next().await, data(b"a"));
         assert!(second.await);
     }
 
@@ -68,7 +85,7 @@ mod tests {
         let (feed, mut pipe) = pipe();
         assert!(feed.write(Bytes::from_static(b"a")).await);
         drop(feed);
-        assert_eq!(pipe.next().await.as_deref(), Some(&b"a"[..]));
+        assert_eq!(pipe.next().await, data(b"a"));
         assert_eq!(pipe.next().await, None);
     }
 

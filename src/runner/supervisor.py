@@ -13,12 +13,15 @@ payload. On stdin:
     J  job    mode, meta                           opens a job; the one before it has been answered
     D  data   bytes for the job's stdin
     E  end    (empty) the job's stdin is complete
+    I  interrupt  (empty) SIGINT for the job's process group, as from a terminal
 
 `spare` is a string, `preload` and `idle` are lists of strings. A string is four bytes of length and
 its bytes; a list is four bytes of count and its strings. The modes:
 
     S  script   meta goes as it is to the spare interpreter: env (list: name, value, ...), args
                 (list); the script's source follows as the job's stdin
+    T  telling  the same, and behind it the source of what the interpreter tells by (`tell.py`); its stdin
+                follows as it is written
     C  command  meta is argv (list), env (list: name, value, ...), cwd (string, may be empty)
     P  piped    the same; the command's stdin follows as it is written, and is complete when the job
                 ends, if not before
@@ -32,7 +35,7 @@ On stdout, first one of these, which answers the boot:
 
 and for each job first what it writes, at most 64 KiB a frame, then its end:
 
-    1  stdout, 2  stderr
+    1  stdout, 2  stderr; 3  what the interpreter tells, behind what it has written until then
     X  exit     one byte: the exit code
     S  signal   one byte: the number of the signal that ended it
     O  oom      the same, where the kernel's out-of-memory killer sent it
@@ -193,11 +196,13 @@ class Output:
         return memoryview(self.buffer)[:size]
 
     def pass_on(self):
+        """Says whether there was anything."""
         piece = self.read()
         if piece is not None:
             channel.send(self.kind, piece)
         if self.left is not None:
             self.left -= len(piece) if piece else self.left
+        return piece is not None
 
     def discard(self):
         """Says whether there was anything."""
@@ -215,6 +220,22 @@ class Output:
 
     def is_over(self):
         return self.left is not None and (self.fd is None or self.left <= 0)
+
+
+class Told(Output):
+    """What a job's interpreter tells, behind all that the job has written until then."""
+
+    def __init__(self, fd, outputs):
+        super().__init__(b"3", fd)
+        self.outputs = outputs
+
+    def pass_on(self):
+        # They are read to their end before this once the job has ended.
+        for output in self.outputs if self.left is None else ():
+            for _ in range(PIPE_PIECES):
+                if output.fd is None or not output.pass_on():
+                    break
+        return super().pass_on()
 
 
 class Channel:
@@ -418,8 +439,18 @@ class Supervisor:
                     if not self.job.piped:
                         # Behind what the job waits for: kills until now were not of this job.
                         self.oom_kills = oom_kills()
+            elif kind == b"I":
+                self.interrupt()
             elif kind == b"J":
                 self.begin(Fields(payload))
+
+    def interrupt(self):
+        # Nobody else has its number until it is waited for.
+        if self.job is not None and self.job.status is None:
+            try:
+                posix.killpg(self.job.pid, signal.SIGINT)
+            except ProcessLookupError:
+                pass
 
     def booted(self):
         """The spare is parked; or it failed, and its reason came instead."""
@@ -434,8 +465,8 @@ class Supervisor:
     def begin(self, fields):
         mode = fields.take(1)
         try:
-            if mode == b"S":
-                self.begin_script(fields.rest())
+            if mode in b"ST":
+                self.begin_script(mode, fields.rest())
             else:
                 self.begin_command(mode, fields)
         except (OSError, MemoryError) as error:
@@ -443,7 +474,7 @@ class Supervisor:
             self.job = None
             channel.send(b"N", str(error).encode())
 
-    def begin_script(self, meta):
+    def begin_script(self, mode, meta):
         spare, outputs = self.spare, self.spare_outputs
         if spare is None:
             spare = Spare(self.environment, self.spare_source, False)
@@ -451,7 +482,12 @@ class Supervisor:
         self.spare = None
         self.strays.take_back(outputs)
         watch.close(spare.line)
-        self.job = Job(spare, outputs, piped=False)
+        if mode == b"T":
+            outputs += (Told(spare.told, outputs),)
+            self.oom_kills = oom_kills()
+        else:
+            posix.close(spare.told)
+        self.job = Job(spare, outputs, piped=mode == b"T")
         self.job.feed(little(len(meta), 4) + meta)
 
     def begin_command(self, mode, fields):
@@ -484,6 +520,7 @@ class Supervisor:
                     self.booted()
                 watch.close(self.spare.stdin)
                 watch.close(self.spare.line)
+                posix.close(self.spare.told)
                 self.spare = None
 
     def settle(self):

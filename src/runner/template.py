@@ -175,6 +175,7 @@ def set_up():
     def take_place(line, alone):
         """Gets streams of its own, and waits until process 1, whose child it is by then, wants it; sends the other
         ends of them there."""
+        global TOLD
         near, far = [], []
         for number in (STDIN, STDOUT, STDERR):
             reading, writing = os.pipe()
@@ -183,6 +184,8 @@ def set_up():
         for number, fd in enumerate(near):
             os.dup2(fd, number)
             os.close(fd)
+        told, TOLD = os.pipe()
+        far.append(told)
         for program in programs:
             check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0))
         descriptors = b"".join(map(little, far))

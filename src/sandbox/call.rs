@@ -97,6 +97,8 @@ pub struct Timings {
 pub struct Outcome {
     pub stdout: Collected,
     pub stderr: Collected,
+    /// What was shown; `None`: nothing was to be.
+    pub shown: Option<Collected>,
     pub reason: Reason,
     /// As a shell gives it: 128 + n for a process ended by signal n.
     pub exit_code: u32,
@@ -169,10 +171,12 @@ impl Outcome {
             total: now - called,
         };
         let (stdout, stderr) = output.take();
+        let shown = output.take_shown();
         let chunks = output.passed();
         Self {
             stdout,
             stderr,
+            shown,
             reason,
             exit_code,
             signal,

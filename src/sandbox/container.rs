@@ -19,16 +19,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     call::{reached, Call, Ended, Outcome, Path, SIGKILL},
     ending::Ending,
-    way_out::WayOut,
+    way_out::{Account, WayOut},
 };
 use crate::{
+    config::Narrowed,
     engine::{Engine, Vitals},
     error::{Code, Error, Result},
     pool::Pooled,
     runner::{
         beside, exec,
+        guide::Guide,
         job::{Command, Job, Work},
         lifeline::Lifeline,
+        listener::Listener,
         output::Output,
         pace::Crowd,
         session::{End, Session, SessionError, Supervisor},
@@ -172,6 +175,7 @@ impl Container {
         self.used.store(true, Ordering::Release);
         let Call { job, deadline, cpu_time, wanted, tap, network, cancel, kill } = call;
         check_size(&job)?;
+        let job = self.showing(job, wanted.display)?;
         if self.terminated.is_cancelled() {
             return Err(self.ending_error());
         }
@@ -239,7 +243,7 @@ impl Container {
     ///
     /// The engine counts it, so what a script does to its processes does not matter. It is asked when
     /// the limit can have been reached at the earliest, so a script that waits costs next to nothing.
-    async fn spend(&self, limit: Option<Duration>) -> Result<()> {
+    pub(super) async fn spend(&self, limit: Option<Duration>) -> Result<()> {
         let Some(limit) = limit else {
             return std::future::pending().await;
         };
@@ -255,6 +259,97 @@ impl Container {
             used =
                 self.engine.cpu_time(&self.id).await.map_err(|error| self.exec_error(error))?.used;
         }
+    }
+
+    /// A script that is to show something, as the parked interpreter does it.
+    fn showing(&self, job: Job, most: Option<u64>) -> Result<Job> {
+        match (job.work, most) {
+            // Without a `python3` it comes to nothing, as any other.
+            (Work::Script { source, args, cwd }, Some(most)) if self.has_python() => {
+                self.telling_session("display", &job.env)?;
+                let guide = Guide::script(most, cwd.as_deref());
+                let work = Work::Telling { guide, stdin: Stdin::Whole(source), args };
+                Ok(Job { work, env: job.env })
+            }
+            (work, _) => Ok(Job { work, env: job.env }),
+        }
+    }
+
+    /// The way to an interpreter that tells more than its output.
+    fn telling_session(&self, what: &str, env: &[(String, String)]) -> Result<&Session> {
+        let refused = |code, message| Err(Error::new(code, message).container(&self.id).refused());
+        if let Some((name, _)) = env.iter().find(|(name, _)| counts_only_at_start(name)) {
+            let message = format!(
+                "env[{name:?}] only counts as an interpreter starts, and {what} takes one that runs already; \
+                 set it in the image."
+            );
+            return refused(Code::InvalidArgument, message);
+        }
+        match &self.init {
+            Init::Supervisor(session) if session.has_python() => Ok(session),
+            _ => {
+                let message = format!(
+                    "{what} takes an interpreter that is kept ready, and the image's python3 can't be."
+                );
+                refused(Code::EngineError, message)
+            }
+        }
+    }
+
+    fn busy_error(&self) -> Error {
+        let message =
+            "Another call or session has the container's interpreter: wait for it or close it, or \
+                       acquire another container.";
+        Error::new(Code::ContainerBusy, message).container(&self.id)
+    }
+
+    /// Runs an interpreter that stays for many runs, until it ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::execute`]; and `ContainerBusy`.
+    pub(super) async fn interpret(&self, job: Job, listener: Listener) -> Result<End> {
+        self.used.store(true, Ordering::Release);
+        if self.terminated.is_cancelled() {
+            return Err(self.ending_error());
+        }
+        let session = self.telling_session("a session", &job.env)?;
+        let turn = Turn::take(&self.supervising).ok_or_else(|| self.busy_error())?;
+        tokio::select! {
+            biased;
+            end = self.supervise(session, turn, job, listener, oneshot::channel().0) => end,
+            () = self.terminated.cancelled() => Err(self.ending_error()),
+        }
+    }
+
+    /// Notes a run of such an interpreter.
+    pub(super) fn count_run(&self) {
+        self.paths.count(Path::Warm);
+    }
+
+    pub(super) fn account(&self, network: Option<&Narrowed>) -> Result<Option<Account<'_>>> {
+        self.way_out.as_ref().map(|way_out| way_out.account(network)).transpose()
+    }
+
+    async fn supervise(
+        &self,
+        session: &Session,
+        turn: Turn<'_>,
+        job: Job,
+        listener: Listener,
+        written: oneshot::Sender<Instant>,
+    ) -> Result<End> {
+        let oom_kills = self.vitals.oom_kills();
+        let end = session.run(job, listener, written).await;
+        drop(turn);
+        let end = end.map_err(|error| self.session_error(error))?;
+        Ok(match end {
+            // Where scripts see no control groups, the supervisor sees none either.
+            End::Signal(SIGKILL) if self.tells_of_kills(oom_kills).await == Some(true) => {
+                End::Oom(SIGKILL)
+            }
+            end => end,
+        })
     }
 
     /// Chooses the way of a job, and sends it there.
@@ -276,25 +371,18 @@ impl Container {
                     }
                     _ => (Path::Warm, job),
                 };
-                let work = async move {
-                    let oom_kills = self.vitals.oom_kills();
-                    let end = session.run(job, output, written).await;
-                    drop(turn);
-                    let end = end.map_err(|error| self.session_error(error))?;
-                    Ok(match end {
-                        // Where scripts see no control groups, the supervisor sees none either.
-                        End::Signal(SIGKILL)
-                            if self.tells_of_kills(oom_kills).await == Some(true) =>
-                        {
-                            End::Oom(SIGKILL)
-                        }
-                        end => end,
-                    })
+                let listener = match &job.work {
+                    Work::Telling { guide, .. } => Listener::telling(output, guide),
+                    _ => output.into(),
                 };
+                let work = self.supervise(session, turn, job, listener, written);
                 return (path, Either::Left(work));
             }
         }
         let work = async move {
+            if matches!(job.work, Work::Telling { .. }) {
+                return Err(self.busy_error());
+            }
             if matches!(job.work, Work::Files(_)) && !self.has_python() {
                 let message =
                     "Files can't be written or read: the image has no python3 that could do it, or \
@@ -356,7 +444,7 @@ impl Container {
         timeout(OOM_EVENT, self.vitals.died_for_memory(before)).await.unwrap_or(false)
     }
 
-    fn ending_error(&self) -> Error {
+    pub(super) fn ending_error(&self) -> Error {
         match self.ending.get() {
             Some(Ending::Lost) => self.session_error(SessionError::Lost),
             _ => self.terminated_error(),
@@ -445,6 +533,9 @@ fn check_size(job: &Job) -> Result<()> {
     let sizes = match &job.work {
         Work::Script { source, args, cwd } => {
             [("script", source.len(), MAX_INPUT), ("args", words(args), MAX_WORDS), folder(cwd)]
+        }
+        Work::Telling { args, .. } => {
+            [("args", words(args), MAX_WORDS), folder(&None), folder(&None)]
         }
         Work::Command(Command { argv, cwd, stdin }) => {
             let whole = if let Stdin::Whole(bytes) = stdin { bytes.len() } else { 0 };

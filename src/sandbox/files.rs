@@ -194,7 +194,7 @@ impl Sandbox {
             job: Job { work, env: Vec::new() },
             deadline,
             cpu_time: None,
-            wanted: Wanted { limit: None, collect: false },
+            wanted: Wanted { limit: None, collect: false, display: None },
             tap: Some(answer.tap()),
             network: None,
             cancel,

@@ -7,6 +7,7 @@ mod call;
 mod container;
 mod ending;
 mod files;
+mod interpreter;
 mod provider;
 // The module's main noun, and its smallest part.
 #[allow(clippy::module_inception)]
@@ -16,6 +17,7 @@ mod way_out;
 pub use call::{Call, Outcome, Path, Reason, Timings};
 pub use container::{Container, Paths, Status};
 pub use files::{Bounds, Found};
+pub use interpreter::Interpreter;
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;
 pub use scientist_pool_egress::Record;

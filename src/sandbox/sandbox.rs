@@ -59,7 +59,13 @@ impl Sandbox {
     pub async fn execute(&self, call: Call) -> Result<Outcome> {
         self.take()?;
         let result = self.member.execute(call).await;
-        let ending = match &result {
+        self.conclude(&result);
+        result
+    }
+
+    /// Ends a container that is of no more use after a call.
+    pub(super) fn conclude(&self, result: &Result<Outcome>) {
+        let ending = match result {
             Ok(outcome) => outcome.ending(),
             Err(error) if error.spares_container() => None,
             Err(error) if error.code == Code::ContainerLost => Some(Ending::Lost),
@@ -68,7 +74,11 @@ impl Sandbox {
         if let Some(ending) = ending {
             self.end(ending);
         }
-        result
+    }
+
+    /// The container itself, and what keeps it in sight.
+    pub(super) fn member(&self) -> &Member<Sandboxes> {
+        &self.member
     }
 
     /// Ends the container in the background.
@@ -107,7 +117,7 @@ impl Sandbox {
     }
 
     /// Makes sure that the container is held.
-    fn take(&self) -> Result<()> {
+    pub(super) fn take(&self) -> Result<()> {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         if lease.is_none() {
             *lease = self.member.lease();

@@ -83,7 +83,7 @@ impl Place {
 
 async fn ask(session: &Session, request: Request) -> (End, Result<Vec<Told>, Fault>) {
     let answer = Answer::to(&request);
-    let wanted = Wanted { limit: None, collect: false };
+    let wanted = Wanted { limit: None, collect: false, display: None };
     let output = Output::new(wanted, Some(answer.tap()));
     let job = Job { work: Work::Files(request.encode()), env: Vec::new() };
     let end = timeout(PATIENCE, session.run(job, output, oneshot::channel().0)).await;
@@ -260,7 +260,7 @@ async fn a_helper_that_is_killed_is_told_as_such_and_the_next_one_answers() {
     let supervisor = place.supervisor.id().unwrap();
     let killed = std::sync::Once::new();
     let tap = Tap::new(true, move |_| killed.call_once(|| assert!(kill_helper(supervisor))));
-    let wanted = Wanted { limit: None, collect: false };
+    let wanted = Wanted { limit: None, collect: false, display: None };
     let job = Job { work: Work::Files(request.encode()), env: Vec::new() };
     let running = place.session.run(job, Output::new(wanted, Some(tap)), oneshot::channel().0);
     let end = timeout(PATIENCE, running).await;

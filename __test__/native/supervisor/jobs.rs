@@ -106,7 +106,7 @@ async fn a_script_that_ends_before_it_is_read_to_its_end_ends() {
 async fn a_piped_command_answers_before_its_stdin_is_complete() {
     let (_supervisor, session) = up().await;
     let (feed, stdin) = pipe();
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let running = session.run(
         piped(&["cat"], Stdin::Piped(stdin), None, &[]),
         output.clone(),
@@ -129,7 +129,7 @@ async fn a_piped_command_that_ends_under_what_is_written_to_it_leaves_the_next_j
     let (_supervisor, session) = up().await;
     let (feed, stdin) = pipe();
     let job = piped(&["sh", "-c", "read line; exit 4"], Stdin::Piped(stdin), None, &[]);
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let running = session.run(job, output, oneshot::channel().0);
     let flooding = async {
         // Lines, as the shell reads up to the end of the first.
@@ -317,7 +317,7 @@ async fn the_supervisor_ends_when_its_stdin_does() {
 async fn the_supervisor_ends_with_its_stdin_while_a_job_does_not_read() {
     let (mut supervisor, session) = up().await;
     let job = command(&["sleep", "60"], &vec![0; 4 << 20], None, &[]);
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let running = session.run(job, output, oneshot::channel().0);
     assert!(timeout(Duration::from_millis(300), running).await.is_err(), "sleep ended");
     drop(session);
@@ -329,12 +329,12 @@ async fn the_end_of_the_connection_is_noticed_while_idle_and_in_a_job() {
     let (mut supervisor, session) = up().await;
     supervisor.start_kill().unwrap();
     timeout(PATIENCE, session.lost()).await.expect("noticed");
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let end = session.run(script("", &[], &[]), output, oneshot::channel().0).await;
     assert_eq!(end, Err(SessionError::Unsent), "nothing of it can have run");
 
     let (mut supervisor, session) = up().await;
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     // It ends with process 1, as everything in a container does.
     let source = "import os, time\nsupervisor = os.getppid()\nprint(1, flush=True)\n\
                   while os.getppid() == supervisor: time.sleep(0.01)";
@@ -353,7 +353,7 @@ async fn the_end_of_the_connection_is_noticed_while_idle_and_in_a_job() {
 #[tokio::test]
 async fn an_exceeded_output_limit_ends_the_call_at_once() {
     let (_supervisor, session) = up().await;
-    let output = Output::new(Wanted { limit: Some(1000), collect: true }, None);
+    let output = Output::new(Wanted { limit: Some(1000), collect: true, display: None }, None);
     let job = script("while True: print('x' * 100)", &[], &[]);
     let end = timeout(PATIENCE, session.run(job, output.clone(), oneshot::channel().0)).await;
     assert_eq!(end.expect("the call ends"), Ok(End::OutputLimit));
@@ -431,7 +431,7 @@ fn limit_descriptors(supervisor: &Child, soft: u32) {
 async fn a_job_that_cannot_be_started_is_told_as_such_and_the_next_one_runs() {
     let (supervisor, session) = up().await;
     limit_descriptors(&supervisor, 0);
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let job = command(&["true"], &vec![0; 1 << 20], None, &[]);
     let end = timeout(PATIENCE, session.run(job, output, oneshot::channel().0)).await;
     let Err(SessionError::NotStarted(why)) = end.expect("it is answered") else {
@@ -448,7 +448,7 @@ async fn a_script_that_takes_away_the_supervisors_descriptors_ends_at_its_own_en
     let source = "print('before', flush=True)\nimport sys\nsys.stdin.read()\nprint('after')";
     let (feed, stdin) = pipe();
     let job = piped(&["python3", "-c", source], Stdin::Piped(stdin), None, &[]);
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let running = session.run(job, output.clone(), oneshot::channel().0);
     let limiting = async {
         while output.first_byte().is_none() {

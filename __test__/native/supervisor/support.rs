@@ -127,7 +127,7 @@ pub fn piped(argv: &[&str], stdin: Stdin, cwd: Option<&str>, env: &[(&str, &str)
 
 /// Runs a job; gives its end, stdout and stderr.
 pub async fn run(session: &Session, job: Job) -> (End, String, String) {
-    let output = Output::new(Wanted { limit: None, collect: true }, None);
+    let output = Output::new(Wanted { limit: None, collect: true, display: None }, None);
     let (written, _) = oneshot::channel();
     let end = timeout(PATIENCE, session.run(job, output.clone(), written)).await;
     let (stdout, stderr) = output.take();

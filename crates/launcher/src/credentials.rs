@@ -23,6 +23,10 @@ const FIRST_USERS: [User; 2] =
 /// The highest number of a capability there can be.
 const LAST: u8 = 63;
 
+/// What it takes to make children of another user, and to interrupt them.
+const TAKES: CapabilitySet =
+    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL);
+
 /// Becomes the root of a user namespace whose ids have been mapped by the parent.
 pub fn become_root(mapping: Mapping) -> Result<()> {
     match mapping {
@@ -44,8 +48,7 @@ pub fn settle_first(mapping: Mapping, user: User, privileges: &Privileges) -> Re
     if let Mapping::Range(_) = mapping {
         set_keep_capabilities(true).during("keep capabilities")?;
         become_user(first_beside(user))?;
-        let takes = CapabilitySet::SETUID | CapabilitySet::SETGID;
-        have(takes | kept_by(user, privileges)?)?;
+        have(TAKES | kept_by(user, privileges)?)?;
     } else {
         have(kept_by(user, privileges)?)?;
     }
@@ -62,13 +65,12 @@ pub fn first_beside(user: User) -> User {
 }
 
 /// What a process 1 begins with that is started as [`first_beside`], by their names.
-pub const FIRST_CAPABILITIES: [&str; 3] = ["SETUID", "SETGID", "SETPCAP"];
+pub const FIRST_CAPABILITIES: [&str; 4] = ["SETUID", "SETGID", "KILL", "SETPCAP"];
 
 /// As [`settle_first`], in one that was started with them.
 pub fn settle_started(user: User, privileges: &Privileges) -> Result<()> {
     bind(user, privileges)?;
-    let takes = CapabilitySet::SETUID | CapabilitySet::SETGID;
-    have(takes | kept_by(user, privileges)?)?;
+    have(TAKES | kept_by(user, privileges)?)?;
     sys::set_file_ids(user.uid, user.gid);
     Ok(())
 }

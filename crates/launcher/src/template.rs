@@ -73,7 +73,7 @@ impl Seed {
             format!("ARCHIVE, CONTROL = {}, {}\n", program.as_raw_fd(), far.as_raw_fd()),
             // Of spares that somebody waits for: what is printed while it imports is nobody's output.
             format!(
-                "AHEAD, PYTHONPATH = False, {}\n",
+                "TOLD, AHEAD, PYTHONPATH = None, False, {}\n",
                 own.map_or("None".to_owned(), |own| literal(own.as_bytes()))
             ),
             become_fork(mapping, spec, &wanted.seccomp)?,

@@ -9,7 +9,7 @@ use rustix::{
     fs::{fcntl_setfl, OFlags},
     io::{fcntl_setfd, write, Errno, FdFlags, Result},
     pipe::{pipe_with, PipeFlags},
-    process::{chdir, Pid},
+    process::{chdir, kill_process_group, Pid, Signal},
 };
 
 use super::{files, frames::Fields, output::Output, pipe, words, Household};
@@ -136,6 +136,11 @@ impl Child {
 
     pub fn is(&self, pid: Pid) -> bool {
         self.pid == pid
+    }
+
+    /// Nobody else has its number until it is waited for; one that has become nothing yet is in no group of its own.
+    pub fn interrupt(&self) {
+        let _ = kill_process_group(self.pid, Signal::INT);
     }
 
     /// Why it did not get to its program; `None`: it did, or is on its way. It tells before it ends.

@@ -54,14 +54,14 @@ impl Foster {
     }
 
     /// The fork, which is parked when it tells of itself: its process id here, and the other ends of its
-    /// standard streams. It is a child of process 1 as soon as its parent has ended.
+    /// standard streams and of what it tells by. It is a child of process 1 as soon as its parent has ended.
     ///
     /// # Errors
     ///
     /// There is none.
     pub fn spare(self) -> Result<(Spare, [Output; 2])> {
         let mut pid = [0; 4];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut pid)];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
@@ -71,19 +71,19 @@ impl Foster {
             _ => None,
         });
         let mut streams = streams.flatten();
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (streams.next(), streams.next(), streams.next())
+        let (Some(stdin), Some(stdout), Some(stderr), Some(told)) =
+            (streams.next(), streams.next(), streams.next(), streams.next())
         else {
             return Err(Errno::PROTO);
         };
         let pid = Pid::from_raw(i32::from_le_bytes(pid)).filter(|_| got.bytes == 4);
-        for end in [&stdin, &stdout, &stderr] {
+        for end in [&stdin, &stdout, &stderr, &told] {
             fcntl_setfl(end, OFlags::NONBLOCK)?;
         }
         let child = Child::sent(pid.ok_or(Errno::PROTO)?, stdin);
         let task = Task::new(&[PROGRAM.as_bytes(), b"-"], &[], b"")?;
         Ok((
-            Spare { child, task, line: None },
+            Spare { child, task, line: None, told },
             [Output::new(b'1', stdout), Output::new(b'2', stderr)],
         ))
     }

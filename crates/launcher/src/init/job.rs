@@ -16,6 +16,8 @@ use super::{
 pub struct Job {
     pub child: Child,
     pub outputs: [Output; 2],
+    /// What its interpreter tells; `None`: it tells nothing, or not any more.
+    pub told: Option<Output>,
     /// What it is called, and where it is to begin, as its caller is told.
     pub name: String,
     pub cwd: String,
@@ -31,7 +33,17 @@ impl Job {
     pub fn new(child: Child, outputs: [Output; 2], task: &Task) -> Self {
         let (name, cwd) = (task.name(), task.cwd());
         let (pending, written) = (Vec::new(), 0);
-        Self { child, outputs, name, cwd, pending, written, complete: false, status: None }
+        Self {
+            child,
+            outputs,
+            told: None,
+            name,
+            cwd,
+            pending,
+            written,
+            complete: false,
+            status: None,
+        }
     }
 
     pub fn is(&self, pid: Pid) -> bool {
@@ -88,8 +100,15 @@ impl Job {
     pub fn end(&mut self, status: WaitStatus) {
         self.status = Some(status);
         self.close();
-        for output in &mut self.outputs {
+        for output in self.outputs.iter_mut().chain(&mut self.told) {
             output.end();
+        }
+    }
+
+    /// Interrupts it as a terminal would, with what it has started that is in its process group.
+    pub fn interrupt(&self) {
+        if self.status.is_none() {
+            self.child.interrupt();
         }
     }
 

@@ -164,6 +164,7 @@ enum Duty {
     Reap,
     Flush,
     PassOn(usize),
+    Hear,
     Feed,
     Booted,
     Foster,
@@ -252,6 +253,8 @@ impl Init {
             for (at, output) in job.outputs.iter().enumerate() {
                 duties.extend(output.pipe().map(|fd| (fd, PollFlags::IN, Duty::PassOn(at))));
             }
+            let told = job.told.as_ref().and_then(Output::pipe);
+            duties.extend(told.map(|fd| (fd, PollFlags::IN, Duty::Hear)));
         }
         if let Some(stdin) = self.job.as_ref().and_then(Job::blocked) {
             duties.push((stdin, PollFlags::OUT, Duty::Feed));
@@ -281,6 +284,17 @@ impl Init {
             Duty::PassOn(at) => {
                 if let Some(output) = self.job.as_mut().and_then(|job| job.outputs.get_mut(at)) {
                     output.pass_on(&mut self.buffer, &mut self.channel)?;
+                }
+            }
+            Duty::Hear => {
+                if let Some(job) = &mut self.job {
+                    // What it tells stands behind what it has written.
+                    for output in &mut job.outputs {
+                        output.catch_up(&mut self.buffer, &mut self.channel)?;
+                    }
+                    if let Some(told) = &mut job.told {
+                        told.pass_on(&mut self.buffer, &mut self.channel)?;
+                    }
                 }
             }
             Duty::Feed => {
@@ -317,6 +331,11 @@ impl Init {
                 b'E' => {
                     if let Some(job) = &mut self.job {
                         job.finish();
+                    }
+                }
+                b'I' => {
+                    if let Some(job) = &self.job {
+                        job.interrupt();
                     }
                 }
                 _ => return Err(Errno::PROTO),
@@ -384,7 +403,8 @@ impl Init {
     fn begin(&mut self, payload: &[u8]) -> rustix::io::Result<()> {
         let fields = &mut Fields::of(payload);
         let begun = match fields.byte()? {
-            b'S' => self.begin_script(fields.rest()),
+            b'S' => self.begin_script(fields.rest(), false),
+            b'T' => self.begin_script(fields.rest(), true),
             mode => {
                 let task = match mode {
                     b'C' | b'P' => Task::read(fields)?,
@@ -405,7 +425,7 @@ impl Init {
         }
     }
 
-    fn begin_script(&mut self, meta: &[u8]) -> rustix::io::Result<Job> {
+    fn begin_script(&mut self, meta: &[u8], tells: bool) -> rustix::io::Result<Job> {
         let (spare, mut outputs) = match (self.spare.take(), &self.source) {
             (Some(spare), _) => spare,
             (None, Some(source)) => Spare::start(&self.household, source, false)?,
@@ -416,6 +436,7 @@ impl Init {
             output.empty(&mut self.buffer);
         }
         let mut job = Job::new(spare.child, outputs, &spare.task);
+        job.told = tells.then(|| Output::new(b'3', spare.told));
         let size = u32::try_from(meta.len()).map_err(|_| Errno::PROTO)?;
         job.feed(&[&size.to_le_bytes(), meta].concat());
         Ok(job)
@@ -449,7 +470,7 @@ impl Init {
     fn settle(&mut self) -> rustix::io::Result<()> {
         let Some(job) = &mut self.job else { return Ok(()) };
         let Some(status) = job.status else { return Ok(()) };
-        for output in &mut job.outputs {
+        for output in job.outputs.iter_mut().chain(&mut job.told) {
             while !output.is_over() {
                 if self.channel.is_full() {
                     return Ok(());
@@ -457,11 +478,13 @@ impl Init {
                 output.pass_on(&mut self.buffer, &mut self.channel)?;
             }
         }
-        let Some(Job { child, outputs, name, cwd, .. }) = self.job.take() else { return Ok(()) };
+        let Some(Job { child, outputs, told, name, cwd, .. }) = self.job.take() else {
+            return Ok(());
+        };
         let failed = child.failed();
         // Nothing of it is held when its end is told.
         drop(child);
-        self.strays.add(outputs);
+        self.strays.add(outputs.into_iter().chain(told));
         match failed {
             None => self.tell(status),
             Some(failed) => match failed.as_in_a_shell(&name, &cwd) {

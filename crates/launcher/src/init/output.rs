@@ -59,16 +59,27 @@ impl Output {
         }
     }
 
-    /// Passes on the next piece.
-    pub fn pass_on(&mut self, buffer: &mut Vec<u8>, channel: &mut Channel) -> Result<()> {
+    /// Passes on what the pipe holds, however full the channel is.
+    pub fn catch_up(&mut self, buffer: &mut Vec<u8>, channel: &mut Channel) -> Result<()> {
+        for _ in 0..PIPE_PIECES {
+            if !self.pass_on(buffer, channel)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on the next piece; says whether there was one.
+    pub fn pass_on(&mut self, buffer: &mut Vec<u8>, channel: &mut Channel) -> Result<bool> {
         let piece = self.read(buffer);
         if let Some(left) = &mut self.left {
             *left = if piece.is_empty() { 0 } else { left.saturating_sub(piece.len()) };
         }
         if piece.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        channel.send(self.kind, piece)
+        channel.send(self.kind, piece)?;
+        Ok(true)
     }
 
     /// Throws the next piece away; says whether there was one.
@@ -114,7 +125,7 @@ pub struct Strays {
 
 impl Strays {
     /// Who holds many pipes loses the oldest.
-    pub fn add(&mut self, outputs: [Output; 2]) {
+    pub fn add(&mut self, outputs: impl IntoIterator<Item = Output>) {
         self.outputs.extend(outputs.into_iter().filter(|output| output.pipe.is_some()));
         self.outputs.drain(..self.outputs.len().saturating_sub(STRAYS));
     }

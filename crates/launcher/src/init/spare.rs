@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::{
-    fs::{memfd_create, MemfdFlags},
+    fs::{fcntl_setfl, memfd_create, MemfdFlags, OFlags},
     io::Result,
     pipe::{pipe_with, PipeFlags},
 };
@@ -21,6 +21,8 @@ pub struct Spare {
     pub task: Task,
     /// Brings one word when it is parked; `None`: it is.
     pub line: Option<OwnedFd>,
+    /// Brings what its job's interpreter tells.
+    pub told: OwnedFd,
 }
 
 impl Spare {
@@ -31,12 +33,15 @@ impl Spare {
         ahead: bool,
     ) -> Result<(Self, [Output; 2])> {
         let memory = memfd_create("spare", MemfdFlags::CLOEXEC)?;
-        let (line, told) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (line, word) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (told, telling) = pipe_with(PipeFlags::CLOEXEC)?;
+        fcntl_setfl(&told, OFlags::NONBLOCK)?;
         let own = household.env.iter().find_map(|own| own.strip_prefix(PATHS)?.strip_prefix('='));
         let settings = format!(
-            "ARCHIVE, LINE, AHEAD, PYTHONPATH = {}, {}, {}, {}\n",
+            "ARCHIVE, LINE, TOLD, AHEAD, PYTHONPATH = {}, {}, {}, {}, {}\n",
             memory.as_raw_fd(),
-            told.as_raw_fd(),
+            word.as_raw_fd(),
+            telling.as_raw_fd(),
             if ahead { "True" } else { "False" },
             own.map_or("None".to_owned(), |own| literal(own.as_bytes())),
         );
@@ -46,8 +51,8 @@ impl Spare {
         let more = own.filter(|own| !own.is_empty()).map(|own| format!(":{own}"));
         let paths = [&path_of(memory.as_fd())[..], more.unwrap_or_default().as_bytes()].concat();
         let task = Task::new(&[PROGRAM.as_bytes(), b"-"], &[PATHS.as_bytes(), &paths], b"")?;
-        let inherited = [memory.as_fd(), told.as_fd()];
+        let inherited = [memory.as_fd(), word.as_fd(), telling.as_fd()];
         let (child, outputs) = child::start(household, &task, &inherited)?;
-        Ok((Self { child, task, line: Some(line) }, outputs))
+        Ok((Self { child, task, line: Some(line), told }, outputs))
     }
 }
