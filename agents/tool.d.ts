@@ -28,8 +28,9 @@ export interface PythonToolInput {
   files?: { path: string; content: string }[] | undefined;
 }
 
-/** A picture that the code has left: PNG, JPEG, GIF or WebP of at most 3 MiB. */
+/** A picture that the code has left as a file, or shown: PNG, JPEG, GIF or WebP of at most 3 MiB. */
 export interface Picture {
+  /** Of one that was shown, a name such as `shown-1.png`. */
   path: string;
   mediaType: string;
   data: Buffer;
@@ -37,7 +38,7 @@ export interface Picture {
 
 /** What came of a call. */
 export interface PythonToolOutcome {
-  /** For the model: what was printed, why it ended if not by itself, its files by name and size. */
+  /** For the model: what was printed and shown, why it ended if not by itself, its files by name and size. */
   text: string;
   /** Whether the code did not end well, or did not run for what the model gave. */
   isError: boolean;

@@ -26,7 +26,11 @@ const DEFAULTS = {
 const INPUT_SCHEMA = {
   type: 'object',
   properties: {
-    code: { type: 'string', description: 'Python 3 source. What it prints comes back.' },
+    code: {
+      type: 'string',
+      description:
+        'Python 3 source. What it prints comes back, and the value of its last expression, as in a notebook.',
+    },
     files: {
       type: 'array',
       description: 'Text files to put into the working directory before the code runs.',
@@ -43,6 +47,14 @@ const INPUT_SCHEMA = {
   },
   required: ['code'],
   additionalProperties: false,
+};
+
+/** What models take of what code shows, by their ends as files. */
+const SHOWN = {
+  'image/png': 'png',
+  'image/jpeg': 'jpg',
+  'image/gif': 'gif',
+  'image/webp': 'webp',
 };
 
 /** Pictures that models take, by the ends of their names. */
@@ -93,8 +105,9 @@ class PythonTool {
     const time = timeout === 0 ? '' : ` It has ${timeout / 1000} seconds.`;
     return (
       'Runs Python 3 code in a fresh sandbox. Nothing is kept from one call to the next, so each has to ' +
-      `bring all it needs. The code sees no network.${time} You get what it prints, and the files that it ` +
-      'leaves in its working directory: pictures such as plot.png are shown to you.'
+      `bring all it needs. The code sees no network.${time} You get what it prints, the value of its last ` +
+      'expression, what it gives to display(), its matplotlib figures, and the files that it leaves in its ' +
+      'working directory: pictures such as plot.png are shown to you.'
     );
   }
 
@@ -114,7 +127,7 @@ class PythonTool {
       given = read(input);
       const files = Object.fromEntries(given.files.map((file) => [file.path, file.content]));
       const { files: left, ...result } = await this.#pool.run(given.code, {
-        ...{ files, collect, timeout, signal, onStdout },
+        ...{ files, collect, timeout, signal, onStdout, display: true },
       });
       return this.#tell(given, left, result);
     } catch (error) {
@@ -125,6 +138,7 @@ class PythonTool {
   }
 
   #tell({ files: given }, left, { fileErrors, ...result }) {
+    const shown = picturesOf(result.display);
     const { mostText } = this.#settings;
     const files = Object.fromEntries(
       // What it was given and has left as it was is nothing new.
@@ -138,6 +152,7 @@ class PythonTool {
     const parts = [
       part('stdout', result.stdout, mostText),
       part('stderr', result.stderr, mostText),
+      part('shown', textOf(result), mostText),
       ENDS[result.reason]?.(result) ??
         (result.exitCode === 0 ? '' : `The code ended with exit code ${result.exitCode}.`),
       names.length === 0
@@ -152,6 +167,7 @@ class PythonTool {
       isError: result.exitCode !== 0 || result.reason !== 'exit',
       pictures: names
         .map((name) => ({ path: name, mediaType: pictureType(name), data: files[name] }))
+        .concat(shown)
         .filter(({ mediaType, data }) => mediaType && data.length <= MOST_OF_PICTURE),
       files,
       result,
@@ -174,6 +190,29 @@ function read(input) {
   return { code, files: list };
 }
 
+/** The pictures of what was shown: of each thing one. */
+function picturesOf(display) {
+  return display.flatMap((bundle, at) => {
+    const mediaType = Object.keys(SHOWN).find((type) => bundle[type] !== undefined);
+    if (mediaType === undefined) return [];
+    return [{ path: `shown-${at + 1}.${SHOWN[mediaType]}`, mediaType, data: bundle[mediaType] }];
+  });
+}
+
+/** What was shown, in words. */
+function textOf({ display, displayCut }) {
+  const texts = display.map((bundle) => bundle['text/plain'] ?? Object.keys(bundle).join(', '));
+  const cut = displayCut.map(({ type, bytes }) =>
+    type === null ? 'more' : `${type} (${bytes} bytes)`,
+  );
+  return [...texts, ...(cut.length > 0 ? [`[too large: ${cut.join(', ')}]`] : [])].join('\n');
+}
+
+/** A picture as a URL. */
+function dataUrl({ mediaType, data }) {
+  return `data:${mediaType};base64,${data.toString('base64')}`;
+}
+
 function pictureType(name) {
   return PICTURES[path.posix.extname(name).toLowerCase()];
 }
@@ -190,4 +229,4 @@ function cut(text, most) {
   return `${text.slice(0, half)}\n[… ${out} characters left out …]\n${text.slice(-half)}`;
 }
 
-module.exports = { PythonTool };
+module.exports = { PythonTool, dataUrl };

@@ -8,7 +8,10 @@ const { PoolError } = require('../../lib/errors');
 /** A pool each of whose calls comes to the same; `calls` has what it was called with. */
 function poolOf(result, { files = {}, fileErrors = [] } = {}) {
   const calls = [];
-  const whole = { stdout: '', stderr: '', exitCode: 0, reason: 'exit', signal: null, duration: 5 };
+  const whole = {
+    ...{ stdout: '', stderr: '', exitCode: 0, reason: 'exit', signal: null, duration: 5 },
+    ...{ display: [], displayCut: [] },
+  };
   const run = async (...call) => {
     calls.push(call);
     if (result instanceof Error) throw result;
@@ -26,7 +29,7 @@ test('a call passes code, files and its settings on', async () => {
   const tool = new PythonTool(pool, { timeout: 5_000, collect: '*.png' });
   await tool.call({ code: 'x', files: [{ path: 'a/b', content: 'c' }] }, { signal });
   expect(pool.calls).toEqual([
-    ['x', { files: { 'a/b': 'c' }, collect: '*.png', timeout: 5_000, signal }],
+    ['x', { files: { 'a/b': 'c' }, collect: '*.png', timeout: 5_000, signal, display: true }],
   ]);
 });
 
@@ -105,6 +108,23 @@ test('pictures are told apart from other files, and those that are too big are l
     { path: 'a.PNG', mediaType: 'image/png', data: small },
     { path: 'b.jpg', mediaType: 'image/jpeg', data: small },
   ]);
+});
+
+test('what was shown is told in words, and pictures of it are pictures', async () => {
+  const png = Buffer.alloc(8);
+  const display = [
+    { 'text/plain': '<Figure>', 'image/png': png },
+    { 'text/html': '<b>' },
+    { 'text/plain': '42', 'image/svg+xml': '<svg/>' },
+  ];
+  const displayCut = [
+    { index: 1, type: 'image/png', bytes: 9 },
+    { index: null, type: null, bytes: null },
+  ];
+  const tool = new PythonTool(poolOf({ display, displayCut }));
+  const { text, pictures } = await tool.call({ code: '' });
+  expect(text).toBe('shown:\n<Figure>\ntext/html\n42\n[too large: image/png (9 bytes), more]');
+  expect(pictures).toEqual([{ path: 'shown-1.png', mediaType: 'image/png', data: png }]);
 });
 
 test.each(['ENGINE_UNAVAILABLE', 'POOL_CLOSED', 'CONTAINER_LOST'])(

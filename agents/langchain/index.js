@@ -2,7 +2,7 @@
 
 const { tool } = require('@langchain/core/tools');
 
-const { PythonTool } = require('../tool');
+const { PythonTool, dataUrl } = require('../tool');
 
 /** A tool for LangChain.js. `index.d.ts` is its documentation. */
 function pythonTool(pool, options) {
@@ -21,9 +21,9 @@ function pythonTool(pool, options) {
 
 function content({ text, pictures }) {
   if (pictures.length === 0) return text;
-  const images = pictures.map(({ mediaType, data }) => ({
+  const images = pictures.map((picture) => ({
     type: 'image_url',
-    image_url: { url: `data:${mediaType};base64,${data.toString('base64')}` },
+    image_url: { url: dataUrl(picture) },
   }));
   return [{ type: 'text', text }, ...images];
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { PythonTool } = require('../tool');
+const { PythonTool, dataUrl } = require('../tool');
 
 /** A tool in the shapes of OpenAI's SDK. `index.d.ts` is its documentation. */
 function pythonTool(pool, options) {
@@ -11,10 +11,10 @@ function pythonTool(pool, options) {
     definition: { type: 'function', name, description, parameters, strict: false },
     async answer({ call_id, arguments: text }, { signal } = {}) {
       const { text: said, pictures } = await call(text, signal);
-      const images = pictures.map(({ mediaType, data }) => ({
+      const images = pictures.map((picture) => ({
         type: 'input_image',
         detail: 'auto',
-        image_url: `data:${mediaType};base64,${data.toString('base64')}`,
+        image_url: dataUrl(picture),
       }));
       const output = images.length === 0 ? said : [{ type: 'input_text', text: said }, ...images];
       return { type: 'function_call_output', call_id, output };
