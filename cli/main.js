@@ -57,7 +57,8 @@ run also takes:
                      folder with the PATH . puts its files right there. As often as needed
   --collect GLOB     what to get of the files in /tmp after the call, such as 'out/**'; 1000 files and 64 MiB
                      at most. As often as needed
-  --out DIR          where they go; --json lists them with their sizes
+  --display          prints what the script shows and the value of its last expression, as text behind its output
+  --out DIR          where the files go, and with --display pictures; --json lists them with their sizes
 
 mcp also takes:
   --pool-size N      how many containers are kept warm; default: 2

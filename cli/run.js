@@ -22,12 +22,14 @@ const options = {
   file: { type: 'string', multiple: true, default: [] },
   collect: { type: 'string', multiple: true, default: [] },
   out: { type: 'string' },
+  display: { type: 'boolean', default: false },
 };
 
-function fault([file], { collect, out }) {
+function fault([file], { collect, out, display }) {
   if (file === undefined) return 'run needs a script: run FILE -- ARGS';
   if (collect.length > 0 && out === undefined) return '--collect needs --out DIR';
-  if (collect.length === 0 && out !== undefined) return '--out needs --collect GLOB';
+  if (collect.length === 0 && out !== undefined && !display)
+    return '--out needs --collect GLOB or --display';
   return undefined;
 }
 
@@ -45,6 +47,41 @@ function variables(given, env) {
 function write(stream, chunk) {
   if (stream.write(chunk)) return undefined;
   return new Promise((resolve) => stream.once('drain', resolve));
+}
+
+/** What was shown that is written as files: pictures, by their types. */
+const PICTURES = {
+  'image/png': 'png',
+  'image/jpeg': 'jpg',
+  'image/svg+xml': 'svg',
+  'application/pdf': 'pdf',
+};
+
+/** Name → bytes of what was shown and is a picture. */
+function picturesOf(display) {
+  const pictures = display.flatMap((bundle, at) =>
+    Object.keys(PICTURES)
+      .filter((type) => type in bundle)
+      .map((type) => [`shown-${at + 1}.${PICTURES[type]}`, Buffer.from(bundle[type])]),
+  );
+  return Object.fromEntries(pictures);
+}
+
+/** What was shown as text, for those who read the output. */
+function textOf(display) {
+  return display.map((bundle) => `${bundle['text/plain'] ?? Object.keys(bundle).join(', ')}\n`);
+}
+
+/** As JSON has it: bytes as base64, as in a notebook's file. */
+function asJson(display) {
+  return display.map((bundle) =>
+    Object.fromEntries(
+      Object.entries(bundle).map(([type, data]) => [
+        type,
+        Buffer.isBuffer(data) ? data.toString('base64') : data,
+      ]),
+    ),
+  );
 }
 
 /** Why a script ended that did not end by itself. */
@@ -65,6 +102,7 @@ async function callOptions(values, args, io) {
     cwd: values.cwd,
     timeout: number(values, 'timeout', 'milliseconds'),
     cpuTime: number(values, 'cpu-time', 'milliseconds'),
+    display: values.display || undefined,
   };
   if (!values.json) {
     Object.assign(call, {
@@ -97,12 +135,17 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
   const say = (words) => io.stderr.write(`scientist-pool: ${printable(words)}\n`);
   try {
     const { files: found, fileErrors: unread = [], ...result } = await pool.run(source, call);
-    const { files, unwritten = [] } = (await out?.write(found)) ?? {};
+    const { display = [] } = result;
+    const { files, unwritten = [] } =
+      (await out?.write({ ...picturesOf(display), ...found })) ?? {};
     const fileErrors = out && [...unread, ...unwritten];
-    if (values.json) io.stdout.write(`${printableJson({ ...result, files, fileErrors })}\n`);
+    if (values.json) {
+      const shown = values.display ? { display: asJson(display) } : {};
+      io.stdout.write(`${printableJson({ ...result, ...shown, files, fileErrors })}\n`);
+    } else for (const text of textOf(display)) await write(io.stdout, text);
     const why = REASONS[result.reason]?.(result);
     if (why !== undefined) say(why);
-    else if (files?.length === 0 && fileErrors.length === 0)
+    else if (call.collect && files?.length === 0 && fileErrors.length === 0)
       say(`there is no file that matches --collect ${values.collect.join(' or ')}`);
     for (const { message } of fileErrors ?? []) say(message);
     return result.exitCode === 0 && fileErrors?.length > 0 ? FAULT : result.exitCode;

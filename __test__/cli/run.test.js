@@ -149,11 +149,35 @@ describe('what is not of the script has an exit code of its own', () => {
   test.each([
     [[], 'run needs a script'],
     [[script, '--collect', '*'], '--collect needs --out DIR'],
-    [[script, '--out', folder], '--out needs --collect GLOB'],
+    [[script, '--out', folder], '--out needs --collect GLOB or --display'],
     [[script, '--no-such-option'], "Unknown option '--no-such-option'"],
   ])('2 for %j', async (args, said) => {
     const { stderr, code } = await run(args);
     expect(stderr).toContain(said);
     expect(code).toBe(2);
+  });
+});
+
+describe('--display', () => {
+  const shown = [
+    { 'text/plain': '<Figure>', 'image/png': Buffer.from('png'), 'image/svg+xml': '<svg/>' },
+    { 'text/plain': '42' },
+  ];
+
+  test('prints what was shown behind the output, and writes its pictures', async () => {
+    bench.engine.reply('', { stdout: 'out\n', display: shown });
+    const out = path.join(folder, 'pictures');
+    expect(await run([script, '--display', '--out', out])).toEqual({
+      ...{ stdout: 'out\n<Figure>\n42\n', stderr: '', code: 0 },
+    });
+    expect(fs.readdirSync(out).sort()).toEqual(['shown-1.png', 'shown-1.svg']);
+    expect(fs.readFileSync(path.join(out, 'shown-1.png'), 'utf8')).toBe('png');
+  });
+
+  test('has it in the result as JSON, pictures in base64', async () => {
+    bench.engine.reply('', { display: shown });
+    const { display, displayCut } = JSON.parse((await run([script, '--display', '--json'])).stdout);
+    expect(display).toEqual([{ ...shown[0], 'image/png': 'cG5n' }, shown[1]]);
+    expect(displayCut).toEqual([]);
   });
 });
