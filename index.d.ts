@@ -714,6 +714,8 @@ declare namespace ContainerPoolManager {
      * @defaultValue { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' }, none if legacy
      */
     tmpfs?: Readonly<Record<string, string | false>> | undefined;
+    /** Files and folders of this machine that are shown in containers. @defaultValue [] */
+    mounts?: readonly MountOptions[] | undefined;
     /** Size of `/dev/shm`. @defaultValue 16 MiB, the engine's if legacy */
     shmSize?: Bytes | undefined;
     /**
@@ -779,6 +781,23 @@ declare namespace ContainerPoolManager {
     allow: readonly string[];
     /** The same, of what is not allowed although `allow` has it. Without a port: every port. @defaultValue [] */
     deny?: readonly string[] | undefined;
+  }
+
+  /**
+   * A file or folder of this machine that is shown in containers, without what is mounted below it. It takes an
+   * engine on this machine, and the option `capAdd` without `SYS_ADMIN`.
+   */
+  export interface MountOptions {
+    /**
+     * Absolute, plain (no `..`), without symbolic links. Refused are `/`, what is in `/proc`, `/sys`, `/dev`, `/run`
+     * and `/boot`, all of `/etc` or `/var`, a home folder as a whole, what holds the engine's socket, and what is
+     * neither a folder nor a plain file.
+     */
+    source: string;
+    /** Absolute, in the container; made if the image has no such place. Not in a `tmpfs`, nor in another mount. */
+    target: string;
+    /** `false`: scripts write with the rights that the option `user` has to those files. @defaultValue true */
+    readOnly?: boolean | undefined;
   }
 
   /**
@@ -885,6 +904,7 @@ declare namespace ContainerPoolManager {
     /** `null`: the engine's default set. */
     readonly capAdd: readonly string[] | null;
     readonly tmpfs: Readonly<Record<string, string | false>>;
+    readonly mounts: readonly Readonly<Required<MountOptions>>[];
     readonly shmSize: number | null;
     /** Name → soft and hard. */
     readonly ulimits: Readonly<Record<string, readonly [number, number]>>;

@@ -1,5 +1,7 @@
 'use strict';
 
+const path = require('node:path');
+
 const { invalid } = require('../lib/errors');
 const { OPTIONS } = require('../lib/options/options');
 
@@ -9,6 +11,7 @@ const limitOptions = {
   cpus: { type: 'string' },
   'pids-limit': { type: 'string' },
   network: { type: 'string' },
+  mount: { type: 'string', multiple: true },
 };
 
 /** The number that an option was given, or `undefined`. */
@@ -20,12 +23,21 @@ function number(values, option, unit) {
   throw invalid(`--${option} must be ${what} number of ${unit}; got ${text}`);
 }
 
+/** What `--mount SOURCE:TARGET[:rw]` says. */
+function mountOf(text) {
+  const [, source, target, mode] = /^(.+?):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (source === undefined) {
+    throw invalid(`--mount must be SOURCE:TARGET, and :rw behind it for writing; got ${text}`);
+  }
+  return { source: path.resolve(source), target, readOnly: mode !== 'rw' };
+}
+
 /** The options of the container that the command line asks for. */
 function limits(values) {
-  const { memory, network } = values;
+  const { memory, mount, network } = values;
   const cpus = number(values, 'cpus', 'processors');
   return {
-    ...{ memory, network },
+    ...{ memory, network, mounts: mount?.map(mountOf) },
     cpuQuota: cpus && Math.round(cpus * OPTIONS.cpuPeriod.default),
     pidsLimit: number(values, 'pids-limit', 'processes'),
   };

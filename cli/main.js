@@ -47,6 +47,9 @@ run and mcp also take:
   --cpus NUMBER      how many processors it has, such as 1.5; default: 0.5
   --pids-limit N     the most processes and threads; default: 50
   --network NAME     one of the engine's networks; default: none
+  --mount SOURCE:TARGET[:rw]
+                     a file or folder of this machine, shown in the container; read-only without :rw. As often as
+                     needed
 
 run also takes:
   --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed

@@ -90,6 +90,8 @@ pub struct ContainerConfig {
     pub cap_add: Option<Vec<String>>,
     /// Mount point → mount options.
     pub tmpfs: BTreeMap<String, String>,
+    /// What of this machine is shown in it.
+    pub mounts: Vec<Shown>,
     /// Bytes.
     pub shm_size: Option<i64>,
     /// Name → (soft, hard).
@@ -118,6 +120,17 @@ impl ContainerConfig {
         let proxy = self.network.proxied().map(|_| proxy::environment());
         home.into_iter().chain(proxy.unwrap_or_default()).collect()
     }
+}
+
+/// A file or folder of this machine, without what is mounted below it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Shown {
+    /// Absolute, and without symbolic links.
+    pub source: String,
+    /// Absolute, in the container.
+    pub target: String,
+    pub read_only: bool,
 }
 
 /// What its processes can reach.

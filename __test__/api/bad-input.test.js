@@ -1,5 +1,6 @@
 'use strict';
 
+const os = require('node:os');
 const { inspect } = require('node:util');
 
 const { createNativeDouble } = require('../support/native-double');
@@ -107,6 +108,52 @@ const WRONG_OPTIONS = {
     { '/': 'size=1m' },
     { '/a:b': 'size=1m' },
     new Map(),
+  ],
+  mounts: [
+    ...['/srv', {}, ['/srv'], [{}], [{ source: '/usr' }], [{ target: '/data' }], [null]],
+    ...[
+      '',
+      1,
+      'usr',
+      './usr',
+      '/usr/',
+      '/usr/../usr',
+      '/',
+      '/proc',
+      '/proc/self',
+      '/sys',
+      '/dev/shm',
+    ].map((source) => [{ source, target: '/data' }]),
+    ...[
+      '/etc',
+      '/var',
+      '/home',
+      '/root',
+      '/run',
+      os.homedir(),
+      '/home/someone',
+      '/no/such/folder',
+    ].map((source) => [{ source, target: '/data' }]),
+    ...[
+      '',
+      1,
+      'data',
+      '/',
+      '/data/',
+      '/data/../x',
+      '//data',
+      '/proc',
+      '/dev/x',
+      '/sys',
+      '/tmp',
+      '/tmp/x',
+    ].map((target) => [{ source: __dirname, target }]),
+    [{ source: __dirname, target: '/data', readOnly: 'yes' }],
+    [{ source: __dirname, target: '/data', mode: 'rw' }],
+    [
+      { source: __dirname, target: '/data' },
+      { source: __dirname, target: '/data/more' },
+    ],
   ],
   shmSize: [0, -1, 1, 1.5, '16 pounds', Infinity, true],
   ulimits: [

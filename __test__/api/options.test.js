@@ -64,6 +64,7 @@ test('the defaults are those of the contract, as the native side reads them', ()
       noNewPrivileges: true,
       capAdd: [],
       tmpfs: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' },
+      mounts: [],
       shmSize: 16 * MiB,
       ulimits: { nofile: [1024, 1024], core: [0, 0], fsize: [64 * MiB, 64 * MiB] },
       seccomp: 'strict',

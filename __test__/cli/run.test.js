@@ -88,6 +88,15 @@ test('the reason of a script that was ended is told on stderr', async () => {
   expect(stderr).toMatch(/^scientist-pool: ended after \d+ ms by its timeout\n$/);
 });
 
+test('--mount shows a folder of this machine', async () => {
+  await run([script, '--mount', `${__dirname}:/data`, '--mount', `${__filename}:/test.js:rw`]);
+  const { body } = bench.engine.requests.find(({ route }) => route === 'POST /containers/create');
+  expect(body.HostConfig.Mounts).toEqual([
+    expect.objectContaining({ Source: __dirname, Target: '/data', ReadOnly: true }),
+    expect.objectContaining({ Source: __filename, Target: '/test.js', ReadOnly: false }),
+  ]);
+});
+
 test('limits and the image become those of the container', async () => {
   const image = 'registry.test/tools:2';
   const limits = ['--memory', '256m', '--cpus', '1.5', '--pids-limit', '20'];
@@ -137,6 +146,7 @@ describe('what is not of the script has an exit code of its own', () => {
     [[script, '--cpu-time', '1s'], '--cpu-time must be a whole number of milliseconds; got 1s'],
     [[script, '--cpus', 'all'], '--cpus must be a number of processors; got all'],
     [[script, '--cpus', '0.001'], 'cpuQuota'],
+    [[script, '--mount', '/data'], '--mount must be SOURCE:TARGET'],
     [[script, '--pids-limit', '1.5'], '--pids-limit must be a whole number of processes; got 1.5'],
     [[script, '--env', '=x'], 'env has a variable without a name'],
   ])('125 for %j', async (args, said) => {

@@ -202,6 +202,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         no_new_privileges: true,
         cap_add: Some(Vec::new()),
         tmpfs: BTreeMap::new(),
+        mounts: Vec::new(),
         shm_size: None,
         ulimits: BTreeMap::new(),
         seccomp: Seccomp::Strict,

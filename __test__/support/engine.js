@@ -39,6 +39,7 @@ function address() {
  * - `memory()`: bytes of memory that it has for containers;
  * - `showsLimits`: whether scripts see the control groups that they are in;
  * - `hasTerminals`: whether scripts can have terminals;
+ * - `followsLinks`: whether it opens what is mounted by itself, by way of symbolic links;
  * - `hasFilter`: whether it has a system call filter of its own;
  * - `tellsSignals`: whether the end of a call beside another is told by the signal that it was;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;

@@ -3,6 +3,7 @@
 const { isDeepStrictEqual } = require('node:util');
 
 const { invalid, show } = require('../errors');
+const { checkMounts, mounts } = require('./mounts');
 const kinds = require('./value-kinds');
 const { encodeNetwork, network } = require('./network');
 const { checkNames } = require('./unknown-names');
@@ -173,7 +174,7 @@ const OPTIONS = {
     secures: true,
   },
   tmpfs: {
-    kind: kinds.mounts,
+    kind: kinds.tmpfs,
     default: { '/tmp': 'rw,nosuid,nodev,exec,size=64m,mode=1777' },
     legacy: {},
     merge: true,
@@ -181,6 +182,7 @@ const OPTIONS = {
     encode: (mounts) => Object.fromEntries(Object.entries(mounts).filter(([, value]) => value)),
     secures: true,
   },
+  mounts: { kind: mounts, default: [], to: 'container.mounts', secures: true },
   shmSize: {
     kind: bytes(4096),
     default: 16 * MiB,
@@ -297,6 +299,7 @@ function resolveOptions(options = {}, env = process.env) {
   if (!asked && settings.max !== null)
     settings.poolSize = Math.min(settings.poolSize, settings.max);
   checkPoolSize(settings.poolSize, settings.max);
+  checkMounts(settings);
   if (settings['engine.kind'] === 'local') checkLocal(given);
   return settings;
 }

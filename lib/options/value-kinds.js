@@ -252,7 +252,7 @@ const tmpfsOptions = {
 };
 
 /** Mount point to mount options; `false` takes a default one away. */
-const mounts = mapOf(
+const tmpfs = mapOf(
   (point, path) => {
     if (!/^\/[^\0,:]+$/.test(point) || point.split('/').includes('..')) {
       throw wrong(`${path}'s mount point`, 'an absolute path', point);
@@ -381,7 +381,6 @@ module.exports = {
   mapOf,
   millis,
   moduleNames,
-  mounts,
   networkName,
   oneOf,
   orNull,
@@ -389,6 +388,7 @@ module.exports = {
   readTable,
   runtimeName,
   seccompProfile,
+  tmpfs,
   ulimits,
   userName,
   whole,

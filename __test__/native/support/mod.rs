@@ -41,6 +41,7 @@ pub fn hardened(image: &str) -> ContainerConfig {
             "/tmp".into(),
             "rw,nosuid,nodev,exec,size=67108864,mode=1777".into(),
         )]),
+        mounts: Vec::new(),
         shm_size: Some(16 << 20),
         // Podman sets nproc to 1048576 where it is not given, which an engine without CAP_SYS_RESOURCE
         // may not.

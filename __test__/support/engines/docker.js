@@ -8,6 +8,7 @@ class DockerOutside {
   env;
   keepsImages = true;
   showsLimits = true;
+  followsLinks = true;
   hasFilter = true;
   tellsSignals = true;
   beginsAhead = 0;

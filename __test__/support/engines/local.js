@@ -69,6 +69,7 @@ class LocalOutside {
   keepsImages = false;
   showsLimits = false;
   hasTerminals = false;
+  followsLinks = false;
   hasFilter = false;
   // The next one, and the template.
   beginsAhead = 2;

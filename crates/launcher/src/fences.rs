@@ -74,9 +74,13 @@ pub fn namespaces(wanted: u64) -> u64 {
     Fence::NAMESPACES.iter().filter(|each| made(each)).fold(0, |flags, (_, flag)| flags | flag)
 }
 
-/// Attributes of everything that is shown of this machine.
+/// Attributes of everything that is shown of this machine, but for what may be written to.
 pub fn shown() -> u64 {
-    attribute::RDONLY | attribute::NODEV | nosuid()
+    attribute::RDONLY | shown_writable()
+}
+
+pub fn shown_writable() -> u64 {
+    attribute::NODEV | nosuid()
 }
 
 /// The attribute that takes its power from a setuid program, as which it is a flag of `mount` too.

@@ -3,6 +3,7 @@
 use std::{
     ffi::CString,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
 };
 
 use rustix::{
@@ -197,6 +198,16 @@ fn walk(root: BorrowedFd<'_>, path: &str) -> rustix::io::Result<OwnedFd> {
 /// An opened path.
 pub fn open_path(path: impl Arg) -> rustix::io::Result<OwnedFd> {
     openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// An opened path on which there is no symbolic link.
+pub fn open_plain_path(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // An older kernel (before 5.6).
+        Err(Errno::NOSYS) => walk(open_path("/")?.as_fd(), path.to_str().ok_or(Errno::INVAL)?),
+        opened => opened,
+    }
 }
 
 /// A tmpfs, by options as `docker run --tmpfs` takes them.

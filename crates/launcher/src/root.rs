@@ -13,7 +13,7 @@ use crate::{
     devices,
     failure::{invalid, of_kind, During, Result},
     fences,
-    mounts::{self, open_path, Mount, Place},
+    mounts::{self, open_path, open_plain_path, Mount, Place},
     proc,
     sys::attribute,
 };
@@ -51,7 +51,17 @@ impl Views {
             }
             layer.with(fences::shown())
         });
-        let binds = spec.binds.iter().map(|bind| open(&bind.source)?.with(fences::shown()));
+        let binds = spec.binds.iter().map(|bind| {
+            let Bind { source, read_only, links, .. } = bind;
+            let view = if *links {
+                open(source)?
+            } else {
+                let step = format!("mount {}", source.display());
+                let opened = open_plain_path(source).during(&*step)?;
+                Mount::view(opened.as_fd(), "").during(step)?
+            };
+            view.with(if *read_only { fences::shown() } else { fences::shown_writable() })
+        });
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
             binds: binds.collect::<Result<_>>()?,

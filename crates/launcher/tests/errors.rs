@@ -7,10 +7,11 @@ use std::{cell::Cell, os::unix::fs::PermissionsExt};
 
 use rustix::process::{getrlimit, prlimit, Pid, Resource, Rlimit};
 use scientist_pool_protocol::{
-    Answer, Bind, Exit, Failure, FailureKind, Limits, Request, Spec, Tmpfs, User,
+    Answer, Exit, Failure, FailureKind, Limits, Request, Spec, Tmpfs, User,
 };
 use support::{
-    cgroups_with, everybody, open_folder, proper, rlimit, skeleton, spec, Launcher, SpecExt, Who,
+    bind, cgroups_with, everybody, open_folder, proper, rlimit, skeleton, spec, Launcher, SpecExt,
+    Who,
 };
 
 /// The failure is of a kind, names a word, and the launcher goes on as if nothing had been.
@@ -40,7 +41,7 @@ fn a_root_that_is_not_there() {
 #[test]
 fn a_bind_that_is_not_there() {
     let mut spec = spec();
-    spec.binds.push(Bind { source: "/no/such/file".into(), target: "/file".to_owned() });
+    spec.binds.push(bind("/no/such/file", "/file"));
     fails(&spec, FailureKind::NoSuchPath, "/no/such/file");
 }
 
@@ -57,7 +58,7 @@ fn a_program_whose_interpreter_is_not_there() {
     std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let mut spec = spec();
-    spec.binds.push(Bind { source: script, target: "/script".to_owned() });
+    spec.binds.push(bind(script, "/script"));
     fails(&spec.argv(&["/script"]), FailureKind::NoSuchProgram, "interpreter");
 }
 
@@ -65,7 +66,7 @@ fn a_program_whose_interpreter_is_not_there() {
 fn a_program_that_can_not_be_executed() {
     fails(&spec().argv(&["/usr/bin"]), FailureKind::NotExecutable, "/usr/bin");
     let mut spec = spec();
-    spec.binds.push(Bind { source: "/etc/passwd".into(), target: "/passwd".to_owned() });
+    spec.binds.push(bind("/etc/passwd", "/passwd"));
     fails(&spec.argv(&["/passwd"]), FailureKind::NotExecutable, "/passwd");
 }
 

@@ -5,9 +5,9 @@ mod support;
 
 use std::{fs, io::Write, path::Path};
 
-use scientist_pool_protocol::{Bind, Exit, Program, Spec, User};
+use scientist_pool_protocol::{Exit, Program, Spec, User};
 use support::{
-    everybody, filtered, frame, list, open_folder, proper, receive, spec, Launcher, Running,
+    bind, everybody, filtered, frame, list, open_folder, proper, receive, spec, Launcher, Running,
     SpecExt, Who,
 };
 
@@ -166,7 +166,7 @@ fn commands_run_in_an_image_of_one_program() {
         let mut launcher = Launcher::start(who);
         let mut spec = supervised(spec());
         spec.root.folders = vec![root.path().to_owned()];
-        spec.binds = vec![Bind { source: program.to_owned(), target: "/echo".to_owned() }];
+        spec.binds = vec![bind(program, "/echo")];
         let mut init = launcher.create(&spec).unwrap();
         let boot = [&0u32.to_le_bytes()[..], &list(&[]), &list(&[])].concat();
         init.stdin.as_mut().unwrap().write_all(&frame(b'B', &boot)).unwrap();

@@ -5,8 +5,8 @@ mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use scientist_pool_protocol::{Answer, Bind, Fence, Layers, Request, Spec, Tmpfs, User};
-use support::{everybody, open_folder, skeleton, spec, Launcher, Who, NOBODY};
+use scientist_pool_protocol::{Answer, Fence, Layers, Request, Spec, Tmpfs, User};
+use support::{bind, everybody, open_folder, skeleton, spec, Launcher, Who, NOBODY};
 
 const PLACES: [&str; 6] = ["usr", "proc", "dev", "tmp", "etc", "run"];
 
@@ -121,7 +121,7 @@ for place in ('/', '/dev', '/shown'):
         let mut spec = of(&[root.path()], true);
         spec.user = User { uid: 0, gid: 0 };
         spec.privileges.capabilities = vec![21]; // CAP_SYS_ADMIN
-        spec.binds.push(Bind { source: shown.path().to_owned(), target: "/shown".to_owned() });
+        spec.binds.push(bind(shown.path(), "/shown"));
         let said = Launcher::start(who).python(&spec, script);
         // What it writes to its root is in memory of its own.
         assert_eq!(said, "/dev Read-only file system\n/shown Permission denied", "{who:?}");

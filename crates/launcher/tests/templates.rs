@@ -11,9 +11,9 @@ use std::{
 };
 
 use rustix::process::{kill_process, Pid, Signal};
-use scientist_pool_protocol::{Bind, ContainerId, Program, Spec, Template, User};
+use scientist_pool_protocol::{ContainerId, Program, Spec, Template, User};
 use support::{
-    descendants, eventually, everybody, filtered, frame, is_alive, list, open_folder, proper,
+    bind, descendants, eventually, everybody, filtered, frame, is_alive, list, open_folder, proper,
     receive, Launcher, Running, Who, PATIENCE,
 };
 
@@ -319,7 +319,7 @@ os.register_at_fork(before=lambda: (done.set(), thread.join()))",
     );
     let mut launcher = Launcher::start(*everybody().first().unwrap());
     let mut spec = supervised();
-    spec.binds.push(Bind { source: folder.path().to_owned(), target: "/modules".to_owned() });
+    spec.binds.push(bind(folder.path(), "/modules"));
     spec.process.env.push("PYTHONPATH=/modules".to_owned());
     for (name, why) in [
         ("threads", "thread"),

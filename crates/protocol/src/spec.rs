@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
     pub root: Layers,
-    /// Files and folders of this machine that are shown in the container, read-only, in this order.
+    /// Files and folders of this machine that are shown in the container, in this order.
     pub binds: Vec<Bind>,
     /// Mounted in this order, after the binds.
     pub tmpfs: Vec<Tmpfs>,
@@ -44,6 +44,9 @@ pub struct Bind {
     pub source: PathBuf,
     /// Absolute, in the container; made if it is not there.
     pub target: String,
+    pub read_only: bool,
+    /// Whether symbolic links on the way to `source` are followed; else they are refused.
+    pub links: bool,
 }
 
 /// A file system in memory.

@@ -50,6 +50,13 @@ pub enum Address {
     },
 }
 
+impl Address {
+    /// Whether what listens there may be on another machine.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Address::Tcp { .. })
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,7 +8,10 @@ use std::{
 
 use bollard::{
     config::ContainerCreateBody,
-    models::{HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits},
+    models::{
+        HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+        MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
+    },
 };
 use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
@@ -26,7 +29,7 @@ use super::{
     roster::Expected,
 };
 use crate::{
-    config::ContainerConfig,
+    config::{ContainerConfig, Shown},
     error::{Code, Error},
 };
 
@@ -300,6 +303,7 @@ fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> 
         cap_add: config.cap_add.clone(),
         security_opt: Some(security),
         tmpfs: Some(tmpfs(&config.tmpfs, is_podman && config.readonly_rootfs)),
+        mounts: Some(config.mounts.iter().map(mount).collect()),
         shm_size: config.shm_size,
         ulimits: Some(ulimits.collect()),
         log_config: (!config.log)
@@ -309,6 +313,23 @@ fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> 
         init: Some(false),
         runtime: config.runtime.clone(),
         ..HostConfig::default()
+    }
+}
+
+/// As the local engine has it: no file system below it, and no mount that is made later on either side.
+fn mount(shown: &Shown) -> Mount {
+    let Shown { source, target, read_only } = shown.clone();
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source),
+        target: Some(target),
+        read_only: Some(read_only),
+        bind_options: Some(MountBindOptions {
+            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            non_recursive: Some(true),
+            ..MountBindOptions::default()
+        }),
+        ..Mount::default()
     }
 }
 

@@ -206,7 +206,7 @@ mod tests {
             "image": "python", "pull": "missing", "pullTimeoutMs": 1, "memory": 1 << 27, "swap": 0,
             "pidsLimit": 50, "cpuQuota": 50_000, "cpuPeriod": 100_000, "network": "none",
             "user": null, "readonlyRootfs": true, "noNewPrivileges": true, "capAdd": [],
-            "tmpfs": {}, "shmSize": null, "ulimits": {}, "seccomp": "strict", "runtime": null,
+            "tmpfs": {}, "mounts": [], "shmSize": null, "ulimits": {}, "seccomp": "strict", "runtime": null,
             "home": null, "log": false, "labels": {}, "preload": [], "template": true,
         }))
         .map(|config| ContainerConfig { seccomp, ..config })

@@ -95,7 +95,8 @@ impl Docker {
     ///
     /// # Errors
     ///
-    /// `INVALID_ARGUMENT`: a certificate or the image's name can't be used.
+    /// `INVALID_ARGUMENT`: a certificate or the image's name can't be used, or there are `mounts` and the engine
+    /// may be another machine's.
     pub fn at(
         address: Address,
         clients: &Clients,
@@ -103,6 +104,13 @@ impl Docker {
         container: ContainerConfig,
     ) -> Result<Self> {
         let image = Reference::parse(&container.image)?;
+        if !container.mounts.is_empty() && address.is_remote() {
+            let message = format!(
+                "mounts must be empty on an engine by way of the network, whose machine has other files; got {} and {address}",
+                container.mounts.len()
+            );
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
         Ok(Self {
             client: clients.get(address, engine)?,
             config: Arc::new(container),

@@ -206,7 +206,11 @@ impl Image {
         let Name::Host = self.name else { return Vec::new() };
         let there = HOST_FILES.into_iter().filter(|path| Path::new(path).exists());
         let shown = ["/usr"].into_iter().chain(there);
-        shown.map(|path| Bind { source: path.into(), target: path.to_owned() }).collect()
+        let bind = |path: &str| {
+            let target = path.to_owned();
+            Bind { source: path.into(), target, read_only: true, links: true }
+        };
+        shown.map(bind).collect()
     }
 }
 

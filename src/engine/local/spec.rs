@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use scientist_pool_protocol::{
-    Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Template, Tmpfs, User,
+    Bind, Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Template, Tmpfs, User,
     CAPABILITIES,
 };
 use scientist_pool_seccomp::{compile, Filter};
@@ -13,7 +13,7 @@ use super::{
     runtime,
 };
 use crate::{
-    config::{ContainerConfig, Seccomp, NO_NETWORK},
+    config::{ContainerConfig, Seccomp, Shown, NO_NETWORK},
     engine::{seccomp, ExecSpec},
     error::{Code, Error, Result},
     runner::{proxy::PROXY_PORT, session::IDLE_IMPORTS},
@@ -74,7 +74,7 @@ impl Kind {
             template,
             spec: Spec {
                 root: Layers { folders: Vec::new(), read_only: config.readonly_rootfs },
-                binds: image.binds(),
+                binds: image.binds().into_iter().chain(config.mounts.iter().map(bind)).collect(),
                 tmpfs: tmpfs.collect(),
                 shm_size: config.shm_size.and_then(limit),
                 hostname: "sandbox".to_owned(),
@@ -151,6 +151,10 @@ impl Kind {
             TEMPLATE_TMPFS.clone_into(&mut tmpfs.options);
         }
         spec.proxy = None;
+        // It runs nothing of a script's: what it imports may be there, and nothing is written.
+        for bind in &mut spec.binds {
+            bind.read_only = true;
+        }
         // It is forked while others wait.
         spec.limits.cpu = None;
         spec.oom_score_adj = HIGHEST_OOM_SCORE;
@@ -188,6 +192,11 @@ fn merged(under: Vec<String>, over: &[String]) -> Vec<String> {
     let said: Vec<_> = over.iter().map(|variable| name(variable)).collect();
     let rest = under.into_iter().filter(|variable| !said.contains(&name(variable)));
     rest.chain(over.iter().cloned()).collect()
+}
+
+fn bind(shown: &Shown) -> Bind {
+    let Shown { source, target, read_only } = shown.clone();
+    Bind { source: source.into(), target, read_only, links: false }
 }
 
 /// -1 is no limit.

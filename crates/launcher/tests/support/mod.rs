@@ -333,11 +333,16 @@ pub fn receive(init: &mut Running) -> (u8, Vec<u8>) {
     (head[0], payload)
 }
 
+/// What is shown read-only, and by way of links.
+pub fn bind(source: impl Into<PathBuf>, target: &str) -> Bind {
+    Bind { source: source.into(), target: target.to_owned(), read_only: true, links: true }
+}
+
 /// A root of this machine's `/usr`.
 pub fn spec() -> Spec {
     Spec {
         root: Layers { folders: Vec::new(), read_only: true },
-        binds: vec![Bind { source: "/usr".into(), target: "/usr".to_owned() }],
+        binds: vec![bind("/usr", "/usr")],
         tmpfs: vec![Tmpfs {
             target: "/tmp".to_owned(),
             options: "rw,nosuid,nodev,exec,size=64m,mode=1777".to_owned(),
