@@ -22,7 +22,7 @@ const MARK = 'SCIENTIST_POOL_TEST_RUN';
 /** The faults that any engine must stand, and those that the local one alone can have. */
 const FAULTS_ON_LOCAL = [
   ...['exhaustion', 'killed-inside', 'launcher-stopped', 'process-ends', 'process-killed'],
-  ...['pull-killed', 'two-processes', 'workers'],
+  ...['pull-killed', 'store', 'two-processes', 'workers'],
 ];
 
 /** They choose that engine themselves. */

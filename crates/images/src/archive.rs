@@ -227,7 +227,8 @@ fn uncompressed(store: &Store, file: File) -> Result<File> {
     }
     let step = "decompress the archive";
     let mut plain = store.unnamed_file()?;
-    io::copy(&mut decompressed(file).during(step)?, &mut plain).during(step)?;
+    let copied = io::copy(&mut decompressed(file).during(step)?, &mut plain).during(step);
+    copied.map_err(|failure| failure.explained(store.root()))?;
     Ok(plain)
 }
 

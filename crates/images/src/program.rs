@@ -15,7 +15,7 @@ use scientist_pool_images::{
     archive::{self, Form},
     failure::{During, Failure, Result},
     registry::{OnStep, Remote, Step},
-    store::{self, Store, Tree},
+    store::{self, Damage, Store, Tree},
 };
 use scientist_pool_protocol::images::{Answer, Credentials, Fault};
 
@@ -45,7 +45,9 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { fault, message, .. }) => {
+        Err(failure) => {
+            let place = Store::place().unwrap_or_default();
+            let Failure { fault, message, .. } = failure.explained(&place);
             say(&Answer::Failed { fault, message });
             ExitCode::FAILURE
         }
@@ -79,8 +81,21 @@ fn open() -> Result<(PathBuf, Store)> {
             "there is no folder for images: neither XDG_CACHE_HOME nor HOME is an absolute path";
         Failure::new(Fault::System, message)
     })?;
-    let store = Store::open(&place)?;
+    let store = Store::open(&place, Box::new(damaged))?;
     Ok((place, store))
+}
+
+fn damaged(what: Damage<'_>) {
+    match what {
+        Damage::Tree(id) => progress(Some(id), "Damaged in the store; made again", None),
+        Damage::Note(name) => {
+            progress(
+                None,
+                &format!("What the store has noted of {name} is damaged; made again"),
+                None,
+            );
+        }
+    }
 }
 
 fn pull(name: &str, policy: &str) -> Result<()> {

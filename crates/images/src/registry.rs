@@ -282,7 +282,7 @@ impl Blob {
                     self.say("Download complete", None);
                     return Ok(file);
                 }
-                Err(failure) => failure,
+                Err(failure) => failure.explained(self.store.root()),
             };
             tries += 1;
             if failure.is_full() || failure.fault == Fault::Refused {

@@ -47,6 +47,19 @@ const SUM: &str = "sum.json";
 
 pub struct Store {
     root: PathBuf,
+    /// Hears what is found damaged.
+    told: OnDamage,
+}
+
+pub type OnDamage = Box<dyn Fn(Damage<'_>) + Send + Sync>;
+
+/// What is found damaged, and got again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage<'a> {
+    /// A tree, by its chain id.
+    Tree(&'a Digest),
+    /// What is noted of the image with that name.
+    Note(&'a str),
 }
 
 /// A tree that nobody removes as long as this is held.
@@ -88,12 +101,12 @@ impl Store {
     }
 
     /// Opens the store in a folder, made if it is not there; removes what dead processes have left.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path, told: OnDamage) -> Result<Self> {
         let make = |path: &Path| {
             DirBuilder::new().recursive(true).mode(0o700).create(path).at("make the folder", path)
         };
         make(root)?;
-        let store = Self { root: root.to_owned() };
+        let store = Self { root: root.to_owned(), told };
         for part in [TREES, IMAGES, BLOBS, LOCKS, TEMPORARY] {
             make(&root.join(part))?;
         }
@@ -128,7 +141,11 @@ impl Store {
         match (told, found) {
             (Some(told), Some(found)) if told == found => Ok(Some(Tree { held, size: found.size })),
             _ => {
+                (self.told)(Damage::Tree(chain));
                 self.put_away(&folder)?;
+                drop(held);
+                // It may take up the room of the new one. What can't be removed now is by the next sweep.
+                let _ = self.sweep();
                 Ok(None)
             }
         }
@@ -144,7 +161,20 @@ impl Store {
         diff_id: &Digest,
         layer: impl Read,
     ) -> Result<Tree> {
-        let new = Temporary::new(&self.root.join(TEMPORARY))?;
+        let new = self.temporary()?;
+        let built = self.build_in(&new, below, chain, diff_id, layer);
+        // While there still is what takes up the room.
+        built.map_err(|failure| failure.explained(&self.root))
+    }
+
+    fn build_in(
+        &self,
+        new: &Temporary,
+        below: Option<&Tree>,
+        chain: &Digest,
+        diff_id: &Digest,
+        layer: impl Read,
+    ) -> Result<Tree> {
         let root = new.path.join(ROOT);
         DirBuilder::new().mode(0o755).create(&root).at("make the folder", &root)?;
         let root = File::open(&root).at("open", &root)?;
@@ -183,7 +213,12 @@ impl Store {
 
     /// What a name stands for. A note that can't be read is none.
     pub fn image(&self, name: &str) -> Option<Image> {
-        read(&self.image_path(name)).filter(|image| image.name == name)
+        let note = self.image_path(name);
+        let image = read(&note).filter(|image| image.name == name);
+        if image.is_none() && note.exists() {
+            (self.told)(Damage::Note(name));
+        }
+        image
     }
 
     /// Notes what a name stands for from now on.
@@ -193,9 +228,9 @@ impl Store {
         let Process { env, user, working_dir } = config.config;
         let image = Image { name, digest, chain, size, pulled, env, user, working_dir };
         let bytes = serde_json::to_vec(&image).during("write down what the image is")?;
-        let new = Temporary::new(&self.root.join(TEMPORARY))?;
+        let new = self.temporary()?;
         let draft = new.path.join("image");
-        write(&draft, &bytes)?;
+        write(&draft, &bytes).map_err(|failure| failure.explained(&self.root))?;
         let path = self.image_path(&image.name);
         fs::rename(draft, &path).at("write", &path)?;
         Ok(image)
@@ -261,9 +296,18 @@ impl Store {
 
     /// A file that is gone when it is closed.
     pub fn unnamed_file(&self) -> Result<File> {
-        let folder = Temporary::new(&self.root.join(TEMPORARY))?;
+        let folder = self.temporary()?;
         let path = folder.path.join("file");
         File::options().read(true).write(true).create_new(true).open(&path).at("make", &path)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn temporary(&self) -> Result<Temporary> {
+        Temporary::new(&self.root.join(TEMPORARY)).map_err(|failure| failure.explained(&self.root))
     }
 
     fn files(&self, part: &str) -> Result<Vec<PathBuf>> {

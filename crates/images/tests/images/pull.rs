@@ -25,7 +25,7 @@ impl Place {
     }
 
     fn store(&self) -> Arc<Store> {
-        Arc::new(Store::open(self.0.path()).unwrap())
+        Arc::new(Store::open(self.0.path(), Box::new(|_| {})).unwrap())
     }
 
     fn files(&self, part: &str) -> Vec<PathBuf> {

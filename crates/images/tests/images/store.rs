@@ -13,7 +13,7 @@ use scientist_pool_images::{
     archive::{self, Form},
     blob::Digest,
     failure::Result,
-    store::{Image, Store, Tree},
+    store::{Damage, Image, OnDamage, Store, Tree},
 };
 use scientist_pool_protocol::images::Fault;
 use serde_json::{json, Value};
@@ -27,7 +27,11 @@ impl Place {
     }
 
     fn store(&self) -> Store {
-        Store::open(&self.0.path().join("store")).unwrap()
+        self.store_telling(Box::new(|_| {}))
+    }
+
+    fn store_telling(&self, told: OnDamage) -> Store {
+        Store::open(&self.0.path().join("store"), told).unwrap()
     }
 
     fn files(&self, part: &str) -> Vec<PathBuf> {
@@ -200,9 +204,12 @@ fn an_archive_that_is_none_says_so() {
 }
 
 #[test]
-fn a_tree_in_which_a_file_is_missing_or_cut_off_is_made_again() {
+fn a_tree_in_which_a_file_is_missing_or_cut_off_is_said_and_made_again() {
     let place = Place::new();
-    let store = place.store();
+    let (say, heard) = std::sync::mpsc::channel();
+    let say = std::sync::Mutex::new(say);
+    let told = move |what: Damage<'_>| say.lock().unwrap().send(format!("{what:?}")).unwrap();
+    let store = place.store_telling(Box::new(told));
     let path = place.saved("saved.tar", &two_layers());
     for damage in [(|path| fs::remove_file(path)) as fn(&PathBuf) -> _, |path| fs::write(path, "")]
     {
@@ -212,7 +219,31 @@ fn a_tree_in_which_a_file_is_missing_or_cut_off_is_made_again() {
         drop(tree);
         load(&store, Form::Docker, &path).unwrap();
         assert_eq!(fs::read_to_string(file).unwrap(), "2");
+        let tree = Damage::Tree(image.chain.last().unwrap());
+        // The file is that of the tree below, too, which is looked at next.
+        assert_eq!(heard.try_iter().next(), Some(format!("{tree:?}")));
+        assert!(place.files("tmp").is_empty());
     }
+}
+
+#[test]
+fn a_note_that_can_not_be_read_is_said_and_stands_for_nothing() {
+    let place = Place::new();
+    let (say, heard) = std::sync::mpsc::channel();
+    let say = std::sync::Mutex::new(say);
+    let told = move |what: Damage<'_>| say.lock().unwrap().send(format!("{what:?}")).unwrap();
+    let store = place.store_telling(Box::new(told));
+    assert!(store.image("archive").is_none());
+    assert_eq!(heard.try_iter().count(), 0, "one that is not there is not damaged");
+    let path = place.saved("saved.tar", &two_layers());
+    let (image, _tree) = load(&store, Form::Docker, &path).unwrap();
+    for garbage in ["", "{", "[1]", "\0"] {
+        fs::write(&place.files("images")[0], garbage).unwrap();
+        assert!(store.image("archive").is_none());
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["Note(\"archive\")"]);
+    }
+    load(&store, Form::Docker, &path).unwrap();
+    assert_eq!(store.image("archive").unwrap().chain, image.chain);
 }
 
 #[test]
