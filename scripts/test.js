@@ -34,6 +34,7 @@ const ON_LOCAL = [
   '__test__/fidelity/fidelity\\.test\\.js$',
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ABUSE_ON_LOCAL,
+  '__test__/abuse/egress\\.test\\.js$',
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];
 

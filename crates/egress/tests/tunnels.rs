@@ -178,6 +178,19 @@ async fn a_name_that_leads_into_a_network_of_ones_own_is_refused() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_not_allowed_is_not_looked_up() {
+    let rules = rules(&["*.example.org".to_owned()], &[], Limits::default());
+    let (resolve, asked) = resolving("127.0.0.1");
+    let bench = Bench::new(Egress::with_resolver(rules, resolve));
+    for to in ["secret.example.com:443", "secret.a.example.org:53", "example.org:443"] {
+        assert!(bench.tunnel(to).await.is_err(), "{to}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    assert!(bench.tunnel("secret.a.example.org:443").await.is_err());
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_denied_address_is_not_reached_by_a_name_either() {
     let settings = Settings {
         allow: vec![NAME.to_owned()],

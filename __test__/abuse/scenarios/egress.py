@@ -1,0 +1,51 @@
+# What scripts say to the proxy on their loopback.
+
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+
+CANARY = b"canary-of-a-host"
+PROXY = ("127.0.0.1", 3128)
+env = os.environ
+
+
+def dial(patience=60):
+    return socket.create_connection(PROXY, patience)
+
+
+def tunnel(to, patience=60):
+    """A tunnel, or, where it was refused, what is no longer one."""
+    stream = dial(patience)
+    stream.sendall(b"CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % ((to.encode(),) * 2))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = stream.recv(1)
+        if not piece:
+            break
+        head += piece
+    return stream
+
+
+def say(stream, data):
+    """All that comes for these bytes."""
+    said = b""
+    try:
+        stream.sendall(data)
+        while True:
+            piece = stream.recv(65536)
+            if not piece:
+                return said
+            said += piece
+            if CANARY in said:
+                return said
+    except OSError:
+        return said
+    finally:
+        stream.close()
+
+
+def tell(*answers):
+    print("through" if any(CANARY in answer for answer in answers) else "stopped")
