@@ -10,6 +10,35 @@ const { cache } = require('./paths');
 /** Where an image's interpreter looks for packages: as Debian has it, and as everybody else. */
 const PLACES = ['dist-packages', 'site-packages'];
 
+/** What pip is told so that it takes wheels alone, for the Python `version` on this kind of machine. */
+function asWheels(version) {
+  const machine = { x64: 'x86_64', arm64: 'aarch64' }[process.arch];
+  return [
+    ...['--quiet', '--disable-pip-version-check', '--only-binary', ':all:'],
+    ...['--python-version', version, '--platform', `manylinux2014_${machine}`],
+  ];
+}
+
+/**
+ * The wheels of packages of PyPI, and of what they need, for the Python `version`.
+ *
+ * @returns {Promise<string>} their folder, in the cache
+ */
+async function wheelsOf(packages, version) {
+  const folder = path.join(cache, 'wheels', `${packages.join('-')}-${version}`);
+  if (fs.existsSync(folder)) return folder;
+  const part = `${folder}.${process.pid}`;
+  try {
+    await run('python3', [
+      ...['-m', 'pip', 'download', '--dest', part, ...asWheels(version), ...packages],
+    ]);
+    fs.renameSync(part, folder);
+  } finally {
+    fs.rmSync(part, { recursive: true, force: true });
+  }
+  return folder;
+}
+
 /**
  * An image of which there is an archive, as a folder in the cache, with packages of PyPI put in as wheels for
  * the Python `version`. Takes root, as whom the image's files keep their owners.
@@ -25,12 +54,9 @@ async function imageWith(packages, image, version) {
     await unpack(archiveOf(image), part);
     const library = path.join(part, 'root/usr/local/lib', `python${version}`);
     const place = PLACES.find((name) => fs.existsSync(path.join(library, name)));
-    const machine = { x64: 'x86_64', arm64: 'aarch64' }[process.arch];
     await run('python3', [
-      ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile'],
-      ...['--root-user-action', 'ignore', '--target', path.join(part, 'packages')],
-      ...['--only-binary', ':all:', '--python-version', version],
-      ...['--platform', `manylinux2014_${machine}`, ...packages],
+      ...['-m', 'pip', 'install', '--no-compile', '--root-user-action', 'ignore'],
+      ...['--target', path.join(part, 'packages'), ...asWheels(version), ...packages],
     ]);
     const packed = path.join(part, 'packages');
     fs.cpSync(packed, path.join(library, place ?? PLACES[0]), { recursive: true });
@@ -54,4 +80,4 @@ async function unpack(archive, folder) {
   fs.rmSync(layers, { recursive: true });
 }
 
-module.exports = { imageWith };
+module.exports = { imageWith, wheelsOf };
