@@ -12,7 +12,7 @@ const path = require('node:path');
 const tls = require('node:tls');
 const { promisify } = require('node:util');
 
-const { Pools, until } = require('../support/engine');
+const { Pools, outside, until } = require('../support/engine');
 const { certificateFor } = require('../support/servers');
 
 const pools = new Pools();
@@ -439,4 +439,34 @@ tell(say(dial(), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\
     const many = await crowd(1_000);
     expect(many.open).toBeGreaterThan(500);
   }, 120_000);
+
+  // Where the engine does not listen in the container, a program in it does, and is no more than its scripts.
+  (outside().hasInit ? test.skip : test)(
+    'nor has who speaks in the place of the relay',
+    async () => {
+      const script = `
+import signal, struct
+def command(pid):
+    try: return open(f"/proc/{pid}/cmdline", "rb").read().split(b"\\0")
+    except OSError: return []
+pid = next(pid for pid in os.listdir("/proc") if pid.isdigit() and b"3128" in command(pid))
+stream = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY)
+os.kill(int(pid), signal.SIGSTOP)
+# Connections that are broken off as soon as they are there.
+numbers = range(1 << 30, (1 << 30) + 1000)
+frames = b"".join(struct.pack("<IBI", number, ord(kind), 0) for number in numbers for kind in "OR")
+end = time.monotonic() + 8
+sent = 0
+while time.monotonic() < end: sent += os.write(stream, frames)
+print(sent)`;
+      const pool = make();
+      let sent;
+      const grown = await growth(async () => {
+        sent = Number(await said(pool, script));
+      });
+      expect(sent).toBeGreaterThan(MiB);
+      expect(grown).toBeLessThan(64 * MiB);
+    },
+    60_000,
+  );
 });

@@ -15,9 +15,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::stream::poll_fn;
 use tokio::{
     io::{duplex, split, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
-    sync::{mpsc, Semaphore},
+    sync::{mpsc, Notify, Semaphore},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::exec;
 use crate::{
@@ -115,8 +116,7 @@ pub async fn start(engine: &dyn Engine, id: &str, port: u16, most: usize) -> Res
 
 /// What is known of a connection.
 struct Entry {
-    /// What comes of it; dropped, it is broken off.
-    pieces: mpsc::UnboundedSender<Piece>,
+    inbox: Arc<Inbox>,
     /// Bytes that may be sent of it.
     credit: Arc<Semaphore>,
     /// Bytes of it that may still come before some are acknowledged.
@@ -125,11 +125,49 @@ struct Entry {
     /// `relay.py` as well, which may have another one in its place then.
     heard: bool,
     told: bool,
+    broken: CancellationToken,
 }
 
-enum Piece {
-    Data(Bytes),
-    End,
+/// What has come of a connection and is not yet on its way: no more than its window, in how small pieces ever.
+#[derive(Default)]
+struct Inbox {
+    /// Its bytes, and whether no more come.
+    held: Mutex<(BytesMut, bool)>,
+    more: Notify,
+}
+
+impl Inbox {
+    fn put(&self, bytes: &[u8]) {
+        self.lock().0.extend_from_slice(bytes);
+        self.more.notify_one();
+    }
+
+    fn end(&self) {
+        self.lock().1 = true;
+        self.more.notify_one();
+    }
+
+    /// The next of its bytes; `None`: no more come.
+    async fn take(&self) -> Option<Bytes> {
+        loop {
+            {
+                let (bytes, is_ended) = &mut *self.lock();
+                if !bytes.is_empty() {
+                    let count = bytes.len().min(PIECE);
+                    return Some(bytes.split_to(count).freeze());
+                }
+                if *is_ended {
+                    return None;
+                }
+            }
+            self.more.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (BytesMut, bool)> {
+        // Nothing done under this lock can leave it half-changed.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Table = Arc<Mutex<HashMap<u32, Entry>>>;
@@ -159,6 +197,8 @@ async fn carry_all(
 ) -> io::Result<()> {
     let (frames, mut queue) = mpsc::channel::<Frame>(QUEUE);
     let table = Table::default();
+    // As many again may be over, and on their way to their ends.
+    let room = Arc::new(Semaphore::new(2 * most));
     let writing = async move {
         while let Some(Frame { number, kind, body }) = queue.recv().await {
             let mut bytes = BytesMut::with_capacity(HEAD + body.len());
@@ -174,7 +214,11 @@ async fn carry_all(
     let reading = async {
         loop {
             while let Some(frame) = Frame::take(&mut said)? {
-                take(frame, &table, most, &frames, &connections)?;
+                if frame.kind == b'O' {
+                    open(frame.number, &table, most, &room, &frames, &connections).await?;
+                } else {
+                    take(frame, &table)?;
+                }
             }
             let read = output.read(|stream, bytes| {
                 if stream == Stream::Stdout {
@@ -193,48 +237,66 @@ async fn carry_all(
     }
 }
 
-/// Takes one that has come.
-fn take(
-    Frame { number, kind, mut body }: Frame,
+fn broken() -> io::Error {
+    io::ErrorKind::InvalidData.into()
+}
+
+/// Begins a connection, as soon as of those before no more are left than may be.
+async fn open(
+    number: u32,
     table: &Table,
     most: usize,
+    room: &Arc<Semaphore>,
     frames: &mpsc::Sender<Frame>,
     connections: &mpsc::Sender<DuplexStream>,
 ) -> io::Result<()> {
-    let broken = || io::Error::from(io::ErrorKind::InvalidData);
-    let mut entries = lock(table);
-    if kind == b'O' {
-        if entries.len() >= most || entries.contains_key(&number) {
-            return Err(broken());
-        }
-        let (near, far) = duplex(WINDOW);
-        let (pieces, coming_pieces) = mpsc::unbounded_channel();
-        let [credit, coming] = [(); 2].map(|()| Arc::new(Semaphore::new(WINDOW)));
-        let carry = Carry {
-            number,
-            far,
-            pieces: coming_pieces,
-            credit: credit.clone(),
-            coming: coming.clone(),
-            frames: frames.clone(),
-            table: table.clone(),
-        };
-        entries.insert(number, Entry { pieces, credit, coming, heard: false, told: false });
-        let connections = connections.clone();
-        task::spawn(async move {
+    let is_one_too_many = {
+        let entries = lock(table);
+        entries.len() >= most || entries.contains_key(&number)
+    };
+    if is_one_too_many {
+        return Err(broken());
+    }
+    let place = room.clone().acquire_owned().await.map_err(|_| broken())?;
+    let (near, far) = duplex(WINDOW);
+    let inbox = Arc::<Inbox>::default();
+    let [credit, coming] = [(); 2].map(|()| Arc::new(Semaphore::new(WINDOW)));
+    let broken = CancellationToken::new();
+    let carry = Carry {
+        number,
+        far,
+        inbox: inbox.clone(),
+        credit: credit.clone(),
+        coming: coming.clone(),
+        frames: frames.clone(),
+        table: table.clone(),
+    };
+    let ended = broken.clone();
+    let entry = Entry { inbox, credit, coming, heard: false, told: false, broken };
+    lock(table).insert(number, entry);
+    let connections = connections.clone();
+    task::spawn(async move {
+        let work = async {
             if connections.send(near).await.is_ok() {
                 carry.run().await;
             }
-        });
-        return Ok(());
-    }
+        };
+        ended.run_until_cancelled(work).await;
+        drop(place);
+    });
+    Ok(())
+}
+
+/// Takes what is said of a connection.
+fn take(Frame { number, kind, mut body }: Frame, table: &Table) -> io::Result<()> {
+    let mut entries = lock(table);
     // What it says of one that is over was on its way.
     let Some(entry) = entries.get(&number) else { return Ok(()) };
     match kind {
-        b'D' => {
+        b'D' if !entry.heard => {
             let bytes = u32::try_from(body.len()).map_err(|_| broken())?;
             entry.coming.try_acquire_many(bytes).map_err(|_| broken())?.forget();
-            let _ = entry.pieces.send(Piece::Data(body));
+            entry.inbox.put(&body);
         }
         b'A' if body.len() == 4 => {
             let bytes = body.get_u32_le() as usize;
@@ -244,10 +306,14 @@ fn take(
             entry.credit.add_permits(bytes);
         }
         b'E' => {
-            let _ = entry.pieces.send(Piece::End);
+            entry.inbox.end();
             end(&mut entries, number, |entry| &mut entry.heard);
         }
-        b'R' => drop(entries.remove(&number)),
+        b'R' => {
+            if let Some(entry) = entries.remove(&number) {
+                entry.broken.cancel();
+            }
+        }
         _ => return Err(broken()),
     }
     Ok(())
@@ -258,7 +324,7 @@ struct Carry {
     number: u32,
     /// What the proxy has the other end of.
     far: DuplexStream,
-    pieces: mpsc::UnboundedReceiver<Piece>,
+    inbox: Arc<Inbox>,
     credit: Arc<Semaphore>,
     coming: Arc<Semaphore>,
     frames: mpsc::Sender<Frame>,
@@ -268,20 +334,17 @@ struct Carry {
 impl Carry {
     /// Until both sides have ended; else it is broken off.
     async fn run(self) {
-        let Self { number, far, mut pieces, credit, coming, frames, table } = self;
+        let Self { number, far, inbox, credit, coming, frames, table } = self;
         let (mut reading, mut writing) = split(far);
         let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
         let tell = |frame| async { frames.send(frame).await.map_err(|_| broken()) };
         let inward = async {
-            while let Some(piece) = pieces.recv().await {
-                let Piece::Data(bytes) = piece else {
-                    return writing.shutdown().await;
-                };
+            while let Some(bytes) = inbox.take().await {
                 writing.write_all(&bytes).await?;
                 coming.add_permits(bytes.len());
                 tell(Frame::ack(number, bytes.len())).await?;
             }
-            Err(broken())
+            writing.shutdown().await
         };
         let outward = async {
             let mut buffer = BytesMut::new();
