@@ -701,6 +701,13 @@ declare namespace ContainerPoolManager {
      * @defaultValue 'none'
      */
     network?: string | NetworkRules | undefined;
+    /**
+     * Values that scripts use and do not have, by name of a variable. It holds a random placeholder, another one in
+     * each container; on its way to the secret's hosts, by TLS and to no other, the value takes its place. Takes
+     * `network.allow`.
+     * @defaultValue {}
+     */
+    secrets?: Readonly<Record<string, Secret>> | undefined;
     /** `uid[:gid]` or a name; `null`: the image's own. @defaultValue '65534:65534', `null` if legacy */
     user?: string | null | undefined;
     /** @defaultValue true, `false` if legacy */
@@ -813,6 +820,19 @@ declare namespace ContainerPoolManager {
      * (no SNI, or an encrypted one): SSH, for one. @defaultValue false
      */
     opaque?: boolean | undefined;
+    /**
+     * Certificates in PEM that are trusted beside those of this machine: what a file holds, not its name. With it
+     * containers get a file of all of them, and the variables that name one to clients (`SSL_CERT_FILE`,
+     * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS` …).
+     * @defaultValue null
+     */
+    ca?: string | Uint8Array | null | undefined;
+    /**
+     * The address of the DNS server that is asked for names, `'127.0.0.1:5353'`; without a port: 53. `null`: this
+     * machine's resolver is.
+     * @defaultValue null
+     */
+    resolver?: string | null | undefined;
     /** Of a container, at once; more wait. @defaultValue 64 */
     maxConnections?: number | undefined;
     /** Of a connection, to its host. @defaultValue Infinity */
@@ -823,6 +843,20 @@ declare namespace ContainerPoolManager {
     connectTimeout?: number | undefined;
     /** How long nothing may go through a connection, ms. @defaultValue 60 000 */
     idleTimeout?: number | undefined;
+  }
+
+  /** A value that scripts use and do not have. */
+  export interface Secret {
+    /** 8 bytes to 16 KiB. Its placeholder is as long. */
+    value: string;
+    /** Who gets it: entries as of `network.allow`, and within that. */
+    hosts: readonly string[];
+    /**
+     * In which parts of a request it is put: the values of headers, basic authentication's too; the query, encoded as
+     * a URL has it; the body.
+     * @defaultValue ['header']
+     */
+    in?: readonly ('header' | 'query' | 'body')[] | undefined;
   }
 
   /** Connections of all containers of a pool. */
@@ -847,6 +881,10 @@ declare namespace ContainerPoolManager {
     bytesReceived: number;
     /** ms. */
     duration: number;
+    /** Names of the secrets whose values went to the host; absent if none did. */
+    secrets?: string[];
+    /** Names of the secrets whose placeholders were seen to go to the host as they are; absent if none were. */
+    strayed?: string[];
   }
 
   /** The limits that can be set for the processes of a container, as `docker run --ulimit` names them. */

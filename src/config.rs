@@ -1,9 +1,10 @@
 //! The options as they come from JavaScript: validated and completed there (`lib/options/options.js` owns
 //! names, defaults and error texts), read here.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
 
 use crate::{engine::EngineKind, runner::proxy};
 
@@ -13,6 +14,7 @@ use crate::{engine::EngineKind, runner::proxy};
 pub struct Config {
     pub pool: PoolConfig,
     pub container: ContainerConfig,
+    pub egress: EgressConfig,
     pub engine: EngineConfig,
 }
 
@@ -175,6 +177,10 @@ pub struct Proxied {
     pub hosts: BTreeMap<String, String>,
     /// Whether tunnels are let through in which no TLS is seen that is meant for their host.
     pub opaque: bool,
+    /// Certificates in PEM that are trusted beside this machine's.
+    pub ca: Option<String>,
+    /// The address of the DNS server to ask; `None`: as this machine does.
+    pub resolver: Option<String>,
     /// Of one container, at once.
     pub max_connections: usize,
     /// Bytes of one connection, each way.
@@ -184,6 +190,50 @@ pub struct Proxied {
     pub connect_timeout: Duration,
     #[serde(deserialize_with = "millis")]
     pub idle_timeout: Duration,
+}
+
+/// What goes out of containers that they do not have.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EgressConfig {
+    /// By the variable that has the placeholder.
+    pub secrets: BTreeMap<String, SecretConfig>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretConfig {
+    pub value: Hidden,
+    /// As of [`Proxied::allow`].
+    pub hosts: Vec<String>,
+    /// The parts of a request that it is put into.
+    #[serde(rename = "in")]
+    pub places: Vec<SecretPlace>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretPlace {
+    Header,
+    Query,
+    Body,
+}
+
+/// A text that nothing shows.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Hidden(pub Arc<Zeroizing<String>>);
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// What of its pool's network a call has.

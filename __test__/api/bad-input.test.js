@@ -89,6 +89,20 @@ const WRONG_OPTIONS = {
     { allow: [], connectTimeout: 0 },
     { allow: [], idleTimeout: Infinity },
     { allow: [], ports: [443] },
+    { allow: [], ca: '/etc/ssl/ca.pem' },
+    { allow: [], resolver: 53 },
+  ],
+  secrets: [
+    ...['hush-hush', ['hush-hush'], { TOKEN: 'hush-hush' }, { TOKEN: { value: 'hush-hush' } }],
+    { 'A TOKEN': { value: 'hush-hush', hosts: ['a.org'] } },
+    { TOKEN: { value: Buffer.from('hush-hush'), hosts: ['a.org'] } },
+    { TOKEN: { value: 'hush-hush', hosts: 'a.org' } },
+    { TOKEN: { value: 'hush-hush', hosts: [] } },
+    { TOKEN: { value: 'hush-hush', hosts: ['a.org'], in: [] } },
+    { TOKEN: { value: 'hush-hush', hosts: ['a.org'], in: ['path'] } },
+    { TOKEN: { value: 'hush-hush', hosts: ['a.org'], places: ['body'] } },
+    // Without network.allow.
+    { TOKEN: { value: 'hush-hush', hosts: ['a.org'] } },
   ],
   user: ['', 'root:', ':0', 'a b', '0:0:0', 0, true, {}],
   readonlyRootfs: ['true', 0, 1, '', {}],
@@ -284,6 +298,7 @@ describe('a wrong option', () => {
     expect(error).toBeInstanceOf(PoolError);
     expect(error).toEqual(invalidNaming(option));
     expect(error.message.length).toBeLessThan(600);
+    expect(error.message).not.toContain('hush-hush');
   });
 
   test('is refused by getInstance just so, and leaves no instance', () => {

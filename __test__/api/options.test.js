@@ -75,8 +75,28 @@ test('the defaults are those of the contract, as the native side reads them', ()
       preload: [],
       template: true,
     },
+    egress: { secrets: {} },
     engine: { kind: 'auto', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
   });
+});
+
+test('secrets are read in one form, and other ones are told apart without being shown', () => {
+  const network = { allow: ['a.org'] };
+  const secrets = (value) => ({
+    B: { value, hosts: ['a.org'] },
+    A: { value, hosts: ['a.org'], in: ['body'] },
+  });
+  expect(
+    Object.entries(configOf({ network, secrets: secrets('hush-hush') }).egress.secrets),
+  ).toEqual([
+    ['A', { value: 'hush-hush', hosts: ['a.org'], in: ['body'] }],
+    ['B', { value: 'hush-hush', hosts: ['a.org'], in: ['header'] }],
+  ]);
+  const { differences, resolveOptions } = require('../../lib/options/options');
+  const [one, other] = ['hush-hush', 'hush-hush-2'].map((value) =>
+    resolveOptions({ network, secrets: secrets(value) }, {}),
+  );
+  expect(differences(one, other)).toEqual(['secrets are others']);
 });
 
 test('every field of the native configuration is written, and none that it does not have', () => {
@@ -90,6 +110,7 @@ test('every field of the native configuration is written, and none that it does 
   const config = configOf();
   expect(Object.keys(config.pool).sort()).toEqual(fields('PoolConfig'));
   expect(Object.keys(config.container).sort()).toEqual(fields('ContainerConfig'));
+  expect(Object.keys(config.egress).sort()).toEqual(fields('EgressConfig'));
   expect(Object.keys(config.engine).sort()).toEqual(fields('EngineConfig'));
 });
 
@@ -154,6 +175,7 @@ test.each([
     {
       network: {
         ...{ allow: ['a.org'], deny: [], hosts: {}, opaque: false, maxConnections: 64 },
+        ...{ ca: null, resolver: null },
         ...{ maxSentBytes: MiB, maxReceivedBytes: Number.MAX_SAFE_INTEGER },
         ...{ connectTimeout: 10_000, idleTimeout: 60_000 },
       },

@@ -7,7 +7,7 @@ const { once } = require('node:events');
 const { buffer } = require('node:stream/consumers');
 
 const { NO_PYTHON, Pools, outside } = require('../support/engine');
-const { certificateFor, serve } = require('../support/servers');
+const { certificateFor, serve, serveNames } = require('../support/servers');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -108,6 +108,90 @@ for address in [('127.0.0.1', ${plain.port}), ('169.254.169.254', 80), ('1.1.1.1
 try: socket.getaddrinfo('${NAME}', 80)
 except socket.gaierror: print('no names')`);
   expect(stdout.split('\n')).toEqual(['ConnectionRefusedError', 'OSError', 'OSError', 'no names']);
+});
+
+describe('a resolver of its own', () => {
+  let names;
+  beforeAll(async () => {
+    // A name that no other resolver has.
+    names = await serveNames({ [NAME]: '127.0.0.1', 'private.test': '10.0.0.1' });
+  });
+  afterAll(() => names?.close());
+
+  test('is asked for names, and its addresses are held to the same rules', async () => {
+    const network = { allow: [NAME, 'private.test', 'none.test'], hosts: {} };
+    const pool = make({ ...network, resolver: names.address });
+    const said = async (name) => (await pool.run(get(`http://${name}/`))).stderr;
+    expect(await said(NAME)).toContain(`${NAME} leads to 127.0.0.1, which is a loopback address`);
+    expect(await said('private.test')).toContain('leads to 10.0.0.1, which is private');
+    expect(await said('none.test')).toContain("502: none.test can't be resolved: there is no such");
+  });
+
+  test('gives way to an address that is given outright', async () => {
+    const pool = make({ resolver: names.address });
+    expect((await pool.run(get(`http://${NAME}:${plain.port}/g`))).stdout).toBe('GET /g');
+  });
+
+  test('that is no address is refused', () => {
+    expect(() => make({ resolver: 'dns.example.org' })).toThrow(
+      'network.resolver must be an address, with a port or without; got "dns.example.org"',
+    );
+  });
+});
+
+describe('certificates that are given', () => {
+  const url = () => `https://${NAME}:${secure.port}/h`;
+  const plainly = () => `
+import urllib.request
+print(urllib.request.urlopen('${url()}').read().decode())`;
+
+  test('are trusted by clients in the container', async () => {
+    expect(await make({ ca: cert }).run(plainly())).toMatchObject({ stdout: 'GET /h', stderr: '' });
+  });
+
+  test('are not trusted where they are not given', async () => {
+    expect((await make().run(plainly())).stderr).toContain('CERTIFICATE_VERIFY_FAILED');
+    expect((await make({ ca: otherCert }).run(plainly())).stderr).toContain('VERIFY_FAILED');
+  });
+
+  test('are in a file that the variables of clients name, beside those of this machine', async () => {
+    const { stdout } = await make({ ca: Buffer.from(cert) }).run(`
+import os, ssl
+names = [n for n in os.environ if n.endswith(('_CERT_FILE', '_BUNDLE', '_CA_CERTS', '_CAINFO', 'PIP_CERT'))]
+print(*sorted(names), len({os.environ[name] for name in names}))
+trust = ssl.create_default_context()
+print(len(trust.get_ca_certs()) > 50, oct(os.stat(os.environ['SSL_CERT_FILE']).st_mode)[-3:])`);
+    expect(stdout.split('\n')).toEqual([
+      'AWS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO NODE_EXTRA_CA_CERTS PIP_CERT REQUESTS_CA_BUNDLE SSL_CERT_FILE 1',
+      'True 444',
+    ]);
+  });
+
+  test('are there for commands and beside another call, and a call can name others', async () => {
+    const container = await make({ ca: cert }).acquire();
+    const print = ['sh', '-c', 'echo $SSL_CERT_FILE; head -c 10 $SSL_CERT_FILE'];
+    const [one, other] = await Promise.all([
+      container.execute(print),
+      container.execute(print, { env: { SSL_CERT_FILE: '/dev/null' } }),
+    ]);
+    expect(one.stdout).toMatch(/^\/dev\/shm\/\S+\n-----BEGIN$/);
+    expect(other.stdout).toBe('/dev/null\n');
+  });
+
+  test('are not there where none are given', async () => {
+    const { stdout } = await make().run(
+      'import os; print("SSL_CERT_FILE" in os.environ, os.listdir("/dev/shm"))',
+    );
+    expect(stdout).toBe('False []');
+  });
+
+  test('that are none are refused', () => {
+    expect(() => make({ ca: '/etc/ssl/ca.pem' })).toThrow(
+      "network.ca must be certificates in PEM: what such a file holds, not its name; got '/etc/ssl/ca.pem'",
+    );
+    const nothing = '-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n';
+    expect(() => make({ ca: nothing })).toThrow('network.ca has something in it that is no cert');
+  });
 });
 
 test('a name that leads to this machine is refused unless it is given outright', async () => {

@@ -10,9 +10,10 @@ const { ROOT } = require('../support/installed');
 
 const MIB = 2 ** 20;
 
-test("this machine's binary has at most 5 MiB", () => {
+// Of them, half a MiB and more is TLS and HTTP/2 as a server, which secrets take.
+test("this machine's binary has at most 6 MiB", () => {
   const binaries = fs.readdirSync(ROOT).filter((name) => name.endsWith('.node'));
   expect(binaries).toHaveLength(1);
   const { size } = fs.statSync(path.join(ROOT, binaries[0]));
-  expect(size).toBeLessThanOrEqual(5 * MIB);
+  expect(size).toBeLessThanOrEqual(6 * MIB);
 });

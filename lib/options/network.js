@@ -4,7 +4,7 @@ const kinds = require('./value-kinds');
 const { wrong } = require('../errors');
 const { checkNames, isRecord } = require('./unknown-names');
 
-const { bytes, flag, listOf, mapOf, millis, whole, words } = kinds;
+const { bytes, flag, listOf, mapOf, millis, orNull, whole, words } = kinds;
 
 /** How the native side spells "no limit" of a number. */
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -20,6 +20,15 @@ const addresses = mapOf(
   "an object of addresses such as { 'api.internal': '10.0.0.7' }",
 );
 
+/** Certificates, as text or as a file holds them. */
+const pem = {
+  read(value, path) {
+    const text = value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
+    if (typeof text === 'string' && text.includes('-----BEGIN CERTIFICATE-----')) return text;
+    throw wrong(path, 'certificates in PEM: what such a file holds, not its name', value);
+  },
+};
+
 const count = whole(1, 100_000, { unit: 'connections' });
 const size = bytes(0, { none: true });
 const time = millis({ none: false });
@@ -30,6 +39,8 @@ const FIELDS = {
   deny: { kind: entries, default: [] },
   hosts: { kind: addresses, default: {} },
   opaque: { kind: flag, default: false },
+  ca: { kind: orNull(pem), default: null },
+  resolver: { kind: orNull(words), default: null },
   maxConnections: { kind: count, default: 64 },
   maxSentBytes: { kind: size, default: Infinity },
   maxReceivedBytes: { kind: size, default: Infinity },

@@ -6,6 +6,7 @@ const { invalid, show } = require('../errors');
 const { checkMounts, mounts } = require('./mounts');
 const kinds = require('./value-kinds');
 const { encodeNetwork, network } = require('./network');
+const { secrets } = require('./secrets');
 const { checkNames } = require('./unknown-names');
 
 const { MiB, bytes, flag, millis, orNull, rangeOf, whole } = kinds;
@@ -145,6 +146,7 @@ const OPTIONS = {
     encode: encodeNetwork,
     secures: true,
   },
+  secrets: { kind: secrets, default: {}, to: 'egress.secrets', hidden: true },
   user: {
     kind: orNull(kinds.userName),
     default: '65534:65534',
@@ -301,6 +303,11 @@ function resolveOptions(options = {}, env = process.env) {
   checkPoolSize(settings.poolSize, settings.max);
   checkMounts(settings);
   if (settings['engine.kind'] === 'local') checkLocal(given);
+  if (Object.keys(settings.secrets).length > 0 && typeof settings.network === 'string') {
+    throw invalid(
+      `secrets take network: { allow: […] } with their hosts in it; got ${show(settings.network)}`,
+    );
+  }
   return settings;
 }
 
@@ -328,7 +335,7 @@ function readPoolSize(value, settings) {
 
 /** The settings as the native side reads them: the `Config` of `src/config.rs`, as JSON text. */
 function nativeConfig(settings) {
-  const config = { pool: {}, container: {}, engine: {} };
+  const config = { pool: {}, container: {}, egress: {}, engine: {} };
   for (const [path, row] of Object.entries(OPTIONS)) {
     if (row.to === undefined) continue;
     const [group, field] = row.to.split('.');
@@ -344,7 +351,11 @@ function nativeConfig(settings) {
 function differences(existing, asked) {
   return Object.keys(OPTIONS)
     .filter((path) => !isDeepStrictEqual(existing[path], asked[path]))
-    .map((path) => `${path} is ${show(existing[path])}, not ${show(asked[path])}`);
+    .map((path) =>
+      OPTIONS[path].hidden
+        ? `${path} are others`
+        : `${path} is ${show(existing[path])}, not ${show(asked[path])}`,
+    );
 }
 
 module.exports = {

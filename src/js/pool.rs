@@ -13,6 +13,7 @@ use napi_derive::napi;
 use once_cell::sync::Lazy;
 use serde::Serialize;
 use tokio_util::task::AbortOnDropHandle;
+use zeroize::Zeroizing;
 
 use super::{
     call::{millis, NativeCall},
@@ -126,6 +127,8 @@ impl NativePool {
         config: String,
         on_event: Function<'_, FnArgs<(String,)>, ()>,
     ) -> Result<Self> {
+        // It has secrets in it.
+        let config = Zeroizing::new(config);
         let config: Config = serde_json::from_slice(config.as_bytes())
             .map_err(|error| Error::from_reason(format!("The configuration: {error}.")))?;
         let on_event = on_event.create_ref()?;
@@ -145,6 +148,7 @@ impl NativePool {
 
         let border = Border::of(
             &config.container,
+            &config.egress,
             Arc::new(move |id, record| {
                 on_record(Told::Engine(EngineEvent::Egress { id, record }));
             }),

@@ -175,13 +175,16 @@ impl Container {
         self.used.store(true, Ordering::Release);
         let Call { job, deadline, cpu_time, wanted, tap, network, cancel, kill } = call;
         check_size(&job)?;
-        let job = self.showing(job, wanted.display)?;
+        let mut job = self.showing(job, wanted.display)?;
         if self.terminated.is_cancelled() {
             return Err(self.ending_error());
         }
         let is_files = matches!(job.work, Work::Files(_));
         let way_out = self.way_out.as_ref().filter(|_| !is_files);
         let account = way_out.map(|way_out| way_out.account(network.as_ref())).transpose()?;
+        if let Some(way_out) = way_out {
+            way_out.tell(&mut job.env);
+        }
 
         let output = Output::among(Crowd::process(), wanted, tap);
         let (written, mut on_written) = oneshot::channel();
@@ -308,7 +311,10 @@ impl Container {
     /// # Errors
     ///
     /// As [`Container::execute`]; and `ContainerBusy`.
-    pub(super) async fn interpret(&self, job: Job, listener: Listener) -> Result<End> {
+    pub(super) async fn interpret(&self, mut job: Job, listener: Listener) -> Result<End> {
+        if let Some(way_out) = &self.way_out {
+            way_out.tell(&mut job.env);
+        }
         self.used.store(true, Ordering::Release);
         if self.terminated.is_cancelled() {
             return Err(self.ending_error());

@@ -12,6 +12,7 @@ mod provider;
 // The module's main noun, and its smallest part.
 #[allow(clippy::module_inception)]
 mod sandbox;
+mod trust;
 mod way_out;
 
 pub use call::{Call, Outcome, Path, Reason, Timings};

@@ -11,6 +11,7 @@ use std::{
 use super::{
     container::{Container, Init, Paths},
     ending::Ending,
+    trust,
     way_out::{Border, WayOut},
 };
 use crate::{
@@ -135,7 +136,7 @@ impl Sandboxes {
                     }
                     (_, connections) => connections,
                 };
-                let way_out = self.way_out(&id, connections)?;
+                let way_out = self.way_out(&id, connections, Some(&session)).await?;
                 std::mem::forget(given_up);
                 let init = Init::Supervisor(session);
                 return Ok(Some(self.container(id, init, vitals, way_out)));
@@ -189,7 +190,7 @@ impl Sandboxes {
                 }
             })?;
         let given_up = Booting { engine: &*self.engine, id: &id };
-        let way_out = self.way_out(&id, connections)?;
+        let way_out = self.way_out(&id, connections, None).await?;
         std::mem::forget(given_up);
         let lifeline = Lifeline::hold(stdin, output);
         let python = !self.is_shielded();
@@ -207,9 +208,26 @@ impl Sandboxes {
     }
 
     /// `None`: nothing is to go out.
-    fn way_out(&self, id: &str, connections: Option<Connections>) -> Result<Option<WayOut>> {
+    async fn way_out(
+        &self,
+        id: &str,
+        connections: Option<Connections>,
+        session: Option<&Session>,
+    ) -> Result<Option<WayOut>> {
         let Some(border) = &self.border else { return Ok(None) };
         let connections = connections.ok_or_else(|| self.no_way_out())?;
+        let failed = |why: String| {
+            let message =
+                format!("The container's certificates can't be put into /dev/shm: {why}.");
+            Error::new(Code::EngineError, message).container(id).image(&self.image)
+        };
+        if let Some(bundle) = border.bundle().map_err(failed)? {
+            let put = match session {
+                Some(session) => trust::put(session, bundle).await,
+                None => Err("nothing in it handles files".to_owned()),
+            };
+            put.map_err(failed)?;
+        }
         Ok(Some(border.open(id, connections)))
     }
 

@@ -3,13 +3,16 @@
 use std::{
     sync::{
         atomic::{AtomicU64, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     },
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use scientist_pool_egress::{BadRule, Egress, Lease, Limits, Record, Rules, Settings};
+use scientist_pool_egress::{
+    BadRule, Egress, Lease, Limits, Place, Record, Rules, SecretSettings, Settings,
+};
 use serde::Serialize;
 use tokio::{
     sync::{watch, Semaphore},
@@ -17,8 +20,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::trust;
 use crate::{
-    config::{ContainerConfig, Narrowed, Proxied},
+    config::{ContainerConfig, EgressConfig, Narrowed, Proxied, SecretConfig, SecretPlace},
     engine::{Connections, Engine},
     error::{Code, Error, Result},
     runner::{proxy, relay},
@@ -42,6 +46,8 @@ pub struct Border {
     most: usize,
     on_record: OnRecord,
     counts: Arc<Counts>,
+    /// What its containers are to trust; put together for the first of them.
+    bundle: OnceLock<std::result::Result<Option<Bytes>, String>>,
 }
 
 /// Of all containers of a pool, since it was made.
@@ -81,13 +87,27 @@ impl Border {
     /// # Errors
     ///
     /// `InvalidArgument`: the entry that makes no sense, by its path.
-    pub fn of(config: &ContainerConfig, on_record: OnRecord) -> Result<Option<Self>> {
+    pub fn of(
+        config: &ContainerConfig,
+        egress: &EgressConfig,
+        on_record: OnRecord,
+    ) -> Result<Option<Self>> {
         let Some(proxied) = config.network.proxied() else { return Ok(None) };
-        let rules =
-            rules(proxied).map_err(|bad| Error::new(Code::InvalidArgument, format!("{bad}.")))?;
+        let rules = rules(proxied, egress)
+            .map_err(|bad| Error::new(Code::InvalidArgument, format!("{bad}.")))?;
         let most = proxied.max_connections;
         let egress = Arc::new(Egress::new(rules));
-        Ok(Some(Self { egress, most, on_record, counts: Arc::default() }))
+        Ok(Some(Self { egress, most, on_record, counts: Arc::default(), bundle: OnceLock::new() }))
+    }
+
+    /// The certificates that its containers are to trust; `None`: those that they have.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none, in words.
+    pub(super) fn bundle(&self) -> std::result::Result<Option<Bytes>, String> {
+        let make = || self.egress.bundle().map(|bundle| bundle.map(Bytes::from));
+        self.bundle.get_or_init(make).clone()
     }
 
     pub fn usage(&self) -> Traffic {
@@ -122,7 +142,13 @@ impl Border {
         }));
         let closed = CancellationToken::new();
         let (under_way, _) = watch::channel(0);
-        let way = WayOut { lease: lease.clone(), accounts, closed: closed.clone(), under_way };
+        let has_bundle = matches!(self.bundle(), Ok(Some(_)));
+        let trusted = trust::variables().filter(|_| has_bundle);
+        let placeholders =
+            lease.placeholders().map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let variables = placeholders.chain(trusted).collect();
+        let way =
+            WayOut { lease: lease.clone(), accounts, closed: closed.clone(), under_way, variables };
         let (under_way, counts) = (way.under_way.clone(), self.counts.clone());
         let room = Arc::new(Semaphore::new(self.most));
         task::spawn(async move {
@@ -150,13 +176,22 @@ impl Border {
     }
 }
 
-fn rules(proxied: &Proxied) -> std::result::Result<Rules, BadRule> {
-    let Proxied { allow, deny, hosts, opaque, .. } = proxied;
+fn rules(proxied: &Proxied, egress: &EgressConfig) -> std::result::Result<Rules, BadRule> {
+    let Proxied { allow, deny, hosts, opaque, ca, resolver, .. } = proxied;
+    let secret = |(name, secret): (&String, &SecretConfig)| SecretSettings {
+        name: name.clone(),
+        value: secret.value.0.clone(),
+        hosts: secret.hosts.clone(),
+        places: secret.places.iter().copied().map(place).collect(),
+    };
     Rules::parse(&Settings {
         allow: allow.clone(),
         deny: deny.clone(),
         hosts: hosts.clone(),
         opaque: *opaque,
+        ca: ca.clone(),
+        resolver: resolver.clone(),
+        secrets: egress.secrets.iter().map(secret).collect(),
         limits: Limits {
             connect: proxied.connect_timeout,
             idle: proxied.idle_timeout,
@@ -166,6 +201,14 @@ fn rules(proxied: &Proxied) -> std::result::Result<Rules, BadRule> {
     })
 }
 
+fn place(place: SecretPlace) -> Place {
+    match place {
+        SecretPlace::Header => Place::Header,
+        SecretPlace::Query => Place::Query,
+        SecretPlace::Body => Place::Body,
+    }
+}
+
 /// That of one container. Dropped, or ended, all its connections end.
 pub(super) struct WayOut {
     lease: Arc<Lease>,
@@ -173,9 +216,18 @@ pub(super) struct WayOut {
     closed: CancellationToken,
     /// How many connections are under way.
     under_way: watch::Sender<usize>,
+    variables: Vec<(String, String)>,
 }
 
 impl WayOut {
+    /// What every call is told by its environment, unless the call itself says something else.
+    pub(super) fn tell(&self, env: &mut Vec<(String, String)>) {
+        let said = |name: &str| env.iter().any(|(own, _)| own == name);
+        let untold = self.variables.iter().filter(|(name, _)| !said(name));
+        let untold: Vec<_> = untold.cloned().collect();
+        env.extend(untold);
+    }
+
     /// Nothing goes out any more.
     pub(super) fn end(&self) {
         self.closed.cancel();

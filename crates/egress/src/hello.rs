@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const MOST: usize = 64 << 10;
 /// `encrypted_client_hello` (RFC 9849).
 const ECH: u16 = 0xfe0d;
+/// `application_layer_protocol_negotiation` (RFC 7301).
+const ALPN: u16 = 16;
 
 /// What a client has said first.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +48,25 @@ pub async fn read(
         }
     }
     Ok(Hello::Other)
+}
+
+/// The protocols above TLS that a ClientHello offers (ALPN, RFC 7301).
+pub fn protocols(records: &[u8]) -> Vec<Vec<u8>> {
+    let hello = handshake(records);
+    let mut rest = extensions(&hello).unwrap_or_default();
+    while let Some((kind, body, after)) = extension(rest) {
+        if kind == ALPN {
+            let mut names = prefixed(body, 2).map_or(&[][..], |(names, _)| names);
+            let next = || {
+                let (name, after) = prefixed(names, 1)?;
+                names = after;
+                Some(name.to_vec())
+            };
+            return std::iter::from_fn(next).collect();
+        }
+        rest = after;
+    }
+    Vec::new()
 }
 
 /// Whether a ClientHello that rustls has taken has the extension by which it hides another one.
@@ -174,6 +195,16 @@ mod tests {
         assert_eq!(hello, Hello::Tls { name: Some("a.org".into()), hides: true });
         let hello = of(&extended(hello_to("a.org"), &[0x44, 0x44, 0, 1, 1])).await;
         assert_eq!(hello, Hello::Tls { name: Some("a.org".into()), hides: false });
+    }
+
+    #[test]
+    fn the_protocols_are_those_that_are_offered() {
+        assert_eq!(protocols(&hello_to("a.org")), [[0; 0]; 0]);
+        let offer = [0, 16, 0, 14, 0, 12, 2, b'h', b'2', 8];
+        let hello = extended(hello_to("a.org"), &[&offer[..], b"http/1.1"].concat());
+        assert_eq!(protocols(&hello), [&b"h2"[..], b"http/1.1"]);
+        let cut = extended(hello_to("a.org"), &[0, 16, 0, 4, 0, 12, 9, b'h']);
+        assert_eq!(protocols(&cut), [[0; 0]; 0]);
     }
 
     #[tokio::test]

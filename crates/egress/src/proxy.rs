@@ -1,9 +1,8 @@
 //! One connection to the proxy: requests in absolute form, one after another, or a tunnel.
 
-use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{future::BoxFuture, stream::FuturesUnordered, StreamExt};
 use http_body_util::{combinators::BoxBody, BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -16,9 +15,11 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{copy_bidirectional, AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{
+        copy_bidirectional, join, split as split_stream, AsyncRead, AsyncReadExt, AsyncWrite,
+        AsyncWriteExt,
+    },
     net::TcpStream,
-    sync::mpsc,
     time::timeout,
 };
 
@@ -28,14 +29,17 @@ use crate::{
     lease::Lease,
     meter::Metered,
     record::Entry,
-    rules::Limits,
+    rules::{Limits, Rules},
+    sealed::Sealed,
     upstream::{connect, Obstacle},
+    work::{crew, Work},
 };
 
+const HTTP: u16 = 80;
 /// How long a client may take to say what it wants: the head of a request, the beginning of TLS.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of a head.
-const MOST_OF_HEAD: usize = 64 << 10;
+pub const MOST_OF_HEAD: usize = 64 << 10;
 /// What concerns one connection alone (RFC 9110, section 7.6.1), and what is said to a proxy.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -48,18 +52,18 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
+const OTHER_HOST: &str = "the header Host has another host than the request";
 /// The alert that ends a tunnel whose name is not the one that was allowed: fatal, unrecognized_name (RFC 6066).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
-type Body = BoxBody<Bytes, hyper::Error>;
+pub type Body = BoxBody<Bytes, hyper::Error>;
 
 /// Serves a stream to its end. Dropped, all that it has begun ends with it, and is told.
 pub async fn serve<S>(lease: &Lease, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (work, mut begun) = mpsc::unbounded_channel();
-    let work = Work(work);
+    let (work, mut crew) = crew();
     let service = service_fn(|request| async {
         let answer = answer(lease, request, &work).await;
         Ok::<_, Infallible>(answer.unwrap_or_else(Refusal::response))
@@ -70,47 +74,25 @@ where
         .max_buf_size(MOST_OF_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut served = pin!(served);
-    // In this task, and no other: one that is aborted would be told of later.
-    let mut going = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            ended = &mut served => match ended {
-                Ok(()) => break,
-                // Of a client that is gone nothing goes on.
-                Err(_) => return,
-            },
-            Some(task) = begun.recv() => going.push(task),
-            Some(()) = going.next() => {}
-        }
-    }
-    while let Ok(task) = begun.try_recv() {
-        going.push(task);
-    }
-    while going.next().await.is_some() {}
-}
-
-type Task = BoxFuture<'static, ()>;
-
-/// Takes what goes on behind an answer: a tunnel, the rest of a response.
-struct Work(mpsc::UnboundedSender<Task>);
-
-impl Work {
-    fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // It is taken as long as there are answers.
-        let _ = self.0.send(Box::pin(task));
+    // Of a client that is gone nothing goes on.
+    if crew.beside(served).await.is_ok() {
+        crew.finish().await;
     }
 }
 
 /// What a client gets in place of what it wanted.
-struct Refusal(StatusCode, String);
+pub struct Refusal(pub StatusCode, pub String);
 
 impl Refusal {
-    fn bad(why: &str) -> Self {
+    pub fn bad(why: &str) -> Self {
         Self(StatusCode::BAD_REQUEST, why.to_owned())
     }
 
-    fn response(self) -> Response<Body> {
+    pub fn failed(why: &str) -> Self {
+        Self(StatusCode::BAD_GATEWAY, why.to_owned())
+    }
+
+    pub fn response(self) -> Response<Body> {
         let Self(status, why) = self;
         // Of what comes in place of a tunnel, clients show this alone.
         let reason = ReasonPhrase::try_from(why.as_bytes()).ok();
@@ -187,8 +169,16 @@ async fn open_tunnel(
     }
     let (host, port) = target(request.uri(), None)?;
     let (stream, entry) = reach(lease, &host, port).await?;
-    let rules = &lease.egress.rules;
-    let tunnel = Tunnel { host, entry, opaque: rules.opaque, limits: rules.limits };
+    let Rules { opaque, limits, .. } = lease.egress.rules;
+    let sealed = match lease.has_secret_for(&host, port) {
+        false => None,
+        true => {
+            let seals = lease.egress.seals().map_err(|why| Refusal::failed(&why))?;
+            let customs = lease.customs(&host, port, true, &entry);
+            Some(Sealed { seals, customs, host: host.clone(), port, limits })
+        }
+    };
+    let tunnel = Tunnel { host, entry, opaque, limits, sealed };
     work.begin(async move {
         if let Ok(client) = upgrade::on(request).await {
             tunnel.run(TokioIo::new(client), stream).await;
@@ -202,16 +192,18 @@ struct Tunnel {
     entry: Entry,
     opaque: bool,
     limits: Limits,
+    /// `None`: what is in it is between its ends.
+    sealed: Option<Sealed>,
 }
 
 impl Tunnel {
     async fn run<C>(mut self, mut client: C, stream: TcpStream)
     where
-        C: AsyncRead + AsyncWrite + Unpin,
+        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tally = self.entry.tally.clone();
         let mut stream = Metered::new(stream, tally.clone(), self.limits);
-        if !self.opaque {
+        if !self.opaque || self.sealed.is_some() {
             let mut first = Vec::new();
             let Ok(Ok(hello)) = timeout(PATIENCE, hello::read(&mut client, &mut first)).await
             else {
@@ -222,6 +214,12 @@ impl Tunnel {
                 let _ = client.write_all(&UNRECOGNIZED_NAME).await;
                 let _ = client.shutdown().await;
                 return;
+            }
+            if let Some(sealed) = self.sealed.take() {
+                let offered = hello::protocols(&first);
+                let (reading, writing) = split_stream(client);
+                let client = join(io::Cursor::new(first).chain(reading), writing);
+                return sealed.run(client, stream, tally, &offered).await;
             }
             if stream.write_all(&first).await.is_err() {
                 return;
@@ -265,11 +263,12 @@ async fn forward(
         }
         None => return Err(Refusal::bad("this is a proxy: name a host")),
     }
-    let (host, port) = target(&parts.uri, Some(80))?;
-    check_host(&parts.headers, &host, port)?;
+    let (host, port) = target(&parts.uri, Some(HTTP))?;
+    check_host(&parts.headers, &host, port, HTTP)?;
     let (stream, entry) = reach(lease, &host, port).await?;
     let limits = lease.egress.rules.limits;
     let tally = entry.tally.clone();
+    let customs = lease.has_secrets().then(|| lease.customs(&host, port, false, &entry));
     let stream = TokioIo::new(Metered::new(stream, tally.clone(), limits));
     let failed =
         |_| Refusal(StatusCode::BAD_GATEWAY, format!("{host}:{port} did not answer in HTTP"));
@@ -288,32 +287,47 @@ async fn forward(
         parts.headers.remove(own);
     }
     // As it was checked, whatever was said of it, and of what concerns the connection alone.
-    let named = if port == 80 { host.to_string() } else { format!("{host}:{port}") };
+    let named = if port == HTTP { host.to_string() } else { format!("{host}:{port}") };
     let named = named.try_into().map_err(|_| Refusal::bad("the host is no host"))?;
     parts.headers.insert(header::HOST, named);
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", parts.uri.path());
     parts.uri = path.parse().map_err(|_| Refusal::bad("the path is no path"))?;
     parts.version = Version::HTTP_11;
-    let answer = sender.send_request(Request::from_parts(parts, body)).await.map_err(failed)?;
-    let mut answer = answer.map(BodyExt::boxed);
+    let request = Request::from_parts(parts, body);
+    let request = match &customs {
+        Some(customs) => customs.request(request)?,
+        None => request.map(BodyExt::boxed),
+    };
+    let answer = sender.send_request(request).await.map_err(failed)?;
+    let mut answer = match &customs {
+        Some(customs) => customs.answer(answer)?,
+        None => answer.map(BodyExt::boxed),
+    };
     remove_hops(answer.headers_mut());
     Ok(answer)
 }
 
 /// A request says twice whom it is for.
-fn check_host(headers: &HeaderMap, host: &Host, port: u16) -> Result<(), Refusal> {
+pub fn check_host(headers: &HeaderMap, host: &Host, port: u16, usual: u16) -> Result<(), Refusal> {
     let mut named = headers.get_all(header::HOST).iter();
     let Some(value) = named.next() else { return Ok(()) };
-    let said = value.to_str().ok().and_then(|text| split(text).ok());
-    let same = said.is_some_and(|(own, of)| own == *host && of.unwrap_or(80) == port);
-    if same && named.next().is_none() {
-        return Ok(());
+    check_authority(value.to_str().unwrap_or_default(), host, port, usual)?;
+    match named.next() {
+        None => Ok(()),
+        Some(_) => Err(Refusal::bad(OTHER_HOST)),
     }
-    Err(Refusal::bad("the header Host has another host than the request"))
 }
 
-fn remove_hops(headers: &mut HeaderMap) {
+/// Whether that is this host; `usual`: its port, if it names none.
+pub fn check_authority(text: &str, host: &Host, port: u16, usual: u16) -> Result<(), Refusal> {
+    match split(text) {
+        Ok((own, of)) if own == *host && of.unwrap_or(usual) == port => Ok(()),
+        _ => Err(Refusal::bad(OTHER_HOST)),
+    }
+}
+
+pub fn remove_hops(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

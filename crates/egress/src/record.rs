@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use crate::{host::Host, meter::Tally};
+use crate::{customs::Seen, host::Host, meter::Tally};
 
 /// A connection, or an attempt at one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +26,12 @@ pub struct Record {
     /// Serialized as milliseconds.
     #[serde(serialize_with = "millis")]
     pub duration: Duration,
+    /// The names of the secrets whose values went to the host in place of their placeholders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// The names of those whose placeholders went to the host as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strayed: Vec<String>,
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -42,6 +48,7 @@ pub struct Entry {
     refused: bool,
     rule: String,
     pub tally: Arc<Tally>,
+    pub seen: Arc<Seen>,
     began: Instant,
     on_record: OnRecord,
 }
@@ -54,6 +61,7 @@ impl Entry {
             refused: false,
             rule: String::new(),
             tally: Arc::default(),
+            seen: Arc::default(),
             began: Instant::now(),
             on_record: on_record.clone(),
         }
@@ -72,6 +80,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let (bytes_sent, bytes_received) = self.tally.bytes();
+        let (secrets, strayed) = self.seen.take();
         (self.on_record)(Record {
             host: std::mem::take(&mut self.host),
             port: self.port,
@@ -80,6 +89,8 @@ impl Drop for Entry {
             bytes_sent,
             bytes_received,
             duration: self.began.elapsed(),
+            secrets,
+            strayed,
         });
     }
 }

@@ -1,8 +1,21 @@
 //! What is allowed.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use crate::{host::Host, pattern::Pattern};
+use crate::{
+    host::Host,
+    nameserver,
+    pattern::Pattern,
+    secret::{Secret, SecretSettings},
+    trust::Trust,
+    upstream::{self, Resolve},
+};
 
 /// The words of a pool's options, as they are given.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +29,11 @@ pub struct Settings {
     /// Whether tunnels are let through in which no TLS is, or one that does not say whom it is meant for, or
     /// that hides it (ECH).
     pub opaque: bool,
+    /// Certificates in PEM that are trusted beside this machine's.
+    pub ca: Option<String>,
+    /// The address of the DNS server that is asked for names; `None`: this machine's resolver is.
+    pub resolver: Option<String>,
+    pub secrets: Vec<SecretSettings>,
     pub limits: Limits,
 }
 
@@ -57,6 +75,10 @@ pub struct Rules {
     lists: Lists,
     hosts: BTreeMap<Host, IpAddr>,
     pub(crate) opaque: bool,
+    /// `None`: nothing is trusted but what this machine does.
+    pub(crate) trust: Option<Trust>,
+    resolver: Option<SocketAddr>,
+    pub(crate) secrets: Vec<Arc<Secret>>,
     pub(crate) limits: Limits,
 }
 
@@ -91,8 +113,27 @@ impl Rules {
             Ok((host, address))
         });
         let hosts = hosts.collect::<Result<_, _>>()?;
+        let trust = settings.ca.as_deref().map(Trust::beside).transpose();
+        let trust = trust.map_err(|why| BadRule(format!("network.ca {why}")))?;
+        let resolver = settings.resolver.as_ref().map(|text| {
+            nameserver::address(text).ok_or_else(|| {
+                BadRule(format!(
+                    "network.resolver must be an address, with a port or without; got {text:?}"
+                ))
+            })
+        });
+        let resolver = resolver.transpose()?;
+        let within = |pattern: &Pattern| lists.allow.iter().any(|own| own.covers(pattern));
+        let secrets = settings.secrets.iter().map(|secret| Secret::parse(secret, within));
+        let secrets = secrets.map(|secret| secret.map(Arc::new)).collect::<Result<_, _>>();
+        let secrets = secrets.map_err(BadRule)?;
         let Settings { opaque, limits, .. } = *settings;
-        Ok(Self { lists, hosts, opaque, limits })
+        Ok(Self { lists, hosts, opaque, trust, resolver, secrets, limits })
+    }
+
+    /// What gives the addresses of names.
+    pub(crate) fn resolve(&self) -> Resolve {
+        self.resolver.map_or_else(upstream::system, nameserver::ask)
     }
 
     pub(crate) fn verdict(&self, host: &Host, port: u16) -> Verdict<'_> {
@@ -201,6 +242,18 @@ mod tests {
             error.to_string(),
             "network.hosts[\"a.org\"] must be an address; got \"nowhere\""
         );
+        for (settings, why) in [
+            (
+                Settings { resolver: Some("dns.org".into()), ..Settings::default() },
+                "network.resolver must be an address, with a port or without; got \"dns.org\"",
+            ),
+            (
+                Settings { ca: Some("ca.pem".into()), ..Settings::default() },
+                "network.ca has no certificate in it",
+            ),
+        ] {
+            assert_eq!(Rules::parse(&settings).unwrap_err().to_string(), why);
+        }
     }
 
     #[test]
