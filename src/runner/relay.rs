@@ -366,3 +366,34 @@ impl Carry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_pieces_are_held_as_one() {
+        let inbox = Inbox::default();
+        for _ in 0..PIECE + 1 {
+            inbox.put(b"a");
+        }
+        inbox.end();
+        assert_eq!(inbox.take().await.map(|bytes| bytes.len()), Some(PIECE));
+        assert_eq!(inbox.take().await.map(|bytes| bytes.len()), Some(1));
+        assert_eq!(inbox.take().await, None);
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_broken_off_at_once_are_no_more_than_may_be() {
+        let (frames, _queue) = mpsc::channel(QUEUE);
+        // Nobody takes them.
+        let (connections, _made) = mpsc::channel(1);
+        let (table, room) = (Table::default(), Arc::new(Semaphore::new(4)));
+        for number in 0..100 {
+            open(number, &table, 2, &room, &frames, &connections).await.unwrap();
+            take(Frame::new(number, b'R', Bytes::new()), &table).unwrap();
+        }
+        let _all_ended = room.acquire_many(4).await.unwrap();
+        assert!(lock(&table).is_empty());
+    }
+}
