@@ -40,4 +40,4 @@ pub use spec::{
 };
 
 /// Of the protocol. A launcher of another version is not spoken to.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
