@@ -40,7 +40,9 @@ function refusal(source) {
   const closed = CLOSED.find((folder) => isWithin(source, folder));
   if (closed !== undefined) return `nothing of ${closed} is for scripts`;
   if (TOO_MUCH.includes(source)) return 'it holds more than a script is to see';
-  if (source === homedir() || HOME.test(source)) return 'it is a home folder; name a folder in it';
+  if (isWithin(homedir(), source) || HOME.test(source)) {
+    return 'it is a home folder, or has one in it; name a folder that is for scripts';
+  }
   let real;
   try {
     real = fs.realpathSync(source);
