@@ -4,6 +4,12 @@ const { Counter, Gauge, register: globalRegistry } = require('prom-client');
 
 const QUANTILES = { p50: 0.5, p90: 0.9, p99: 0.99 };
 
+/** Rows of what is counted of the connections of containers; absent without `network.allow`. */
+const ofEgress =
+  (rows) =>
+  ({ egress }) =>
+    egress === null ? [] : rows(egress);
+
 /** A gauge or counter, and its values in a pool's `stats()`: rows of labels and value. */
 const METRICS = {
   containers: {
@@ -55,31 +61,25 @@ const METRICS = {
   egress_connections: {
     type: Gauge,
     help: 'Connections to the proxies of containers; absent without network.allow',
-    rows: ({ egress }) => (egress === null ? [] : [[{}, egress.open]]),
+    rows: ofEgress(({ open }) => [[{}, open]]),
   },
   egress_connections_total: {
     type: Counter,
     help: 'Connections that containers made or tried to make, by whether they were allowed',
     labels: ['allowed'],
-    rows: ({ egress }) =>
-      egress === null
-        ? []
-        : [
-            [{ allowed: 'true' }, egress.allowed],
-            [{ allowed: 'false' }, egress.refused],
-          ],
+    rows: ofEgress(({ allowed, refused }) => [
+      [{ allowed: 'true' }, allowed],
+      [{ allowed: 'false' }, refused],
+    ]),
   },
   egress_bytes_total: {
     type: Counter,
     help: 'Bytes of the connections of containers that have ended, by their direction',
     labels: ['direction'],
-    rows: ({ egress }) =>
-      egress === null
-        ? []
-        : [
-            [{ direction: 'sent' }, egress.bytesSent],
-            [{ direction: 'received' }, egress.bytesReceived],
-          ],
+    rows: ofEgress(({ bytesSent, bytesReceived }) => [
+      [{ direction: 'sent' }, bytesSent],
+      [{ direction: 'received' }, bytesReceived],
+    ]),
   },
   ...Object.fromEntries(
     Object.entries({

@@ -121,6 +121,7 @@ fn prefixed(bytes: &[u8], of_length: usize) -> Option<(&[u8], &[u8])> {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
     use super::*;
@@ -205,6 +206,38 @@ mod tests {
         assert_eq!(protocols(&hello), [&b"h2"[..], b"http/1.1"]);
         let cut = extended(hello_to("a.org"), &[0, 16, 0, 4, 0, 12, 9, b'h']);
         assert_eq!(protocols(&cut), [[0; 0]; 0]);
+    }
+
+    /// What is made of bytes that come in two pieces.
+    fn of_pieces(one: &[u8], other: &[u8]) -> Option<Hello> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut passed = Vec::new();
+            let hello = read(&mut one.chain(other), &mut passed).await.ok()?;
+            assert!([one, other].concat().starts_with(&passed));
+            Some(hello)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_spoilt_one_is_the_same_in_pieces(
+            spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = extended(hello_to("a.org"), &[0xfe, 0x0d, 0, 1, 1]);
+            for (at, byte) in spoilt {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let (one, other) = bytes.split_at(cut.index(bytes.len()));
+            prop_assert_eq!(of_pieces(one, other), of_pieces(&bytes, &[]));
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            of_pieces(&[22, 3, 1], &bytes);
+        }
     }
 
     #[tokio::test]

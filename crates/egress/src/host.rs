@@ -183,5 +183,13 @@ mod tests {
                 prop_assert_eq!(Host::parse(&host.to_string()), Ok(host));
             }
         }
+
+        #[test]
+        fn what_is_split_is_put_together_again(text in "[aA.0-9:@%\\[\\]]{0,16}|.{0,30}") {
+            if let Ok((host, port)) = split(&text) {
+                let whole = port.map_or(host.to_string(), |port| format!("{host}:{port}"));
+                prop_assert_eq!(split(&whole), Ok((host, port)));
+            }
+        }
     }
 }

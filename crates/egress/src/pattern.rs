@@ -82,6 +82,8 @@ impl fmt::Display for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn allows(pattern: &str, to: &str) -> bool {
@@ -145,6 +147,34 @@ mod tests {
             ("*.a.org", "*.org"),
         ] {
             assert!(!covers(one, other), "{one} {other}");
+        }
+    }
+
+    /// Of few labels, so that they meet.
+    fn entries() -> impl Strategy<Value = String> {
+        "(\\*\\.)?([ab]\\.){0,2}[ab](:(443|80|22))?"
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_covered_is_allowed(
+            one in entries(),
+            other in entries(),
+            host in "([ab]\\.){0,4}[ab]",
+            port in prop::sample::select(vec![443_u16, 80, 22]),
+        ) {
+            let [one, other] = [one, other].map(|text| Pattern::parse(&text).unwrap());
+            let host = Host::parse(&host).unwrap();
+            if one.covers(&other) && other.allows(&host, port) {
+                prop_assert!(one.allows(&host, port), "{} {} {}", one, other, host);
+            }
+        }
+
+        #[test]
+        fn what_is_an_entry_is_its_own_form(text in "(\\*\\.)?[aA.1:*\\[\\]-]{0,12}|.{0,20}") {
+            if let Ok(pattern) = Pattern::parse(&text) {
+                prop_assert_eq!(Pattern::parse(&pattern.to_string()), Ok(pattern));
+            }
         }
     }
 
