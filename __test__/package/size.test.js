@@ -10,10 +10,10 @@ const { ROOT } = require('../support/installed');
 
 const MIB = 2 ** 20;
 
-// Of them, half a MiB and more is TLS and HTTP/2 as a server, which secrets take.
-test("this machine's binary has at most 6 MiB", () => {
+// Of them, more than a MiB is HTTP/2, and TLS as a server with certificates of its own, which secrets take.
+test("this machine's binary has at most 6.5 MiB", () => {
   const binaries = fs.readdirSync(ROOT).filter((name) => name.endsWith('.node'));
   expect(binaries).toHaveLength(1);
   const { size } = fs.statSync(path.join(ROOT, binaries[0]));
-  expect(size).toBeLessThanOrEqual(6 * MIB);
+  expect(size).toBeLessThanOrEqual(6.5 * MIB);
 });
