@@ -49,14 +49,20 @@ fn engine_of(container: ContainerConfig) -> Arc<dyn Engine> {
     Arc::new(Docker::new(&Clients::default(), config, container).unwrap())
 }
 
-fn engine() -> Arc<dyn Engine> {
-    engine_of(config())
+async fn engine() -> Arc<dyn Engine> {
+    prepared(config()).await
+}
+
+async fn prepared(container: ContainerConfig) -> Arc<dyn Engine> {
+    let engine = engine_of(container);
+    engine.prepare(unheard()).await.unwrap();
+    engine
 }
 
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn connect_tells_what_the_engine_is() {
-    let engine = engine();
+    let engine = engine().await;
     let info = engine.connect().await.unwrap();
     assert_eq!((info.kind, info.address), (engine.kind(), engine.address().to_string()));
     assert!(!info.version.is_empty(), "{}", info.version);
@@ -67,7 +73,7 @@ async fn connect_tells_what_the_engine_is() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_image_that_is_there_is_prepared() {
-    engine().prepare(unheard()).await.unwrap();
+    engine().await.prepare(unheard()).await.unwrap();
 }
 
 #[tokio::test]
@@ -84,7 +90,7 @@ async fn an_image_that_is_not_there_is_named() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn process_1_is_reached_over_its_streams_both_ways() {
-    let engine = engine();
+    let engine = engine().await;
     let source = "import os, sys; print(os.getpid(), flush=True); \
                   data = sys.stdin.read(); print(len(data), file=sys.stderr, flush=True)";
     let Attached { id, mut stdin, mut output, .. } = engine.create(python(source)).await.unwrap();
@@ -103,7 +109,7 @@ async fn process_1_is_reached_over_its_streams_both_ways() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn the_container_ends_when_its_streams_are_dropped_and_that_is_told() {
-    let engine = engine();
+    let engine = engine().await;
     let Attached { id, stdin, output, vitals, .. } = idle(&*engine).await;
     assert!(!is_gone(&*engine, &id).await);
     drop((stdin, output));
@@ -114,7 +120,7 @@ async fn the_container_ends_when_its_streams_are_dropped_and_that_is_told() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn a_kill_for_memory_is_told_of() {
-    let engine = engine();
+    let engine = engine().await;
     let fills = "import os; pid = os.fork()\nif not pid: b'x' * (1 << 30)\nos.wait(); input()";
     let attached = engine.create(python(fills)).await.unwrap();
     let killed = timeout(PATIENCE, attached.vitals.oom_kill_after(0)).await;
@@ -138,7 +144,7 @@ try:
 except OSError as error:
     print(error.strerror)
 "#;
-    let mut attached = engine().create(python(source)).await.unwrap();
+    let mut attached = engine().await.create(python(source)).await.unwrap();
     let (out, err) = read_all(&mut *attached.output).await;
     assert_eq!(err, "");
     let lines: Vec<_> = out.lines().collect();
@@ -168,14 +174,14 @@ except OSError as error:
     print(count, error.errno == errno.EAGAIN, flush=True)
 os.kill(-1, 9)
 "#;
-    let mut attached = engine().create(python(source)).await.unwrap();
+    let mut attached = engine().await.create(python(source)).await.unwrap();
     assert_eq!(read_all(&mut *attached.output).await.0, "50 True\n");
 }
 
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_image_without_the_program_is_told_apart_and_leaves_nothing() {
-    let engine = engine();
+    let engine = engine().await;
     for program in ["no-such-python3", "/no/such/python3"] {
         match engine.create(run(&[program])).await {
             Err(CreateError::NoSuchProgram(error)) => {
@@ -194,7 +200,7 @@ async fn an_image_without_the_program_is_told_apart_and_leaves_nothing() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn remove_ends_a_running_container_and_again_is_fine() {
-    let engine = engine();
+    let engine = engine().await;
     let stubborn = "import signal, time\n\
                     for n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\n\
                     time.sleep(600)";
@@ -208,7 +214,7 @@ async fn remove_ends_a_running_container_and_again_is_fine() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn removals_of_one_container_at_once_all_succeed() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     let id = &attached.id;
     let (one, two, three) = tokio::join!(engine.remove(id), engine.remove(id), engine.remove(id));
@@ -219,7 +225,7 @@ async fn removals_of_one_container_at_once_all_succeed() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_exec_gets_its_environment_folder_and_stdin_and_ends_with_its_code() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     let spec = ExecSpec {
         env: vec!["A=a b".into(), "HOME=/usr".into()],
@@ -246,7 +252,7 @@ async fn an_exec_gets_its_environment_folder_and_stdin_and_ends_with_its_code() 
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_exec_begins_where_process_1_does_unless_it_says_otherwise() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     let said = run_beside(&*engine, &attached.id, command(&["sh", "-c", "pwd; echo $HOME"])).await;
     assert_eq!(said, ("/tmp\n/tmp\n".to_owned(), String::new(), 0));
@@ -256,7 +262,7 @@ async fn an_exec_begins_where_process_1_does_unless_it_says_otherwise() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn the_signal_that_ends_an_exec_is_in_its_code() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     let killed = command(&["sh", "-c", "kill -9 $$"]);
     assert_eq!(run_beside(&*engine, &attached.id, killed).await.2, 137);
@@ -267,7 +273,7 @@ async fn the_signal_that_ends_an_exec_is_in_its_code() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_exec_that_is_killed_for_memory_is_told_of() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     let hungry = command(&["dd", "if=/dev/zero", "of=/dev/null", "bs=512M", "count=1"]);
     assert_eq!(run_beside(&*engine, &attached.id, hungry).await.2, 137);
@@ -278,7 +284,7 @@ async fn an_exec_that_is_killed_for_memory_is_told_of() {
 #[tokio::test]
 #[ignore = "needs an engine"]
 async fn an_exec_in_a_container_that_is_gone_says_so() {
-    let engine = engine();
+    let engine = engine().await;
     let attached = idle(&*engine).await;
     engine.remove(&attached.id).await.unwrap();
     let error = engine.exec(&attached.id, command(&["true"])).await.err().unwrap();

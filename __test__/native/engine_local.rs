@@ -31,8 +31,13 @@ fn hardened() -> ContainerConfig {
     support::hardened("host")
 }
 
-fn local() -> Local {
-    of(&hardened()).unwrap()
+async fn local() -> Local {
+    prepared(of(&hardened()).unwrap()).await
+}
+
+async fn prepared(engine: Local) -> Local {
+    engine.prepare(unheard()).await.unwrap();
+    engine
 }
 
 fn of(container: &ContainerConfig) -> Result<Local, Error> {
@@ -41,15 +46,15 @@ fn of(container: &ContainerConfig) -> Result<Local, Error> {
 }
 
 /// One whose launcher is to answer within so long.
-fn within(limit: Duration) -> Local {
+async fn within(limit: Duration) -> Local {
     let engine = EngineConfig { timeout: limit, ..engine_config(EngineKind::Local, None) };
     let launchers = Launchers::new(Some(&programs()), Arc::default());
-    Local::new(&launchers, &engine, &hardened()).unwrap()
+    prepared(Local::new(&launchers, &engine, &hardened()).unwrap()).await
 }
 
 #[tokio::test]
 async fn the_launcher_ends_with_the_last_who_has_a_container_of_it() {
-    let engine = local();
+    let engine = local().await;
     let attached = engine.create(run(&["sleep", "1000"])).await.unwrap();
     let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
     drop(engine);
@@ -60,7 +65,7 @@ async fn the_launcher_ends_with_the_last_who_has_a_container_of_it() {
 
 #[tokio::test]
 async fn the_launcher_ends_when_its_engine_settles_with_no_container_that_runs() {
-    let engine = local();
+    let engine = local().await;
     let one = engine.create(run(&["sleep", "1000"])).await.unwrap();
     let other = engine.create(run(&["sleep", "1000"])).await.unwrap();
     let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
@@ -86,7 +91,7 @@ async fn ended(keeper: i32) {
 
 #[tokio::test]
 async fn an_exec_of_what_is_no_program_says_so_and_ends_as_in_a_shell() {
-    let engine = local();
+    let engine = local().await;
     let attached = idle(&engine).await;
     for (program, code) in [("no-such-program", 127), ("/usr", 126)] {
         let said = run_beside(&engine, &attached.id, command(&[program])).await;
@@ -97,7 +102,7 @@ async fn an_exec_of_what_is_no_program_says_so_and_ends_as_in_a_shell() {
 
 #[tokio::test]
 async fn an_environment_is_as_long_as_the_kernel_takes_it() {
-    let engine = local();
+    let engine = local().await;
     let attached = idle(&engine).await;
     let env = |count: usize| (0..count).map(|n| format!("E{n}={}", "e".repeat(100_000))).collect();
     let count = |env| ExecSpec { env, ..command(&["sh", "-c", "env | grep -c ^E"]) };
@@ -109,7 +114,7 @@ async fn an_environment_is_as_long_as_the_kernel_takes_it() {
 
 #[tokio::test]
 async fn an_exec_that_can_not_be_begun_leaves_its_container_as_it_was() {
-    let engine = local();
+    let engine = local().await;
     let attached = idle(&engine).await;
     let spec = ExecSpec { cwd: Some("/no/such/folder".into()), ..command(&["true"]) };
     let error = engine.exec(&attached.id, spec).await.err().unwrap();
@@ -120,7 +125,7 @@ async fn an_exec_that_can_not_be_begun_leaves_its_container_as_it_was() {
 
 #[tokio::test]
 async fn a_create_that_nobody_waits_for_leaves_nothing() {
-    let engine = Arc::new(local());
+    let engine = Arc::new(local().await);
     engine.connect().await.unwrap();
     for _ in 0..10 {
         let create = engine.create(run(&["sleep", "1000"]));
@@ -157,7 +162,6 @@ async fn what_this_engine_does_not_have_is_refused_by_its_option() {
         ("image", ContainerConfig { image: "dir:folder".into(), ..hardened() }),
         ("network", ContainerConfig { network: Network::Named("bridge".into()), ..hardened() }),
         ("runtime", ContainerConfig { runtime: Some("bin/sh".into()), ..hardened() }),
-        ("user", ContainerConfig { user: Some("somebody".into()), ..hardened() }),
     ] {
         let error = of(&container).err().unwrap();
         assert_eq!(error.code, Code::InvalidArgument);
@@ -166,8 +170,16 @@ async fn what_this_engine_does_not_have_is_refused_by_its_option() {
 }
 
 #[tokio::test]
+async fn a_user_whom_the_image_does_not_have_is_refused_by_the_option() {
+    let container = ContainerConfig { user: Some("somebody".into()), ..hardened() };
+    let error = of(&container).unwrap().prepare(unheard()).await.err().unwrap();
+    assert_eq!(error.code, Code::InvalidArgument);
+    assert!(error.message.starts_with("user"), "{}", error.message);
+}
+
+#[tokio::test]
 async fn another_launcher_takes_the_place_of_one_that_was_killed() {
-    let engine = local();
+    let engine = local().await;
     let first = engine.create(run(&["sleep", "1000"])).await.unwrap();
     let keeper = children().into_iter().find(|pid| is_launcher(*pid)).expect("it runs");
     kill(keeper);
@@ -219,7 +231,7 @@ async fn an_image_of_a_registry_is_run() {
 
 #[tokio::test]
 async fn a_container_whose_first_process_is_killed_from_outside_is_told_dead_with_its_execs() {
-    let engine = local();
+    let engine = local().await;
     if !engine.connect().await.unwrap().unhonoured.is_empty() {
         return;
     }
@@ -277,7 +289,7 @@ fn stop_launcher() {
 
 #[tokio::test]
 async fn calls_keep_their_deadlines_while_the_launcher_is_stopped_and_another_takes_its_place() {
-    let engine = within(Duration::from_secs(1));
+    let engine = within(Duration::from_secs(1)).await;
     let first = idle(&engine).await;
     stop_launcher();
     let (create, exec, cpu_time, remove) = tokio::join!(
@@ -313,7 +325,7 @@ fn a_process_without_descriptors_is_told_so_and_goes_on_with_what_it_has() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let engine = local();
+        let engine = local().await;
         let attached = idle(&engine).await;
         let before = getrlimit(Resource::Nofile);
         // As many as there are: each new one is the lowest number that is free.
