@@ -58,7 +58,9 @@ it('one warms up, sweeps, works, closes and dies, and the other one keeps its co
 
   expect(await still.ask('warm')).toEqual(warm);
   expect(await still.ask('stats')).toMatchObject({ leased: 1, totals: { lost: 0 } });
-  const ids = await idsOf({ label, seen: new Set([leased, ...warm]), pool: [] });
+  const known = new Set([leased, ...warm]);
+  const stats = () => ({ totals: { created: known.size } });
+  const ids = await idsOf({ label, seen: known, stats });
   expect(ids).toEqual(expect.arrayContaining([leased, ...warm]));
   await still.ask('command', ['touch', '/tmp/go']);
   expect(await running).toMatchObject({ stdout: 'whole', reason: 'exit' });
