@@ -111,7 +111,10 @@ def set_up():
         raise LookupError("the image's python3 has no ctypes, which forks take") from None
 
     library = ctypes.CDLL(None, use_errno=True)
+    # Looked up here, not where they are called: what comes into being after `freeze` and is no plain value has a fork
+    # collect all at its end. So with the method of `control`, whose type is made complete with that.
     setns, prctl, capset = library.setns, library.prctl, library.capset
+    syscall = library.syscall
     # Five arguments, of which some are pointers.
     prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
@@ -126,6 +129,7 @@ def set_up():
     header = ctypes.create_string_buffer(little(CAPABILITY_VERSION) + bytes(4), 8)
     sets = ctypes.create_string_buffer(sets, 24)
     control = _socket.socket(fileno=CONTROL)
+    hear = control.recvmsg
     room = _socket.CMSG_SPACE(16 * 4)
     rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS
     template = os.getpid()
@@ -149,7 +153,7 @@ def set_up():
             with open("/proc/self/statm", "rb") as memory:
                 used = int(memory.read().split()[1]) * PAGE
             os.write(STDOUT, b"=%d\n" % used)
-        data, messages, _, _ = control.recvmsg(1, room)
+        data, messages, _, _ = hear(1, room)
         if not data:
             os._exit(0)
         return [fd for _, _, fds in messages for fd in memoryview(fds).cast("i")]
@@ -158,7 +162,7 @@ def set_up():
         """What it had for entering. It is in its container from here on."""
         os.setsid()
         # Namespaces do not divide the session's keyring. Where there are none, there is nothing to leave.
-        library.syscall(KEYCTL, JOIN_SESSION_KEYRING, None)
+        syscall(KEYCTL, JOIN_SESSION_KEYRING, None)
         if USER is not None:
             os.setgroups([])
             os.setresgid(USER[1], USER[1], USER[1])
