@@ -479,7 +479,11 @@ fn accepted(listener: OwnedFd) -> io::Result<Connections> {
     let listener = TcpListener::from_std(listener.into())?;
     Ok(Box::pin(poll_fn(move |context| {
         let accepted = std::task::ready!(listener.poll_accept(context));
-        Poll::Ready(Some(accepted.map(|(stream, _)| Box::new(stream) as Box<dyn Connection>)))
+        Poll::Ready(Some(accepted.map(|(stream, _)| {
+            // Else a small piece waits until the one before it is acknowledged, which takes up to 40 ms.
+            let _ = stream.set_nodelay(true);
+            Box::new(stream) as Box<dyn Connection>
+        })))
     })))
 }
 
