@@ -110,10 +110,9 @@ function checkMounts({ mounts: list, tmpfs, capAdd, 'engine.host': host }) {
     if (memory !== undefined) {
       throw invalid(`${path}.target can't be in the tmpfs ${memory}; got ${show(target)}`);
     }
-    const before = list.slice(0, index).find((other) => within(other.target));
-    const behind = list.slice(0, index).find((other) => isWithin(other.target, target));
-    if (before !== undefined || behind !== undefined) {
-      const other = (before ?? behind).target;
+    const shares = (other) => within(other.target) || isWithin(other.target, target);
+    const other = list.slice(0, index).find(shares)?.target;
+    if (other !== undefined) {
       throw invalid(`${path}.target can't share a place with ${other}; got ${show(target)}`);
     }
     const socket = host?.startsWith('unix://') ? host.slice('unix://'.length) : undefined;
