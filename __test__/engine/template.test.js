@@ -64,6 +64,15 @@ async function upOn(pool) {
     expect(pool.stats().template.forks - before).toBeGreaterThanOrEqual(99);
   });
 
+  it("has forks with their pool's capabilities, and the calls that these allow", async () => {
+    const pool = make({ user: '0:0', capAdd: ['SYS_ADMIN'] });
+    await upOn(pool);
+    const { forks: before } = pool.stats().template;
+    const name = 'import socket\nsocket.sethostname("renamed")\nprint(socket.gethostname())';
+    expect(await pool.run(name)).toMatchObject({ exitCode: 0, stdout: 'renamed' });
+    expect(pool.stats().template.forks).toBeGreaterThan(before);
+  });
+
   it('that is killed is replaced', async () => {
     const pool = make();
     const seed = await upOn(pool);

@@ -67,7 +67,7 @@ impl Kind {
                     idle: IDLE_IMPORTS.map(String::from).to_vec(),
                     seccomp: Vec::new(),
                 },
-                filters(&config.seccomp, &[], &["setns", "keyctl"])?,
+                filters(&config.seccomp, &named, &["setns", "keyctl"])?,
             )),
         };
         Ok(Self {
