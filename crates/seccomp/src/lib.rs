@@ -43,40 +43,87 @@ impl std::error::Error for Error {}
 /// # Errors
 /// It is no such profile, or says something for which there is no filter.
 pub fn compile(profile: &str, capabilities: &[&str], more: &[&str]) -> Result<Vec<Filter>, Error> {
-    let mut profile: Profile = serde_json::from_str(profile)
-        .map_err(|error| Error(format!("no seccomp profile: {error}")))?;
+    let mut profile = parsed(profile)?;
     profile.allow(more);
-    let arch = TargetArch::try_from(std::env::consts::ARCH)
-        .map_err(|_| Error(format!("no seccomp filters for {}", std::env::consts::ARCH)))?;
-    let default = action(&profile.default_action, profile.default_errno_ret)?;
-    let mut by_action: Vec<(SeccompAction, Rules)> = Vec::new();
-    // What the first filter lets through, for others to look at.
-    let mut passed = Rules::default();
-    for rule in profile.syscalls.iter().filter(|rule| rule.applies(capabilities)) {
-        let wanted = action(&rule.action, rule.errno_ret)?;
-        if strictness(&wanted) < strictness(&default) {
-            passed.add(rule)?;
-        }
-        if wanted == SeccompAction::Allow || wanted == default {
-            continue;
-        }
-        match by_action.iter_mut().find(|(known, _)| *known == wanted) {
-            Some((_, rules)) => rules.add(rule)?,
-            None => {
-                let mut rules = Rules::default();
-                rules.add(rule)?;
-                by_action.push((wanted, rules));
+    Answers::of(&profile, capabilities)?.filters()
+}
+
+/// What takes back `more` from a process under the filters that [`compile`] gives: together they are those of the
+/// profile alone. Usually this is a few instructions, where the profile's own are hundreds.
+///
+/// # Errors
+/// As of [`compile`].
+pub fn take_back(
+    profile: &str,
+    capabilities: &[&str],
+    more: &[&str],
+) -> Result<Vec<Filter>, Error> {
+    let mut answers = Answers::of(&parsed(profile)?, capabilities)?;
+    let calls = more.iter().copied().filter_map(number).collect::<Vec<_>>();
+    // A filter has what it does where conditions are met, and no way to say where they are not.
+    if calls.iter().any(|call| answers.passed.0.get(call).is_some_and(|some| !some.is_empty())) {
+        return answers.filters();
+    }
+    let refused = calls.iter().filter(|call| !answers.passed.0.contains_key(call));
+    let refused = Rules(refused.map(|&call| (call, Vec::new())).collect());
+    for (_, rules) in &mut answers.others {
+        rules.0.retain(|call, _| calls.contains(call));
+    }
+    let first = (answers.default != SeccompAction::Allow).then_some((answers.default, refused));
+    let filters = first.into_iter().chain(answers.others).filter(|(_, rules)| !rules.0.is_empty());
+    filters.map(|(wanted, rules)| rules.filter(SeccompAction::Allow, wanted)).collect()
+}
+
+fn parsed(profile: &str) -> Result<Profile, Error> {
+    serde_json::from_str(profile).map_err(|error| Error(format!("no seccomp profile: {error}")))
+}
+
+/// The number that a call has on this processor.
+fn number(name: &str) -> Option<i64> {
+    Sysno::from_str(name).ok().map(|call| i64::from(call.id()))
+}
+
+/// What a profile says to each call of a container.
+struct Answers {
+    default: SeccompAction,
+    /// What the first filter lets through, for others to look at.
+    passed: Rules,
+    others: Vec<(SeccompAction, Rules)>,
+}
+
+impl Answers {
+    fn of(profile: &Profile, capabilities: &[&str]) -> Result<Self, Error> {
+        let default = action(&profile.default_action, profile.default_errno_ret)?;
+        let mut others: Vec<(SeccompAction, Rules)> = Vec::new();
+        let mut passed = Rules::default();
+        for rule in profile.syscalls.iter().filter(|rule| rule.applies(capabilities)) {
+            let wanted = action(&rule.action, rule.errno_ret)?;
+            if strictness(&wanted) < strictness(&default) {
+                passed.add(rule)?;
+            }
+            if wanted == SeccompAction::Allow || wanted == default {
+                continue;
+            }
+            match others.iter_mut().find(|(known, _)| *known == wanted) {
+                Some((_, rules)) => rules.add(rule)?,
+                None => {
+                    let mut rules = Rules::default();
+                    rules.add(rule)?;
+                    others.push((wanted, rules));
+                }
             }
         }
+        Ok(Self { default, passed, others })
     }
-    let mut filters = Vec::new();
-    if default != SeccompAction::Allow {
-        filters.push(passed.filter(default, SeccompAction::Allow, arch)?);
+
+    fn filters(self) -> Result<Vec<Filter>, Error> {
+        let Self { default, passed, others } = self;
+        let first =
+            (default != SeccompAction::Allow).then(|| passed.filter(default, SeccompAction::Allow));
+        let others =
+            others.into_iter().map(|(wanted, rules)| rules.filter(SeccompAction::Allow, wanted));
+        first.into_iter().chain(others).collect()
     }
-    for (wanted, rules) in by_action {
-        filters.push(rules.filter(SeccompAction::Allow, wanted, arch)?);
-    }
-    Ok(filters.iter().map(bytes).collect())
 }
 
 /// Conditions by number of the call; none: always.
@@ -85,8 +132,7 @@ struct Rules(BTreeMap<i64, Vec<SeccompRule>>);
 
 impl Rules {
     fn add(&mut self, rule: &Rule) -> Result<(), Error> {
-        let numbers = rule.names().filter_map(|name| Sysno::from_str(name).ok());
-        for number in numbers.map(|call| i64::from(call.id())) {
+        for number in rule.names().filter_map(number) {
             if rule.args.is_empty() {
                 self.0.insert(number, Vec::new());
                 continue;
@@ -105,14 +151,12 @@ impl Rules {
         Ok(())
     }
 
-    fn filter(
-        self,
-        otherwise: SeccompAction,
-        matched: SeccompAction,
-        arch: TargetArch,
-    ) -> Result<BpfProgram, Error> {
+    fn filter(self, otherwise: SeccompAction, matched: SeccompAction) -> Result<Filter, Error> {
+        let arch = TargetArch::try_from(std::env::consts::ARCH)
+            .map_err(|_| Error(format!("no seccomp filters for {}", std::env::consts::ARCH)))?;
         SeccompFilter::new(self.0, otherwise, matched, arch)
             .and_then(BpfProgram::try_from)
+            .map(|program| bytes(&program))
             .map_err(failed)
     }
 }
@@ -210,6 +254,25 @@ mod tests {
             {"names":["read", "setns"],"action":"SCMP_ACT_ALLOW"}]}"#;
         let expected = compile(allowed, &[], &[]).unwrap();
         assert_eq!(compile(&text("setns"), &[], &["setns"]).unwrap()[0], expected[0]);
+    }
+
+    #[test]
+    fn what_was_allowed_beside_is_taken_back_as_the_profile_has_it() {
+        let refuse = |name| {
+            let text = format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{{"names":["{name}"],"action":"SCMP_ACT_ERRNO"}}]}}"#
+            );
+            compile(&text, &[], &[]).unwrap()
+        };
+        assert_eq!(take_back(OURS, &["CAP_SYS_ADMIN"], &["setns"]).unwrap(), [Filter::new(); 0]);
+        assert_eq!(take_back(OURS, &[], &["setns"]).unwrap(), refuse("setns"));
+        let conditional = r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["setns"],"action":"SCMP_ACT_ALLOW",
+            "args":[{"index":1,"value":0,"op":"SCMP_CMP_EQ"}]}]}"#;
+        let whole = compile(conditional, &[], &[]).unwrap();
+        assert_eq!(take_back(conditional, &[], &["setns"]).unwrap(), whole);
+        let open = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+            {"names":["mount", "setns"],"action":"SCMP_ACT_ERRNO"}]}"#;
+        assert_eq!(take_back(open, &[], &["setns"]).unwrap(), refuse("setns"));
     }
 
     #[test]

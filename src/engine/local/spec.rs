@@ -6,7 +6,7 @@ use scientist_pool_protocol::{
     Bind, Cpu, Layers, Limits, Privileges, Process, Program, Rlimit, Spec, Template, Tmpfs, User,
     CAPABILITIES,
 };
-use scientist_pool_seccomp::{compile, Filter};
+use scientist_pool_seccomp::{compile, take_back, Filter};
 
 use super::{
     image::{Contents, Image},
@@ -26,10 +26,13 @@ const HIGHEST_OOM_SCORE: i16 = 1000;
 /// Of a template's folders in memory, in which modules may write as they are imported.
 const TEMPLATE_TMPFS: &str = "rw,nosuid,nodev,exec,size=64m,mode=1777";
 
+/// What a template calls to enter containers, and its forks may not.
+const TEMPLATES_OWN: [&str; 2] = ["setns", "keyctl"];
+
 /// What all containers of a pool are made as, but for their program and what their image says.
 pub(super) struct Kind {
     spec: Spec,
-    /// What their interpreters are forked from, or why from nothing.
+    /// What their interpreters are forked from, or why from nothing; and what that is refused itself.
     template: Result<(Template, Vec<Filter>), &'static str>,
 }
 
@@ -65,9 +68,9 @@ impl Kind {
                 Template {
                     preload: config.preload.clone(),
                     idle: IDLE_IMPORTS.map(String::from).to_vec(),
-                    seccomp: Vec::new(),
+                    seccomp: filters(&config.seccomp, &named, take_back)?,
                 },
-                filters(&config.seccomp, &named, &["setns", "keyctl"])?,
+                filters(&config.seccomp, &named, compile)?,
             )),
         };
         Ok(Self {
@@ -89,7 +92,9 @@ impl Kind {
                 privileges: Privileges {
                     capabilities: names.iter().filter_map(|name| number(name)).collect(),
                     no_new_privileges: config.no_new_privileges,
-                    seccomp: filters(&config.seccomp, &named, &[])?,
+                    seccomp: filters(&config.seccomp, &named, |profile, names, _| {
+                        compile(profile, names, &[])
+                    })?,
                 },
                 limits: Limits {
                     memory: limit(config.memory),
@@ -142,10 +147,7 @@ impl Kind {
     pub(super) fn template(&self, contents: Contents) -> Box<Spec> {
         let (template, seccomp) = self.template.clone().unwrap_or_default();
         let mut spec = self.with(Program::Template(template), Vec::new(), contents);
-        let scripts = std::mem::replace(&mut spec.privileges.seccomp, seccomp);
-        if let Program::Template(template) = &mut spec.process.program {
-            template.seccomp = scripts;
-        }
+        spec.privileges.seccomp = seccomp;
         // Of its own user, whatever they say whose the containers' are.
         for tmpfs in &mut spec.tmpfs {
             TEMPLATE_TMPFS.clone_into(&mut tmpfs.options);
@@ -226,12 +228,16 @@ fn number(name: &str) -> Option<u8> {
 }
 
 /// `engine` is the strict filter too: there is no engine here with one of its own.
-fn filters(seccomp: &Seccomp, capabilities: &[&str], more: &[&str]) -> Result<Vec<Filter>> {
+fn filters(
+    seccomp: &Seccomp,
+    capabilities: &[&str],
+    compile: impl Fn(&str, &[&str], &[&str]) -> Result<Vec<Filter>, scientist_pool_seccomp::Error>,
+) -> Result<Vec<Filter>> {
     let (profile, said) = match seccomp {
         Seccomp::Strict | Seccomp::Engine => (seccomp::profile(true), "the profile"),
         Seccomp::Profile(profile) => (profile.as_str(), "seccomp"),
     };
-    compile(profile, capabilities, more).map_err(|error| {
+    compile(profile, capabilities, &TEMPLATES_OWN).map_err(|error| {
         Error::new(Code::InvalidArgument, format!("{said} can't be compiled: {error}"))
     })
 }
