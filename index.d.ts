@@ -770,6 +770,8 @@ declare namespace ContainerPoolManager {
      * context, the usual sockets.
      */
     engine?: string | EngineOptions | undefined;
+    /** Of the engine `kubernetes` alone. */
+    kubernetes?: KubernetesOptions | undefined;
 
     /**
      * On SIGTERM and SIGINT, shut down first and then let the signal do its work; a second one does it at
@@ -908,8 +910,9 @@ declare namespace ContainerPoolManager {
   /**
    * - `docker`: Docker, and what speaks its API.
    * - `local`: the kernel of this machine, without a daemon. Linux only.
+   * - `kubernetes`: the nodes of a cluster. Experimental: docs/kubernetes.md.
    */
-  export type EngineKind = 'docker' | 'local';
+  export type EngineKind = 'docker' | 'local' | 'kubernetes';
 
   /** Which engine, where it is, and how it is talked to. */
   export interface EngineOptions {
@@ -927,6 +930,47 @@ declare namespace ContainerPoolManager {
     tlsVerify?: boolean | undefined;
     /** The longest the engine may take over one call, ms, from 1; pulls and creates have their own. @defaultValue 30 000 */
     timeout?: number | undefined;
+  }
+
+  /**
+   * Which cluster, and what of its pods' fields a pool may set; others are refused. Everything else of a pod is
+   * as closed as the pool makes it: docs/kubernetes.md.
+   */
+  export interface KubernetesOptions {
+    /** A file. @defaultValue as kubectl finds it; where there is none, the cluster that this process runs in */
+    kubeconfig?: string | null | undefined;
+    /** One of the kubeconfig's contexts. @defaultValue its current one */
+    context?: string | null | undefined;
+    /** Where the pods are made. @defaultValue the context's; in a cluster that of this process's own pod */
+    namespace?: string | null | undefined;
+    /** The labels of nodes that may have the pods. @defaultValue \{\} */
+    nodeSelector?: Record<string, string> | undefined;
+    /** The taints of nodes that the pods do not mind, as the API has them. @defaultValue [] */
+    tolerations?: KubernetesToleration[] | undefined;
+    /** @defaultValue the cluster's */
+    priorityClassName?: string | null | undefined;
+    /** The cluster's name of gVisor's or Kata's runtime. @defaultValue the nodes' own */
+    runtimeClassName?: string | null | undefined;
+    /** Secrets of the namespace with registries' credentials. @defaultValue [] */
+    imagePullSecrets?: string[] | undefined;
+    /** Of the pods, to which its token is not given. @defaultValue the namespace's `default` */
+    serviceAccount?: string | null | undefined;
+    /**
+     * A file below the nodes' folder of seccomp profiles, such as `scientist-pool.json`.
+     * @defaultValue the default profile of the nodes' runtime
+     */
+    seccompProfile?: string | null | undefined;
+    /** How long a pod lives at most, ms: the cluster's own last fence. @defaultValue 24 h */
+    activeDeadline?: number | undefined;
+  }
+
+  /** A toleration, as the API has it. */
+  export interface KubernetesToleration {
+    key?: string | undefined;
+    operator?: 'Exists' | 'Equal' | undefined;
+    value?: string | undefined;
+    effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' | undefined;
+    tolerationSeconds?: number | undefined;
   }
 
   /**
@@ -963,7 +1007,15 @@ declare namespace ContainerPoolManager {
 
   /** A protection that the options ask for, or count on, and that is not given. */
   export interface Unhonoured {
-    readonly name: 'memory' | 'swap' | 'pids' | 'cpu' | 'seccomp' | 'apparmor' | 'shield';
+    readonly name:
+      | 'memory'
+      | 'swap'
+      | 'pids'
+      | 'cpu'
+      | 'seccomp'
+      | 'apparmor'
+      | 'network'
+      | 'shield';
     /** The option that asks for it; `null`: none does, it is the engine's or the image's to give. */
     readonly option: string | null;
     /** What that means, and what to do about it. */

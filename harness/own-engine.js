@@ -187,13 +187,13 @@ class OwnEngine {
   }
 
   /** `nsenter`'s way into them. */
-  get #namespaces() {
+  get namespaces() {
     return ['--target', String(this.holderPid), '--mount', '--pid', '--net', '--root'];
   }
 
   /** Runs a program where the engine runs; resolves when it has succeeded. */
   async run(program, ...args) {
-    await run('nsenter', [...this.#namespaces, program, ...args]);
+    await run('nsenter', [...this.namespaces, program, ...args]);
   }
 
   /** Starts dockerd (again) and waits until it answers. */
@@ -202,7 +202,7 @@ class OwnEngine {
     const log = fs.openSync(this.log, 'a');
     const enter = spawn(
       'nsenter',
-      [...this.#namespaces, ...['dockerd', '--config-file', this.#configFile]],
+      [...this.namespaces, ...['dockerd', '--config-file', this.#configFile]],
       { env: environment, stdio: ['ignore', log, log], detached: true },
     );
     fs.closeSync(log);

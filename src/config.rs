@@ -288,6 +288,49 @@ pub struct EngineConfig {
     /// The longest the engine may take over one call (a pull and a create have their own).
     #[serde(rename = "timeoutMs", deserialize_with = "millis")]
     pub timeout: Duration,
+    pub kubernetes: KubernetesConfig,
+}
+
+/// Which cluster, and what of a pod's fields its users may set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesConfig {
+    /// A file; `None`: as kubectl finds it, or the cluster that this process runs in.
+    pub kubeconfig: Option<String>,
+    /// `None`: the kubeconfig's current one.
+    pub context: Option<String>,
+    /// `None`: the context's.
+    pub namespace: Option<String>,
+    pub node_selector: BTreeMap<String, String>,
+    /// As the API has them.
+    pub tolerations: Vec<BTreeMap<String, serde_json::Value>>,
+    pub priority_class_name: Option<String>,
+    pub runtime_class_name: Option<String>,
+    pub image_pull_secrets: Vec<String>,
+    pub service_account: Option<String>,
+    /// A file with a seccomp profile, below the nodes' folder of them.
+    pub seccomp_profile: Option<String>,
+    /// How long a pod lives at most.
+    #[serde(rename = "activeDeadlineMs", deserialize_with = "millis")]
+    pub active_deadline: Duration,
+}
+
+impl Default for KubernetesConfig {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            namespace: None,
+            node_selector: BTreeMap::new(),
+            tolerations: Vec::new(),
+            priority_class_name: None,
+            runtime_class_name: None,
+            image_pull_secrets: Vec::new(),
+            service_account: None,
+            seccomp_profile: None,
+            active_deadline: Duration::from_secs(24 * 60 * 60),
+        }
+    }
 }
 
 fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

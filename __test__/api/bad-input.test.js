@@ -189,6 +189,11 @@ const WRONG_OPTIONS = {
   seccomp: ['', 'unconfined', 'default', '{}', '[]', '{"defaultAction":', {}, [], true],
   runtime: ['', 'a b', '-runsc', '//runsc', 1, {}],
   log: ['true', 0, 'none', {}],
+  kubernetes: [
+    ...['default', [], true, 1],
+    ...[{ namespace: 'A B' }, { context: '' }, { kubeconfig: 1 }, { hostNetwork: true }],
+    ...[{ tolerations: {} }, { seccompProfile: '../x' }, { activeDeadline: 0 }, { nodes: 1 }],
+  ],
   labels: ['a=b', ['a=b'], { a: 1 }, { a: null }, { '': 'x' }, { 'scientist-pool.pool': 'x' }],
   preload: ['numpy', ['1numpy'], ['num py'], ['numpy.'], ['os; x'], [''], [1], {}, true],
   engine: [

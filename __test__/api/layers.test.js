@@ -25,7 +25,7 @@ const all = fs.readdirSync(SRC);
 test('what only one engine has stays in its folder and where the engine is chosen', () => {
   const words = /docker|podman|bollard|StdinOnce|AutoRemove/i;
   // Registries and archives of images bear one engine's name whichever engine takes them.
-  const named = ['choice.rs', 'docker', 'local', 'registry'];
+  const named = ['choice.rs', 'docker', 'kubernetes', 'local', 'registry'];
   const others = fs.readdirSync(path.join(SRC, 'engine')).filter((name) => !named.includes(name));
   const places = [
     ...all.filter((name) => name !== 'engine'),
@@ -37,8 +37,15 @@ test('what only one engine has stays in its folder and where the engine is chose
 
 test('no engine takes from another, and what they share from none', () => {
   const shared = ['engine/registry', 'engine/seccomp', 'engine/auto.rs'];
-  expect(mentions([...shared, 'engine/local'], /\bdocker::|bollard|podman/i)).toEqual([]);
-  expect(mentions([...shared, 'engine/docker'], /\blocal::/)).toEqual([]);
+  const others = (name) => [
+    ...shared,
+    ...['docker', 'kubernetes', 'local']
+      .filter((one) => one !== name)
+      .map((one) => `engine/${one}`),
+  ];
+  expect(mentions(others('docker'), /\bdocker::|bollard|podman/i)).toEqual([]);
+  expect(mentions(others('local'), /\blocal::/)).toEqual([]);
+  expect(mentions(others('kubernetes'), /\bkubernetes::|\bkube\b/)).toEqual([]);
 });
 
 test('the pool knows neither Node nor an engine nor how code runs in a container', () => {

@@ -76,7 +76,14 @@ test('the defaults are those of the contract, as the native side reads them', ()
       template: true,
     },
     egress: { secrets: {} },
-    engine: { kind: 'auto', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
+    engine: {
+      ...{ kind: 'auto', host: null, certPath: null, tlsVerify: null, timeoutMs: 30_000 },
+      kubernetes: {
+        ...{ kubeconfig: null, context: null, namespace: null, nodeSelector: {}, tolerations: [] },
+        ...{ priorityClassName: null, runtimeClassName: null, imagePullSecrets: [] },
+        ...{ serviceAccount: null, seccompProfile: null, activeDeadlineMs: 86_400_000 },
+      },
+    },
   });
 });
 
@@ -112,6 +119,7 @@ test('every field of the native configuration is written, and none that it does 
   expect(Object.keys(config.container).sort()).toEqual(fields('ContainerConfig'));
   expect(Object.keys(config.egress).sort()).toEqual(fields('EgressConfig'));
   expect(Object.keys(config.engine).sort()).toEqual(fields('EngineConfig'));
+  expect(Object.keys(config.engine.kubernetes).sort()).toEqual(fields('KubernetesConfig'));
 });
 
 test('every option is declared in index.d.ts, and none that does not exist', () => {
@@ -224,23 +232,77 @@ test.each([
   expect(configOf({ engine: address }).engine.host).toBe(address);
 });
 
-test.each(['auto', 'docker', 'local'])('the engine %s is told by its name', (kind) => {
-  expect(configOf({ engine: kind }).engine).toMatchObject({ kind, host: null });
-  expect(configOf({ engine: { kind } }).engine.kind).toBe(kind);
-  process.env.CONTAINER_ENGINE = kind;
-  expect(configOf().engine.kind).toBe(kind);
-});
+test.each(['auto', 'docker', 'local', 'kubernetes'])(
+  'the engine %s is told by its name',
+  (kind) => {
+    expect(configOf({ engine: kind }).engine).toMatchObject({ kind, host: null });
+    expect(configOf({ engine: { kind } }).engine.kind).toBe(kind);
+    process.env.CONTAINER_ENGINE = kind;
+    expect(configOf().engine.kind).toBe(kind);
+  },
+);
 
 test('a name of no engine is refused', () => {
   process.env.CONTAINER_ENGINE = 'rocket';
   expect(() => configOf()).toThrow(
-    "CONTAINER_ENGINE must be 'auto' or 'docker' or 'local'; got 'rocket'",
+    "CONTAINER_ENGINE must be 'auto' or 'docker' or 'local' or 'kubernetes'; got 'rocket'",
   );
 });
 
 test('an address that is given is that of Docker, whatever the environment says', () => {
   process.env.CONTAINER_ENGINE = 'local';
   expect(configOf({ engine: 'tcp://engine:2375' }).engine.kind).toBe('docker');
+});
+
+describe('kubernetes', () => {
+  const on = (kubernetes) => configOf({ engine: 'kubernetes', kubernetes }).engine.kubernetes;
+
+  test('is completed, field by field', () => {
+    expect(
+      on({
+        namespace: 'sandboxes',
+        tolerations: [{ key: 'only', operator: 'Equal', value: 'sandboxes', effect: 'NoSchedule' }],
+        nodeSelector: { 'node.kubernetes.io/pool': 'sandboxes' },
+        activeDeadline: 60_000,
+      }),
+    ).toMatchObject({
+      namespace: 'sandboxes',
+      context: null,
+      tolerations: [{ key: 'only', operator: 'Equal', value: 'sandboxes', effect: 'NoSchedule' }],
+      nodeSelector: { 'node.kubernetes.io/pool': 'sandboxes' },
+      activeDeadlineMs: 60_000,
+    });
+  });
+
+  test.each(['hostNetwork', 'privileged', 'volumes', 'securityContext'])(
+    'has no %s, which would open the sandbox',
+    (name) => {
+      expect(() => on({ [name]: true })).toThrow(
+        `kubernetes.${name} is not for a pool to set: pods are as closed as it makes them`,
+      );
+    },
+  );
+
+  test.each([
+    [{ namespaces: 'a' }, 'kubernetes.namespaces is no option; did you mean namespace?'],
+    [{ namespace: 'A b' }, "got 'A b'"],
+    [{ tolerations: [{ effect: 'Sometimes' }] }, 'kubernetes.tolerations[0].effect must be'],
+    [{ seccompProfile: '../../etc/x' }, "got '../../etc/x'"],
+    [{ seccompProfile: '/etc/x' }, "got '/etc/x'"],
+    [{ activeDeadline: 0 }, 'kubernetes.activeDeadline must be'],
+  ])('refuses %j', (value, message) => {
+    expect(() => on(value)).toThrow(message);
+  });
+
+  test('is for that engine alone, which has no address', () => {
+    expect(() => configOf({ engine: 'docker', kubernetes: {} })).toThrow(
+      "kubernetes is for the engine 'kubernetes', and engine.kind is 'docker'",
+    );
+    const engine = { kind: 'kubernetes', host: 'tcp://engine:2375' };
+    expect(() => configOf({ engine })).toThrow(
+      "engine.host is Docker's, and engine.kind is 'kubernetes'",
+    );
+  });
 });
 
 test('the local engine has no address, and leaves that of the environment to others', () => {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, Network, PullPolicy, Seccomp},
+    config::{ContainerConfig, EngineConfig, KubernetesConfig, Network, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
         CreateError, Engine, EngineKind, EngineState, Init, OnPull, Stream as Of,
@@ -186,6 +186,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         cert_path: None,
         tls_verify: None,
         timeout: Duration::from_millis(500),
+        kubernetes: KubernetesConfig::default(),
     };
     let container = ContainerConfig {
         image: "team/py:1".into(),

@@ -3,6 +3,7 @@
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { DockerOutside } = require('./engines/docker');
+const { KubernetesOutside } = require('./engines/kubernetes');
 const { LocalOutside } = require('./engines/local');
 const { holdLeases } = require('./leases');
 
@@ -42,6 +43,7 @@ function address() {
  * - `followsLinks`: whether it opens what is mounted by itself, by way of symbolic links;
  * - `hasFilter`: whether it has a system call filter of its own;
  * - `tellsSignals`: whether the end of a call beside another is told by the signal that it was;
+ * - `interpreters`: how many a container has at most that wait, for nothing of a call's;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
@@ -50,6 +52,7 @@ function outside() {
   const engine = address();
   if (engine.includes('://')) return new DockerOutside(engine);
   if (engine === 'local') return new LocalOutside(RUNTIME);
+  if (engine === 'kubernetes') return new KubernetesOutside();
   throw new Error(`SCIENTIST_POOL_TEST_ENGINE: the tests know no engine "${engine}"`);
 }
 

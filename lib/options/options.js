@@ -5,6 +5,7 @@ const { isDeepStrictEqual } = require('node:util');
 const { invalid, show } = require('../errors');
 const { checkMounts, mounts } = require('./mounts');
 const kinds = require('./value-kinds');
+const { ANY_CLUSTER, encodeKubernetes, kubernetes } = require('./kubernetes');
 const { encodeNetwork, network } = require('./network');
 const { secrets } = require('./secrets');
 const { checkNames } = require('./unknown-names');
@@ -19,7 +20,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /** The engines there are, by name. */
-const ENGINES = ['auto', 'docker', 'local'];
+const ENGINES = ['auto', 'docker', 'local', 'kubernetes'];
 
 /** Each limit without end as the engine spells it: -1. */
 function encodeUlimits(ulimits) {
@@ -240,6 +241,13 @@ const OPTIONS = {
   },
   'engine.timeout': { kind: millis({ none: false }), default: 30 * SECOND, to: 'engine.timeoutMs' },
 
+  kubernetes: {
+    kind: kubernetes,
+    default: ANY_CLUSTER,
+    to: 'engine.kubernetes',
+    encode: encodeKubernetes,
+  },
+
   handleSignals: { kind: flag, default: false },
 };
 
@@ -302,7 +310,7 @@ function resolveOptions(options = {}, env = process.env) {
     settings.poolSize = Math.min(settings.poolSize, settings.max);
   checkPoolSize(settings.poolSize, settings.max);
   checkMounts(settings);
-  if (settings['engine.kind'] === 'local') checkLocal(given);
+  checkEngine(settings['engine.kind'], given);
   if (Object.keys(settings.secrets).length > 0 && typeof settings.network === 'string') {
     throw invalid(
       `secrets take network: { allow: […] } with their hosts in it; got ${show(settings.network)}`,
@@ -311,11 +319,18 @@ function resolveOptions(options = {}, env = process.env) {
   return settings;
 }
 
-/** This machine has no address. One from the environment is for programs that use Docker. */
-function checkLocal(given) {
+/**
+ * What is given for one engine is not for another. An address from the environment is for programs that use
+ * Docker, and no engine but that has one.
+ */
+function checkEngine(kind, given) {
   const address = given['engine.host'];
-  if (address === undefined) return;
-  throw invalid(`engine.host is Docker's, and engine.kind is 'local'; got ${show(address)}`);
+  if (address !== undefined && (kind === 'local' || kind === 'kubernetes')) {
+    throw invalid(`engine.host is Docker's, and engine.kind is '${kind}'; got ${show(address)}`);
+  }
+  if (given.kubernetes !== undefined && kind !== 'kubernetes') {
+    throw invalid(`kubernetes is for the engine 'kubernetes', and engine.kind is '${kind}'`);
+  }
 }
 
 function checkPoolSize(poolSize, max) {

@@ -388,6 +388,7 @@ module.exports = {
   readTable,
   runtimeName,
   seccompProfile,
+  text,
   tmpfs,
   ulimits,
   userName,

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "kubernetes")]
+use super::kubernetes::{Clusters, Kubernetes};
 #[cfg(target_os = "linux")]
 use super::local::{self, Launchers, Local};
 use super::{
@@ -30,6 +32,8 @@ pub enum EngineKind {
     Docker,
     /// The kernel of this machine, without a daemon. Linux only.
     Local,
+    /// A cluster's nodes.
+    Kubernetes,
 }
 
 /// What the pools of the process share of its engines. Belongs to one tokio runtime.
@@ -39,6 +43,8 @@ pub struct Engines {
     docker: Clients,
     #[cfg(target_os = "linux")]
     local: Launchers,
+    #[cfg(feature = "kubernetes")]
+    clusters: Clusters,
 }
 
 impl Engines {
@@ -51,6 +57,8 @@ impl Engines {
             docker: Clients::new(machine.clone()),
             #[cfg(target_os = "linux")]
             local: Launchers::new(programs, machine.clone()),
+            #[cfg(feature = "kubernetes")]
+            clusters: Clusters::default(),
             machine,
         }
     }
@@ -68,6 +76,7 @@ impl Engines {
     ) -> Result<Arc<dyn Engine>> {
         match engine.kind {
             EngineKind::Local => self.local(&engine, &container),
+            EngineKind::Kubernetes => self.kubernetes(&engine, &container),
             EngineKind::Docker => Ok(Arc::new(Docker::new(&self.docker, engine, container)?)),
             EngineKind::Auto => self.first(engine, container),
         }
@@ -98,6 +107,24 @@ impl Engines {
             engine: self.local(&engine, &container),
         };
         Ok(Arc::new(Auto::new(dockers.chain([local]).collect(), self.machine.clone())))
+    }
+
+    #[cfg(feature = "kubernetes")]
+    fn kubernetes(
+        &self,
+        engine: &EngineConfig,
+        container: &ContainerConfig,
+    ) -> Result<Arc<dyn Engine>> {
+        Ok(Arc::new(Kubernetes::new(&self.clusters, engine, container)?))
+    }
+
+    #[cfg(not(feature = "kubernetes"))]
+    fn kubernetes(&self, _: &EngineConfig, _: &ContainerConfig) -> Result<Arc<dyn Engine>> {
+        use crate::error::{Code, Error};
+
+        let message = "this build of scientist-pool has no engine 'kubernetes', as it was made without the Cargo \
+                       feature of that name: take the published binary, or build it with default features";
+        Err(Error::new(Code::EngineUnavailable, message))
     }
 
     #[cfg(target_os = "linux")]

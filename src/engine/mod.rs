@@ -7,6 +7,8 @@ mod background;
 pub mod choice;
 pub mod docker;
 mod health;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(target_os = "linux")]
 pub mod local;
 mod output;

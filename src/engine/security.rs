@@ -49,6 +49,8 @@ pub enum Protection {
     Cpu,
     Seccomp,
     Apparmor,
+    /// What keeps a container's processes from reaching others over a network.
+    Network,
     /// The image's Python can't keep scripts out of the supervisor.
     Shield,
 }

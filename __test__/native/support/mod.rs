@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use scientist_pool::{
-    config::{ContainerConfig, EngineConfig, Network, PullPolicy, Seccomp},
+    config::{ContainerConfig, EngineConfig, KubernetesConfig, Network, PullPolicy, Seccomp},
     engine::{
         Attached, CreateError, Engine, EngineKind, ExecSpec, ExecStatus, Init, OnPull, Output,
         Stream,
@@ -19,7 +19,14 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn engine_config(kind: EngineKind, host: Option<String>) -> EngineConfig {
-    EngineConfig { kind, host, cert_path: None, tls_verify: None, timeout: Duration::from_secs(30) }
+    EngineConfig {
+        kind,
+        host,
+        cert_path: None,
+        tls_verify: None,
+        timeout: Duration::from_secs(30),
+        kubernetes: KubernetesConfig::default(),
+    }
 }
 
 pub fn hardened(image: &str) -> ContainerConfig {

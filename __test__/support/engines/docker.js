@@ -12,6 +12,7 @@ class DockerOutside {
   hasFilter = true;
   tellsSignals = true;
   beginsAhead = 0;
+  interpreters = 1;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;

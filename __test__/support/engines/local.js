@@ -73,6 +73,7 @@ class LocalOutside {
   hasFilter = false;
   // The next one, and the template.
   beginsAhead = 2;
+  interpreters = 1;
   hasInit = true;
   seesContainers = process.getuid() === 0;
   limitsMemory = process.getuid() === 0;

@@ -356,7 +356,7 @@ mod tests {
     use std::{collections::HashMap, fs, time::Duration};
 
     use super::*;
-    use crate::engine::EngineKind;
+    use crate::{config::KubernetesConfig, engine::EngineKind};
 
     fn options(host: Option<&str>) -> EngineConfig {
         EngineConfig {
@@ -365,6 +365,7 @@ mod tests {
             cert_path: None,
             tls_verify: None,
             timeout: Duration::from_secs(1),
+            kubernetes: KubernetesConfig::default(),
         }
     }
 

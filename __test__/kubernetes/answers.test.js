@@ -1,0 +1,205 @@
+'use strict';
+
+// How the engine takes what an API server can answer, on one that is scripted.
+
+const { ContainerPoolManager } = require('../..');
+const { until } = require('../../harness/until');
+const { FakeCluster, refusal, running, waiting } = require('../support/fake-cluster');
+
+let cluster;
+let pools;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+  pools = [];
+});
+
+afterEach(async () => {
+  await Promise.all(pools.map((pool) => pool.shutdown({ grace: 0 })));
+  expect([...cluster.pods.keys()]).toEqual([]);
+  expect([...cluster.leases.keys()]).toEqual([]);
+  await cluster.stop();
+});
+
+function make(options = {}) {
+  const { kubernetes, ...others } = options;
+  const pool = new ContainerPoolManager({
+    engine: 'kubernetes',
+    kubernetes: { kubeconfig: cluster.kubeconfig, ...kubernetes },
+    poolSize: 0,
+    ...others,
+  });
+  pool.on('error', () => {});
+  pools.push(pool);
+  return pool;
+}
+
+test('a call goes by a stream: no request from acquire to result', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const before = cluster.seen.length;
+  const container = await pool.acquire();
+  const result = await container.execute('print(6 * 7)');
+  expect(result).toMatchObject({ stdout: '42', exitCode: 0, reason: 'exit', path: 'warm' });
+  const requests = cluster.seen.slice(before).filter((request) => request.includes(container.id));
+  expect(requests).toEqual([]);
+  await container.destroy();
+  expect(cluster.pods.has(container.id)).toBe(false);
+});
+
+test('a pod is as closed as a pod can be', async () => {
+  const pool = make({
+    kubernetes: { runtimeClassName: 'gvisor', nodeSelector: { a: 'b' }, activeDeadline: 60_000 },
+  });
+  const container = await pool.acquire();
+  const { metadata, spec } = cluster.pods.get(container.id);
+  expect(spec).toMatchObject({
+    restartPolicy: 'Never',
+    activeDeadlineSeconds: 60,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    hostNetwork: false,
+    hostPID: false,
+    hostIPC: false,
+    dnsPolicy: 'None',
+    nodeSelector: { a: 'b' },
+    runtimeClassName: 'gvisor',
+  });
+  expect(spec.containers).toHaveLength(1);
+  const [only] = spec.containers;
+  expect(only).toMatchObject({
+    stdin: true,
+    stdinOnce: true,
+    securityContext: {
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsUser: 65534,
+      runAsGroup: 65534,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'], add: [] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  });
+  expect(only.resources.limits).toEqual(only.resources.requests);
+  expect(only.resources.limits).toMatchObject({ memory: String(128 << 20), cpu: '500m' });
+  const [lease] = cluster.leases.values();
+  expect(metadata.ownerReferences).toMatchObject([
+    { kind: 'Lease', name: lease.metadata.name, uid: lease.metadata.uid },
+  ]);
+});
+
+test.each([
+  [{ network: 'bridge' }, "network must be 'none' on the engine 'kubernetes'"],
+  [{ network: { allow: ['a.b'] } }, "network must be 'none' on the engine 'kubernetes'"],
+  [{ mounts: [{ source: __dirname, target: '/data' }] }, 'mounts must be empty on the engine'],
+  [{ runtime: 'runsc' }, 'kubernetes.runtimeClassName names one'],
+  [{ user: 'nobody' }, 'user must be numbers'],
+  [{ seccomp: { defaultAction: 'SCMP_ACT_LOG' } }, "seccomp must be 'strict' or 'engine'"],
+])("%j is no pod's, and refused before anything is asked", (options, message) => {
+  const expected = { code: 'INVALID_ARGUMENT', message: expect.stringContaining(message) };
+  expect(() => make(options)).toThrow(expect.objectContaining(expected));
+  expect(cluster.seen).toEqual([]);
+});
+
+test.each([
+  ['ErrImagePull', 'manifest for x not found', 'IMAGE_NOT_FOUND'],
+  ['ErrImagePull', 'dial tcp: i/o timeout', 'IMAGE_PULL_FAILED'],
+  ['CreateContainerConfigError', 'image will run as root', 'ENGINE_ERROR'],
+])('%s (%s) is %s, with those words', async (reason, message, code) => {
+  cluster.run = (pod) => cluster.set(pod, waiting(reason, message));
+  await expect(make().acquire({ timeout: 10_000 })).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(message),
+  });
+});
+
+test('a quota that is used up is told in the words of the cluster', async () => {
+  const words = 'pods "x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1';
+  cluster.script = (method, path) =>
+    method === 'POST' && path.endsWith('/pods') ? refusal(403, 'Forbidden', words) : undefined;
+  await expect(make().acquire({ timeout: 10_000 })).rejects.toMatchObject({
+    code: 'ENGINE_ERROR',
+    statusCode: 403,
+    message: expect.stringContaining('raise the quota'),
+  });
+});
+
+test('missing rights are told with where the Role is', async () => {
+  const words = 'leases.coordination.k8s.io is forbidden: User "u" cannot create resource "leases"';
+  cluster.script = (method, path) =>
+    method === 'POST' && path.endsWith('/leases') ? refusal(403, 'Forbidden', words) : undefined;
+  await expect(make().acquire({ timeout: 10_000 })).rejects.toMatchObject({
+    message: expect.stringContaining('docs/kubernetes.md'),
+  });
+});
+
+test('a server with too much to do is asked again when it says', async () => {
+  let refused = 0;
+  cluster.script = (method, path) => {
+    if (method !== 'POST' || !path.endsWith('/pods') || refused === 2) return undefined;
+    refused += 1;
+    return { ...refusal(429, 'TooManyRequests'), headers: { 'retry-after': '0' } };
+  };
+  const result = await make().run('print("through")');
+  expect(result.stdout).toBe('through');
+  expect(refused).toBe(2);
+});
+
+test('a watch whose version is too old begins anew, and misses nothing', async () => {
+  const pool = make();
+  await (await pool.acquire()).destroy();
+  cluster.run = (pod) => {
+    pod.status = running();
+    cluster.expire();
+  };
+  expect((await pool.run('print(1)')).stdout).toBe('1');
+});
+
+test('a pod that is deleted by hand ends its call, and is replaced', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const container = await pool.acquire();
+  const call = container.execute('import time\ntime.sleep(60)');
+  call.catch(() => {});
+  await until(() => container.status === 'BUSY');
+  cluster.delete(container.id);
+  await expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
+  await until(() => pool.stats().warm === 1);
+});
+
+test('a connection that breaks costs what was warm, and the pool goes on', async () => {
+  const pool = make({ poolSize: 2 });
+  await pool.initialize();
+  const before = [...cluster.pods.keys()];
+  cluster.cut();
+  await until(() => pool.stats().warm === 2 && before.every((id) => !cluster.pods.has(id)));
+  expect((await pool.run('print(1)')).stdout).toBe('1');
+});
+
+test('pods whose owner has let its lease lapse are removed, and no others', async () => {
+  const owned = (owner) => ({
+    metadata: {
+      ...{ name: `${owner}-1`, uid: 'u', resourceVersion: '1' },
+      labels: { 'app.kubernetes.io/managed-by': 'scientist-pool', 'scientist-pool/owner': owner },
+    },
+    spec: { containers: [{ image: 'x' }] },
+  });
+  const lease = (name, renewed) => ({
+    metadata: { name, uid: name, resourceVersion: '1' },
+    spec: { leaseDurationSeconds: 60, renewTime: new Date(renewed).toISOString() },
+  });
+  for (const owner of ['lapsed', 'alive', 'without']) {
+    cluster.pods.set(`${owner}-1`, owned(owner));
+  }
+  cluster.leases.set('lapsed', lease('lapsed', Date.now() - 100_000));
+  cluster.leases.set('alive', lease('alive', Date.now() - 50_000));
+  const pool = make();
+  const told = new Promise((resolve) => pool.once('engine', resolve));
+  await pool.initialize();
+  expect((await told).swept.sort()).toEqual(['lapsed-1', 'without-1']);
+  expect([...cluster.leases.keys()]).toEqual(['alive']);
+  expect([...cluster.pods.keys()]).toEqual(['alive-1']);
+  cluster.pods.clear();
+  cluster.leases.clear();
+});

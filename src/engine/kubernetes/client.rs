@@ -1,0 +1,298 @@
+//! The requests, each with a deadline; and what they tell of how the cluster stands.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{Stream, StreamExt};
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    header::{CONTENT_TYPE, DATE, RETRY_AFTER},
+    HeaderMap, Method, Request,
+};
+use hyper_util::{
+    client::legacy::{connect::HttpConnector, Client as Hyper},
+    rt::TokioExecutor,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    api::{Api, AttachParams, AttachedProcess},
+    client::{Body, ConfigExt},
+    core::WatchEvent,
+    Config,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{fault::Fault, objects, place::Place};
+use crate::{
+    engine::{EngineState, Health},
+    error::{Error, Result},
+};
+
+/// The most bytes of an answer: a list of ten thousand pods.
+const LONGEST: usize = 256 << 20;
+/// How long a watch lasts. One that has gone silent is noticed then, and not before.
+const WATCH: Duration = Duration::from_secs(60);
+/// What an answer to it may take beyond that.
+const WATCH_GRACE: Duration = Duration::from_secs(15);
+/// How often a request is made that is told to come again.
+const TRIES: u32 = 4;
+/// When to come again where the answer says nothing of it, and at most.
+const AGAIN: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// As much of a stream as waits for its reader, or for the cluster.
+const STREAM_BUFFER: usize = 64 << 10;
+
+pub(super) struct Client {
+    kube: kube::Client,
+    place: Place,
+    limit: Duration,
+    /// Seconds by which the API server's clock is before this machine's.
+    ahead: AtomicI64,
+    health: watch::Sender<Health>,
+}
+
+/// A request's path within the namespace: `pods`, `pods/NAME`.
+pub(super) enum At<'a> {
+    Pods,
+    Pod(&'a str),
+    Leases,
+    Lease(&'a str),
+    Quotas,
+    Policies,
+    Version,
+}
+
+impl Client {
+    /// Contacts nothing, unless a program of the kubeconfig's does that gives credentials.
+    ///
+    /// # Errors
+    ///
+    /// `ENGINE_UNAVAILABLE`: certificates or credentials can't be used.
+    pub async fn new(place: Place, limit: Duration, health: watch::Sender<Health>) -> Result<Self> {
+        let config = place.config().await?;
+        let kube = connection(&config).map_err(|why| Fault::from(why).told("connect", &place))?;
+        Ok(Self { kube, place, limit, ahead: AtomicI64::new(0), health })
+    }
+
+    pub fn error(&self, call: &str, fault: Fault) -> Error {
+        fault.told(call, &self.place)
+    }
+
+    pub fn set_health(&self, state: EngineState, error: Option<Error>) {
+        self.health.send_if_modified(|health| {
+            let changed = health.state != state;
+            if changed {
+                *health = Health { state, error, ..Health::good() };
+            }
+            changed
+        });
+    }
+
+    /// The API server's time, as far as its answers tell: it is the one clock that all owners share.
+    pub fn now(&self) -> i64 {
+        seconds(SystemTime::now()) + self.ahead.load(Ordering::Relaxed)
+    }
+
+    fn path(&self, at: &At<'_>) -> String {
+        let namespace = &self.place.namespace;
+        let core = format!("/api/v1/namespaces/{namespace}");
+        let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
+        match at {
+            At::Pods => format!("{core}/pods"),
+            At::Pod(name) => format!("{core}/pods/{name}"),
+            At::Leases => leases,
+            At::Lease(name) => format!("{leases}/{name}"),
+            At::Quotas => format!("{core}/resourcequotas"),
+            At::Policies => {
+                format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
+            }
+            At::Version => "/version".to_owned(),
+        }
+    }
+
+    /// Makes a request, again where the server asks for that.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        at: At<'_>,
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Fault> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = self.once(&method, &at, query, body).await;
+            self.judge(answer.as_ref().err());
+            let after = match &answer {
+                // What was refused for want of room has not happened.
+                Err(Fault::Refused { status: 429, after, .. }) => after.unwrap_or(AGAIN * tries),
+                Err(fault) if fault.is_passing() && method != Method::POST => AGAIN * tries,
+                _ => return answer,
+            };
+            if tries == TRIES {
+                return answer;
+            }
+            sleep(after.min(LONGEST_WAIT)).await;
+        }
+    }
+
+    async fn once<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        at: &At<'_>,
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Fault> {
+        let content = if *method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = request(method, &self.path(at), query, content, bytes)?;
+        let work = async {
+            let answer = self.kube.send(request).await?;
+            let status = answer.status();
+            let after = answer
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok().map(Duration::from_secs));
+            self.set_clock(answer.headers());
+            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|why| Fault::Unreachable(why.to_string()))?.to_bytes();
+            if status.is_success() {
+                return serde_json::from_slice(&body)
+                    .map_err(|why| Fault::Garbled(why.to_string()));
+            }
+            let said = serde_json::from_slice(&body).unwrap_or_else(|_| objects::Refusal {
+                message: String::from_utf8_lossy(&body).trim().to_owned(),
+                ..Default::default()
+            });
+            let objects::Refusal { reason, message } = said;
+            Err(Fault::Refused { status: status.as_u16(), reason, message, after })
+        };
+        timeout(self.limit, work).await.unwrap_or(Err(Fault::Overdue(self.limit)))
+    }
+
+    /// The changes of pods from a version on, until the watch's time is over.
+    pub async fn watch_pods(
+        &self,
+        selector: &str,
+        version: &str,
+    ) -> Result<impl Stream<Item = Result<WatchEvent<objects::Pod>, Fault>> + Send + Unpin, Fault>
+    {
+        let query = format!(
+            "watch=true&allowWatchBookmarks=true&timeoutSeconds={}&labelSelector={selector}\
+             &resourceVersion={version}",
+            WATCH.as_secs()
+        );
+        let request = request(&Method::GET, &self.path(&At::Pods), &query, "", Vec::new())?;
+        let events = timeout(self.limit, self.kube.request_events(request.map(|_| Vec::new())));
+        let events = events.await.map_err(|_| Fault::Overdue(self.limit))??;
+        Ok(Box::pin(events.map(|event| event.map_err(Fault::from))))
+    }
+
+    /// The longest that a watch can take to come to its end.
+    pub fn watch_limit(&self) -> Duration {
+        WATCH + WATCH_GRACE
+    }
+
+    /// Opens a stream to process 1 of a pod: its stdin alone.
+    pub async fn attach(&self, pod: &str) -> Result<AttachedProcess, Fault> {
+        let how = AttachParams { stdin: true, ..Default::default() }.stdout(false).stderr(false);
+        self.stream(self.pods().attach(pod, &how)).await
+    }
+
+    /// Runs a command in a pod.
+    pub async fn exec(&self, pod: &str, argv: Vec<String>) -> Result<AttachedProcess, Fault> {
+        let how = AttachParams::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .max_stdin_buf_size(STREAM_BUFFER)
+            .max_stdout_buf_size(STREAM_BUFFER);
+        self.stream(self.pods().exec(pod, argv, &how)).await
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.kube.clone(), &self.place.namespace)
+    }
+
+    async fn stream(
+        &self,
+        opening: impl std::future::Future<Output = kube::Result<AttachedProcess>>,
+    ) -> Result<AttachedProcess, Fault> {
+        let opened = match timeout(self.limit, opening).await {
+            Ok(opened) => opened.map_err(Fault::from),
+            Err(_) => Err(Fault::Overdue(self.limit)),
+        };
+        self.judge(opened.as_ref().err());
+        opened
+    }
+
+    /// What an answer says of the cluster.
+    pub fn judge(&self, fault: Option<&Fault>) {
+        match fault {
+            Some(fault) if fault.is_silence() => {
+                let error = self.error("the last call", fault.clone());
+                self.set_health(EngineState::Down, Some(error));
+            }
+            Some(fault) if fault.is_passing() => {
+                let error = self.error("the last call", fault.clone());
+                self.set_health(EngineState::Degraded, Some(error));
+            }
+            _ => self.set_health(EngineState::Healthy, None),
+        }
+    }
+
+    fn set_clock(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(Ok(date)) = date.map(httpdate::parse_http_date) {
+            let ahead = seconds(date) - seconds(SystemTime::now());
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+    }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn request(
+    method: &Method,
+    path: &str,
+    query: &str,
+    content: &str,
+    body: Vec<u8>,
+) -> Result<Request<Body>, Fault> {
+    let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let request = Request::builder().method(method).uri(uri);
+    let request = if body.is_empty() { request } else { request.header(CONTENT_TYPE, content) };
+    request.body(Body::from(body)).map_err(|why| Fault::Garbled(why.to_string()))
+}
+
+/// As the crate makes it, but for TCP's waiting: a small write would wait there for the answer to the one before
+/// it, 40 ms.
+fn connection(config: &Config) -> kube::Result<kube::Client> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(config.connect_timeout);
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let hyper = Hyper::builder(TokioExecutor::new()).build(connector);
+    let service = tower::ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(tower::BoxError::from)
+        .service(hyper);
+    Ok(kube::Client::new(service, config.default_namespace.clone()))
+}
