@@ -264,7 +264,7 @@ mod tests {
             );
             compile(&text, &[], &[]).unwrap()
         };
-        assert_eq!(take_back(OURS, &["CAP_SYS_ADMIN"], &["setns"]).unwrap(), [Filter::new(); 0]);
+        assert!(take_back(OURS, &["CAP_SYS_ADMIN"], &["setns"]).unwrap().is_empty());
         assert_eq!(take_back(OURS, &[], &["setns"]).unwrap(), refuse("setns"));
         let conditional = r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["setns"],"action":"SCMP_ACT_ALLOW",
             "args":[{"index":1,"value":0,"op":"SCMP_CMP_EQ"}]}]}"#;
