@@ -55,6 +55,17 @@ function keptLimits({ unhonoured }, settings) {
 
 const finite = (limit) => (limit === Infinity ? null : limit);
 
+/** What a pod says of its bounds says nothing of those that are its cluster's to keep: that is told beforehand. */
+function clusterBounds(findings, { unhonoured }, probe, settings) {
+  const missing = (name) => unhonoured.find((one) => one.name === name);
+  const fix = 'docs/kubernetes.md says how';
+  for (const { name, detail } of unhonoured) findings.add(name, 'warning', detail, fix);
+  if (missing('network') === undefined && settings.network === 'none') {
+    findings.add('network', 'ok', 'closed by a NetworkPolicy, where the cluster enforces them');
+  }
+  return { pids: missing('pids') === undefined ? probe.pids : undefined, interfaces: null };
+}
+
 /** What a container says of its bounds, held against what it should say. */
 function judge(findings, probe, settings) {
   findings.check(
@@ -88,7 +99,7 @@ function judge(findings, probe, settings) {
     ['as configured', "not as configured: scripts can change the image's files"],
     'use an engine that honours ReadonlyRootfs',
   );
-  if (settings.network === 'none') {
+  if (settings.network === 'none' && probe.interfaces !== null) {
     findings.check(
       'network',
       probe.interfaces.length === 0,
@@ -109,7 +120,8 @@ function judge(findings, probe, settings) {
   const cgroups =
     'give the engine the control group: rootless engines need cgroup v2 with delegation (docker info shows the warnings; docs/local.md)';
   limit('memory', (n) => `${Math.round(n / MiB)} MiB`, settings.memory, probe.memory, cgroups);
-  limit('processes', (n) => `${n}`, settings.pidsLimit, probe.pids, cgroups);
+  if (probe.pids !== undefined)
+    limit('processes', (n) => `${n}`, settings.pidsLimit, probe.pids, cgroups);
   const cores = settings.cpuQuota / settings.cpuPeriod;
   limit('cpu', (n) => `${n} cores`, cores, probe.cpu, cgroups);
 }
@@ -147,7 +159,12 @@ async function tryOut(findings, pool, engine, settings) {
       "the image's python3 can't run the supervisor; use one with CPython 3.8 or later",
       'warning',
     );
-    const limits = engine.kind === 'local' ? keptLimits(engine, settings) : {};
+    const limits =
+      engine.kind === 'local'
+        ? keptLimits(engine, settings)
+        : engine.kind === 'kubernetes'
+          ? clusterBounds(findings, engine, said, settings)
+          : {};
     judge(findings, { ...said, ...limits }, settings);
   } finally {
     await container.destroy();

@@ -10,8 +10,11 @@ const { run } = require('../harness/command');
 const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
 
-/** What of the tests of every engine runs on a cluster. */
-const ON_CLUSTER = '__test__/engine/(execute|files|limits-reached|sharing|spawn)\\.test\\.js$';
+/**
+ * What of the tests of every engine runs on a cluster. Others are for images without Python, CPU time, limits that
+ * nodes keep, budgets by what an engine has, networks, or images that are pulled.
+ */
+const ON_CLUSTER = '__test__/engine/(execute|files|spawn)\\.test\\.js$';
 
 async function main() {
   await installDependencies();

@@ -75,10 +75,10 @@ async function standstill() {
   return before;
 }
 
-describe.each([
-  ['by the supervisor', {}],
-  ["by the engine's exec", { image: NO_PYTHON }],
-])('a command %s', (_, options) => {
+const ways = [['by the supervisor', {}]];
+if (!outside().needsPython) ways.push(["by the engine's exec", { image: NO_PYTHON }]);
+
+describe.each(ways)('a command %s', (_, options) => {
   let child;
   beforeEach(async () => {
     pool = pools.make({ poolSize: 0, ...options });

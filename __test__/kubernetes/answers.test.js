@@ -134,6 +134,49 @@ test('missing rights are told with where the Role is', async () => {
   });
 });
 
+test('missing rights, a full quota and a runtime class that is not there are told beforehand', async () => {
+  const full = { hard: { pods: '4' }, used: { pods: '4' } };
+  const answers = {
+    selfsubjectaccessreviews: ({ spec: { resourceAttributes: asked } }) => ({
+      body: { status: { allowed: asked.subresource !== 'exec' } },
+    }),
+    resourcequotas: () => ({ body: { items: [{ metadata: { name: 'small' }, status: full }] } }),
+    gvisor: () => refusal(404, 'NotFound'),
+  };
+  cluster.script = (_method, path, body) => answers[path.split('/').at(-1)]?.(body);
+  const pool = make({ kubernetes: { runtimeClassName: 'gvisor' } });
+  const told = new Promise((resolve) => pool.once('engine', resolve));
+  await pool.initialize();
+  expect((await told).engine.warnings).toEqual([
+    'The quota small has no room for a pod: 4 of 4 are there',
+    expect.stringContaining('may not create pods/exec, get pods/exec in the namespace pool'),
+    expect.stringContaining('no RuntimeClass gvisor'),
+  ]);
+});
+
+test('a server in trouble is told as that, asked again where that is safe, and forgotten when it is well', async () => {
+  const pool = make();
+  const container = await pool.acquire();
+  let refused = 0;
+  cluster.script = (method) => {
+    if (method !== 'DELETE' || refused === 2) return undefined;
+    refused += 1;
+    return refusal(500, 'InternalError', 'etcdserver: request timed out');
+  };
+  await container.destroy();
+  expect(refused).toBe(2);
+  expect(cluster.pods.size).toBe(0);
+  expect(pool.stats().engine.state).toBe('healthy');
+  cluster.script = (method, path) =>
+    method === 'POST' && path.endsWith('/pods')
+      ? refusal(500, 'InternalError', 'etcdserver: request timed out')
+      : undefined;
+  await expect(pool.acquire({ timeout: 10_000 })).rejects.toMatchObject({
+    message: expect.stringContaining('etcdserver: request timed out'),
+  });
+  expect(pool.stats().engine.state).toBe('degraded');
+});
+
 test('a server with too much to do is asked again when it says', async () => {
   let refused = 0;
   cluster.script = (method, path) => {

@@ -44,6 +44,8 @@ function address() {
  * - `hasFilter`: whether it has a system call filter of its own;
  * - `tellsSignals`: whether the end of a call beside another is told by the signal that it was;
  * - `interpreters`: how many a container has at most that wait, for nothing of a call's;
+ * - `needsPython`: whether there are containers of images with Python alone;
+ * - `keepsSizes`: whether folders in memory have no room beyond their size;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.

@@ -13,6 +13,8 @@ class DockerOutside {
   tellsSignals = true;
   beginsAhead = 0;
   interpreters = 1;
+  needsPython = false;
+  keepsSizes = true;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;

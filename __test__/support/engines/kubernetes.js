@@ -14,6 +14,9 @@ class KubernetesOutside {
   beginsAhead = 0;
   // Process 1, which only waits, and the supervisor.
   interpreters = 2;
+  needsPython = true;
+  // By eviction alone, before Kubernetes 1.22.
+  keepsSizes = false;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;

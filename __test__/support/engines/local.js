@@ -74,6 +74,8 @@ class LocalOutside {
   // The next one, and the template.
   beginsAhead = 2;
   interpreters = 1;
+  needsPython = false;
+  keepsSizes = true;
   hasInit = true;
   seesContainers = process.getuid() === 0;
   limitsMemory = process.getuid() === 0;

@@ -58,7 +58,7 @@ pub(super) struct Client {
     health: watch::Sender<Health>,
 }
 
-/// A request's path within the namespace: `pods`, `pods/NAME`.
+/// A request's path, within the namespace where it has one: `pods`, `pods/NAME`.
 pub(super) enum At<'a> {
     Pods,
     Pod(&'a str),
@@ -66,6 +66,8 @@ pub(super) enum At<'a> {
     Lease(&'a str),
     Quotas,
     Policies,
+    AccessReviews,
+    RuntimeClass(&'a str),
     Version,
 }
 
@@ -79,6 +81,10 @@ impl Client {
         let config = place.config().await?;
         let kube = connection(&config).map_err(|why| Fault::from(why).told("connect", &place))?;
         Ok(Self { kube, place, limit, ahead: AtomicI64::new(0), health })
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.place.namespace
     }
 
     pub fn error(&self, call: &str, fault: Fault) -> Error {
@@ -113,6 +119,10 @@ impl Client {
             At::Policies => {
                 format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
             }
+            At::AccessReviews => {
+                "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned()
+            }
+            At::RuntimeClass(name) => format!("/apis/node.k8s.io/v1/runtimeclasses/{name}"),
             At::Version => "/version".to_owned(),
         }
     }

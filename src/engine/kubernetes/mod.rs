@@ -4,6 +4,7 @@
 //!   `fault`: what comes in place of a result; `objects`: as much of what is answered as is read.
 //! - `cluster`: what all pools of the process share there: the connection, the watch, the Lease.
 //! - `owner`: whose a pod is, and when that is proven to be gone.
+//! - `review`: what stands in a pool's way there, as far as that is told beforehand.
 //! - `roster`: what the watch has told of each pod.
 //! - `spec`: what pods are made as; `pod`: from its creation to its streams; `streams`: those.
 //!
@@ -19,6 +20,7 @@ mod objects;
 mod owner;
 mod place;
 mod pod;
+mod review;
 mod roster;
 mod spec;
 mod streams;
@@ -69,6 +71,7 @@ pub struct Kubernetes {
     cluster: Arc<Cluster>,
     kind: Arc<Kind>,
     seccomp: Option<String>,
+    runtime_class: Option<String>,
     background: Background,
     execs: Mutex<HashMap<String, Ending>>,
     next_exec: AtomicU64,
@@ -99,6 +102,7 @@ impl Kubernetes {
             cluster: clusters.get(engine)?,
             kind,
             seccomp: engine.kubernetes.seccomp_profile.clone(),
+            runtime_class: engine.kubernetes.runtime_class_name.clone(),
             background: Background::new(),
             execs: Mutex::default(),
             next_exec: AtomicU64::new(1),
@@ -111,18 +115,6 @@ impl Kubernetes {
 
     fn forget(&self, id: &str) {
         self.execs().retain(|exec, _| exec.rsplit_once('/').is_none_or(|(pod, _)| pod != id));
-    }
-
-    /// What quotas leave to the namespace, in bytes.
-    async fn memory(&self, client: &Client) -> u64 {
-        let quotas = client.call::<List<Quota>>(Method::GET, At::Quotas, "", None).await;
-        let quotas = quotas.map(|list| list.items).unwrap_or_default();
-        let limits = quotas.iter().filter_map(|quota| {
-            let hard = &quota.status.hard;
-            let all = ["limits.memory", "requests.memory", "memory"];
-            all.iter().filter_map(|name| bytes(hard.get(*name)?)).min()
-        });
-        limits.min().unwrap_or(UNSAID_MEMORY)
     }
 
     /// What is missing for pods to reach nothing; `None`: nothing is.
@@ -150,6 +142,16 @@ impl Kubernetes {
             ),
         })
     }
+}
+
+/// What quotas leave to the namespace, in bytes.
+fn memory(quotas: &[Quota]) -> u64 {
+    let limits = quotas.iter().filter_map(|quota| {
+        let hard = &quota.status.hard;
+        let all = ["limits.memory", "requests.memory", "memory"];
+        all.iter().filter_map(|name| bytes(hard.get(*name)?)).min()
+    });
+    limits.min().unwrap_or(UNSAID_MEMORY)
 }
 
 /// A quantity of memory: `128Mi`, `1G`, `1048576`.
@@ -200,15 +202,22 @@ impl Engine for Kubernetes {
             .map_err(|fault| client.error("version", fault))?;
         let mut unhonoured = self.kind.unhonoured();
         unhonoured.extend(self.open_network(client).await);
+        let quotas = client.call::<List<Quota>>(Method::GET, At::Quotas, "", None).await;
+        let quotas = quotas.map(|list| list.items).unwrap_or_default();
+        let mut warnings = review::quotas(&quotas);
+        warnings.extend(review::rights(client).await);
+        if let Some(name) = &self.runtime_class {
+            warnings.extend(review::runtime_class(client, name).await);
+        }
         let seccomp = self.seccomp.as_ref().map(|file| format!("localhost/{file}"));
         Ok(EngineInfo {
             kind: self.kind(),
             address: self.cluster.to_string(),
             version: version.git_version,
             api_version: "v1".to_owned(),
-            memory: self.memory(client).await,
+            memory: memory(&quotas),
             cpus: 0,
-            warnings: Vec::new(),
+            warnings,
             isolation: Isolation {
                 seccomp: Some(seccomp.unwrap_or_else(|| "RuntimeDefault".to_owned())),
                 ..Isolation::default()

@@ -102,7 +102,20 @@ pub(super) struct LeaseSpec {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct AccessReview {
+    pub status: Option<AccessStatus>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AccessStatus {
+    pub allowed: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Quota {
+    pub metadata: Meta,
     pub status: QuotaStatus,
 }
 
@@ -110,6 +123,7 @@ pub(super) struct Quota {
 #[serde(default)]
 pub(super) struct QuotaStatus {
     pub hard: BTreeMap<String, String>,
+    pub used: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
