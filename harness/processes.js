@@ -3,6 +3,16 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
+/** A process's own of process ids; `null`: it is closed to this user. */
+function namespaceOf(pid) {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch (error) {
+    if (error.code === 'EACCES') return null;
+    throw error;
+  }
+}
+
 /** Every process of the machine: `{ pid, parent, started, command, namespace }`; `started` in the kernel's ticks. */
 function processes() {
   const list = [];
@@ -19,7 +29,7 @@ function processes() {
         parent: Number(parent),
         started: Number(fields[19]),
         command: fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
-        namespace: fs.readlinkSync(`/proc/${name}/ns/pid`),
+        namespace: namespaceOf(name),
       });
     } catch {
       // ended while we looked

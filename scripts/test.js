@@ -49,7 +49,7 @@ const UNDER_RUNTIME = [
 /** What an ordinary user runs of that: all but what takes control groups. */
 const AS_NOBODY = [
   ...['--passWithNoTests', '--testPathPatterns'],
-  '__test__/engine/(execute|files|image-user|limits|security|sharing|spawn)\\.test\\.js$',
+  '__test__/engine/(execute|files|image-user|limits|security|sharing|spawn|template)\\.test\\.js$',
 ];
 const NOBODY = 65534;
 

@@ -4,7 +4,7 @@
 // it should.
 
 const { processes } = require('../../harness/processes');
-const { Pools, RUNTIME, address, outside, until } = require('../support/engine');
+const { Pools, RUNTIME, address, until } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -15,11 +15,12 @@ const forks = address() === 'local' && !RUNTIME;
 const SEED = 'print(hash("x"))';
 const seedOf = async (pool) => (await pool.run(SEED)).stdout;
 
-/** Its process. */
-async function templateOf(pool) {
-  const { parts } = await outside().traceOf(process.pid, pool.label);
-  const all = processes().filter(({ parent }) => parent === parts['its launcher']);
-  return all.find(({ command }) => command.startsWith('python3')).pid;
+/** Its process: as deep below this one as the first processes of containers, whose interpreters are below them. */
+function templateOf() {
+  const all = processes();
+  const below = (parents) => all.filter(({ parent }) => parents.some(({ pid }) => pid === parent));
+  const launchers = below(below([process]));
+  return below(launchers).find(({ command }) => command.startsWith('python3')).pid;
 }
 
 async function upOn(pool) {
@@ -76,7 +77,7 @@ async function upOn(pool) {
   it('that is killed is replaced', async () => {
     const pool = make();
     const seed = await upOn(pool);
-    process.kill(await templateOf(pool), 'SIGKILL');
+    process.kill(templateOf(), 'SIGKILL');
     await until(() => pool.stats().template.state === 'none');
     expect(pool.stats().template.reason).toBe('it died');
     const next = await upOn(pool);
@@ -89,7 +90,7 @@ async function upOn(pool) {
     const seed = await upOn(pool);
     const told = [];
     pool.on('template', ({ state, reason }) => told.push([state, reason]));
-    process.kill(await templateOf(pool), 'SIGSTOP');
+    process.kill(templateOf(), 'SIGSTOP');
     let slow = 0;
     while (told.length === 0) {
       const began = performance.now();
