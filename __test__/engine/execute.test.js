@@ -276,6 +276,34 @@ describe('ways', () => {
     expect((await preloading.run(script)).stdout).toBe('True');
   });
 
+  describe('with modules to preload', () => {
+    const preloading = () => pools.make({ poolSize: 1, preload: ['sqlite3'] });
+    const LEFT = `
+import atexit, sqlite3
+class Left:
+    def __init__(self):
+        self.circle, self.file = self, open("left", "w")
+        self.file.write("written")
+    def __del__(self):
+        print("left")
+atexit.register(print, "exit")
+`;
+
+    it('what a script leaves is finalized', async () => {
+      const { exitCode, stdout } = await preloading().run(
+        `${LEFT}left = Left()\nraise SystemExit(3)`,
+      );
+      expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: 'exit\nleft' });
+    });
+
+    it('what it leaves in one of them is not, but files have what was written', async () => {
+      const script = `${LEFT}sqlite3.left = Left()`;
+      const { stdout, files } = await preloading().run(script, { collect: ['left'] });
+      expect(stdout).toBe('exit');
+      expect(files.left.toString()).toBe('written');
+    });
+  });
+
   it('a module that is not there to preload is named', async () => {
     const preloading = pools.make({ poolSize: 1, preload: ['no_such_module'] });
     await expect(preloading.initialize()).rejects.toThrow(

@@ -142,16 +142,47 @@ def put_back(kept):
         os.close(copy)
 
 
+def outlive():
+    """Has the modules that are preloaded outlive the interpreter: taking apart those of pandas takes it longer than most
+    scripts take in all. What they have registered for its end runs as ever. Gives what to call when they are there."""
+    import _io
+    import ctypes
+
+    kept, names, known = [], [], set(sys.modules)
+    # One that nothing gives back.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+
+    def keep(gc=gc, modules=sys.modules, file=_io._IOBase):
+        kept.extend(modules.pop(name, None) for name in names)
+        # What hangs on them is never finalized. What a script has written to a file is to be there.
+        for thing in gc.get_objects():
+            if issubclass(type(thing), file):
+                try:
+                    thing.flush()
+                except Exception:
+                    pass
+
+    # The first to be registered is called last.
+    atexit.register(keep)
+    return lambda: names.extend(sys.modules.keys() - known)
+
+
 def preload():
     """Gives the word for whoever waits."""
     word = b"ready"
     if PRELOAD:
         kept = set_aside()
         try:
+            loaded = outlive()
+        except ImportError:
+            loaded = None
+        try:
             for name in PRELOAD:
                 __import__(name)
         except BaseException as error:
             word = ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
+        if loaded:
+            loaded()
         put_back(kept)
     return word
 
@@ -216,7 +247,8 @@ def freeze():
     # is tracked again with its first entry.
     main.clear()
     gc.collect()
-    atexit.register(thaw)
+    if not PRELOAD:
+        atexit.register(thaw)
     gc.freeze()
     main.update(names)
 
