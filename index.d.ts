@@ -757,6 +757,26 @@ declare namespace ContainerPoolManager {
      */
     preload?: readonly string[] | undefined;
     /**
+     * Packages that are installed on top of `image`, such as `'pandas'` or `'numpy==2.*'`: once, in a container that
+     * reaches the index alone, into an image that later pools and processes find. `pullTimeout` bounds it, and the
+     * event `pull` tells its steps.
+     * @defaultValue []
+     */
+    packages?: readonly string[] | undefined;
+    /** The same of a `requirements.txt`, by its path; hashes count. @defaultValue none */
+    requirements?: string | undefined;
+    /**
+     * The index that packages come from, with `user:password@` where it wants a login.
+     * @defaultValue `PIP_INDEX_URL`, else 'https://pypi.org/simple'
+     */
+    indexUrl?: string | undefined;
+    /**
+     * Whether wheels alone are taken. `false`: a package without one is built, by code of its own, in the container
+     * that installs.
+     * @defaultValue true
+     */
+    onlyBinary?: boolean | undefined;
+    /**
      * On the engine `local`: whether the interpreters of containers are forked from one that is booted once for
      * all of them, which has `preload` imported. It makes a fresh container several times as fast; forks share
      * their address layout and hash seed. `false`: each container boots its own. Docker's always do.

@@ -12,6 +12,8 @@ const limitOptions = {
   'pids-limit': { type: 'string' },
   network: { type: 'string' },
   mount: { type: 'string', multiple: true },
+  packages: { type: 'string', multiple: true },
+  requirements: { type: 'string' },
 };
 
 /** The number that an option was given, or `undefined`. */
@@ -34,10 +36,10 @@ function mountOf(text) {
 
 /** The options of the container that the command line asks for. */
 function limits(values) {
-  const { memory, mount, network } = values;
+  const { memory, mount, network, packages, requirements } = values;
   const cpus = number(values, 'cpus', 'processors');
   return {
-    ...{ memory, network, mounts: mount?.map(mountOf) },
+    ...{ memory, network, mounts: mount?.map(mountOf), packages, requirements },
     cpuQuota: cpus && Math.round(cpus * OPTIONS.cpuPeriod.default),
     pidsLimit: number(values, 'pids-limit', 'processes'),
   };

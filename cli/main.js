@@ -50,6 +50,10 @@ run and mcp also take:
   --mount SOURCE:TARGET[:rw]
                      a file or folder of this machine, shown in the container; read-only without :rw. As often as
                      needed
+  --packages WHAT    a package that is installed into the image first, such as pandas or 'numpy==2.*'; wheels from
+                     PyPI, or PIP_INDEX_URL. As often as needed
+  --requirements FILE
+                     the same of a requirements.txt
 
 run also takes:
   --env NAME=VALUE   a variable for the script; NAME alone: with the value it has here. As often as needed

@@ -16,6 +16,8 @@ pub struct Config {
     pub container: ContainerConfig,
     pub egress: EgressConfig,
     pub engine: EngineConfig,
+    /// `None`: the image as it is.
+    pub packages: Option<PackagesConfig>,
 }
 
 /// How many containers there are, and for how long.
@@ -234,6 +236,26 @@ impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
+}
+
+/// Packages that are put on top of the image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PackagesConfig {
+    /// The options that they come from, as errors name them.
+    pub option: String,
+    /// The lines of a file of requirements, without comments.
+    pub requirements: Vec<String>,
+    /// Where they are found, with what it takes to be let in.
+    pub index_url: Hidden,
+    /// The same without that.
+    pub index: String,
+    /// What serves the index and its files, as of [`Proxied::allow`].
+    pub hosts: Vec<String>,
+    /// Whether nothing but wheels is taken.
+    pub only_binary: bool,
+    /// What of the pool's network counts on the way to the index, too.
+    pub way: Proxied,
 }
 
 /// What of its pool's network a call has.

@@ -195,6 +195,10 @@ const WRONG_OPTIONS = {
     ...[{ tolerations: {} }, { seccompProfile: '../x' }, { activeDeadline: 0 }, { nodes: 1 }],
   ],
   labels: ['a=b', ['a=b'], { a: 1 }, { a: null }, { '': 'x' }, { 'scientist-pool.pool': 'x' }],
+  packages: ['pandas', ['-r x'], ['a @ https://a.org/a.whl'], ['a\n-r x'], [''], [1], {}, true],
+  requirements: ['/nowhere/requirements.txt', '', 1, [], {}],
+  indexUrl: ['pypi', 'ftp://a.org', 'https://me:hush-hush@a.org/?a', '', 1, {}],
+  onlyBinary: ['false', 0, 1],
   preload: ['numpy', ['1numpy'], ['num py'], ['numpy.'], ['os; x'], [''], [1], {}, true],
   engine: [
     '',

@@ -1,6 +1,8 @@
 'use strict';
 
-const { readFileSync } = require('node:fs');
+const fs = require('node:fs');
+const { readFileSync } = fs;
+const os = require('node:os');
 const path = require('node:path');
 
 const { loadWithDouble } = require('../support/load');
@@ -16,6 +18,7 @@ const VARIABLES = [
   'CONTAINER_POOL_MAX',
   'CONTAINER_ENGINE',
   'DOCKER_HOST',
+  'PIP_INDEX_URL',
   'DOCKER_CERT_PATH',
   'DOCKER_TLS_VERIFY',
 ];
@@ -84,6 +87,84 @@ test('the defaults are those of the contract, as the native side reads them', ()
         ...{ serviceAccount: null, seccompProfile: null, activeDeadlineMs: 86_400_000 },
       },
     },
+    packages: null,
+  });
+});
+
+describe('packages', () => {
+  const packagesOf = (options) =>
+    configOf({ indexUrl: 'https://pypi.org/simple', ...options }).packages;
+
+  test('are read in one form and order, whoever writes them how', () => {
+    const written = ['Pandas[ Excel, S3 ] >= 2, < 3', 'b_y.Y; python_version > "3.8"', 'a', 'A'];
+    expect(packagesOf({ packages: written }).requirements).toEqual([
+      'a',
+      'b-y-y ; python_version > "3.8"',
+      'pandas[excel,s3]>=2,<3',
+    ]);
+  });
+
+  test('of a file are its lines, with their hashes and without its comments', () => {
+    const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'options-')), 'requirements.txt');
+    const sum = `--hash=sha256:${'a'.repeat(64)}`;
+    fs.writeFileSync(file, `# all\n--require-hashes\nSix==1.17.0 \\\n  ${sum} # why\n`);
+    const { requirements, option } = packagesOf({ requirements: file });
+    expect({ requirements, option }).toEqual({
+      requirements: ['--require-hashes', `six==1.17.0 ${sum}`],
+      option: 'requirements',
+    });
+    fs.writeFileSync(file, 'six\n--extra-index-url https://elsewhere.org\n');
+    expect(() => configOf({ requirements: file })).toThrow(
+      /^requirements, .* line 2, must be .*got '--extra/,
+    );
+    fs.rmSync(path.dirname(file), { recursive: true });
+  });
+
+  test('are reached at the host of their index alone, and where its files are', () => {
+    const hosts = (indexUrl) => packagesOf({ packages: ['a'], indexUrl }).hosts;
+    expect(hosts('https://pypi.org/simple')).toEqual([
+      'pypi.org:443',
+      'files.pythonhosted.org:443',
+    ]);
+    expect(hosts('http://127.0.0.1:8080/simple')).toEqual(['127.0.0.1:8080']);
+    const { index, indexUrl } = packagesOf({
+      packages: ['a'],
+      indexUrl: 'https://me:pass@a.org/simple',
+    });
+    expect({ index, indexUrl }).toEqual({
+      index: 'https://a.org/simple',
+      indexUrl: 'https://me:pass@a.org/simple',
+    });
+  });
+
+  test.each([
+    ['-r other.txt'],
+    ['a @ https://a.org/a.whl'],
+    ['./a.whl'],
+    ['a; python_version > "3"\n--index-url https://b.org'],
+    ['a=1'],
+    [''],
+  ])('%j is refused', (text) => {
+    expect(() => configOf({ packages: ['a', text] })).toThrow(
+      /^packages\[1\] must be a requirement/,
+    );
+  });
+
+  test('and an index are refused with what is wrong, and no password', () => {
+    for (const indexUrl of ['ftp://me:secret@a.org', 'a.org', 'https://a.org/?q=secret', 7]) {
+      const refused = () => configOf({ packages: ['a'], indexUrl });
+      expect(refused).toThrow(/^indexUrl must be the URL of an index/);
+      expect(refused).not.toThrow(/secret/);
+    }
+    const engine = 'kubernetes';
+    expect(() => configOf({ packages: ['a'], engine })).toThrow(
+      /^packages can't be installed on the engine 'kubernetes'/,
+    );
+    for (const image of ['host', 'dir:/srv/root']) {
+      expect(() => configOf({ packages: ['a'], image })).toThrow(
+        /^packages must go with an image of a registry/,
+      );
+    }
   });
 });
 

@@ -47,6 +47,7 @@ function address() {
  * - `needsPython`: whether there are containers of images with Python alone;
  * - `keepsSizes`: whether folders in memory have no room beyond their size;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
+ * - `forgetDerived(packages)`: takes away the images with packages whose names have that text in them;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
  *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
  */

@@ -7,6 +7,7 @@ const { checkMounts, mounts } = require('./mounts');
 const kinds = require('./value-kinds');
 const { ANY_CLUSTER, encodeKubernetes, kubernetes } = require('./kubernetes');
 const { encodeNetwork, network } = require('./network');
+const { checkPackages, encodePackages, indexUrl, packages, requirements } = require('./packages');
 const { secrets } = require('./secrets');
 const { checkNames } = require('./unknown-names');
 
@@ -44,7 +45,8 @@ function boundsOf(poolSize) {
  * - `env`: the environment variable that sets it when the option isn't given;
  * - `merge`: names given are added to the default's, instead of taking its place;
  * - `to`: the field of the native configuration (`src/config.rs`) it becomes, and `encode` how;
- *   an option without `to` is read on this side only;
+ *   an option without `to` is read on this side only, or with others (`packages.js`);
+ * - `hidden`: its value is shown to nobody;
  * - `secures`: it says what a container may do, and is part of `container.security`.
  */
 const OPTIONS = {
@@ -99,6 +101,15 @@ const OPTIONS = {
     default: 10 * MINUTE,
     to: 'container.pullTimeoutMs',
   },
+  packages: { kind: packages, default: [] },
+  requirements: { kind: requirements, default: null },
+  indexUrl: {
+    kind: indexUrl,
+    default: 'https://pypi.org/simple',
+    env: 'PIP_INDEX_URL',
+    hidden: true,
+  },
+  onlyBinary: { kind: flag, default: true },
   memory: {
     // Less than 6 MiB is refused by Docker itself.
     kind: bytes(6 * MiB),
@@ -310,6 +321,7 @@ function resolveOptions(options = {}, env = process.env) {
     settings.poolSize = Math.min(settings.poolSize, settings.max);
   checkPoolSize(settings.poolSize, settings.max);
   checkMounts(settings);
+  checkPackages(settings);
   checkEngine(settings['engine.kind'], given);
   if (Object.keys(settings.secrets).length > 0 && typeof settings.network === 'string') {
     throw invalid(
@@ -358,6 +370,7 @@ function nativeConfig(settings) {
     config[group][field] = row.encode === undefined || value === null ? value : row.encode(value);
   }
   // A user that is not the image's own has no home in it: /tmp is where it may write.
+  config.packages = encodePackages(settings);
   config.container.home = settings.user === null ? null : '/tmp';
   return JSON.stringify(config);
 }

@@ -10,7 +10,7 @@ use tokio::sync::{watch, Mutex};
 
 use super::{
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, EngineState,
-    ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan, TemplateStatus,
+    ExecSpec, ExecStatus, ExecStream, Health, Init, Making, OnPull, Orphan, Recipe, TemplateStatus,
 };
 use crate::{
     budget::Budget,
@@ -165,6 +165,10 @@ impl Engine for Auto {
         self.engine().await?.prepare(on_pull).await
     }
 
+    async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()> {
+        self.engine().await?.derive(recipe, on_pull, layer).await
+    }
+
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
         self.engine().await.map_err(CreateError::Other)?.create(init).await
     }
@@ -282,6 +286,10 @@ mod tests {
         }
 
         async fn prepare(&self, _: OnPull) -> Result<()> {
+            Ok(())
+        }
+
+        async fn derive(&self, _: &Recipe, _: OnPull, _: Making<'_>) -> Result<()> {
             Ok(())
         }
 

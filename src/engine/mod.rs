@@ -18,11 +18,12 @@ pub mod security;
 mod template;
 mod vitals;
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, fs::File, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -105,6 +106,34 @@ pub struct Runtime {
     /// In its own words.
     pub version: String,
 }
+
+/// What is put on top of an image.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// All that it comes from beside the image: with the same text and image, the same is derived.
+    pub text: String,
+    /// What people read of it.
+    pub title: String,
+}
+
+impl Recipe {
+    /// The name of what is derived from the image of that digest.
+    pub fn key(&self, base: &str) -> String {
+        let hash = Sha256::digest(format!("{base}\n{}", self.text));
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A layer of an image: a tar archive, which may be compressed.
+pub struct Layer {
+    /// At its beginning.
+    pub file: File,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Makes a layer, once it is polled.
+pub type Making<'a> = BoxFuture<'a, Result<Layer>>;
 
 /// The process a container starts as.
 #[derive(Debug, Clone)]
@@ -204,6 +233,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Makes sure the network and the image are there; pulls of one image under way at once share one pull.
     async fn prepare(&self, on_pull: OnPull) -> Result<()>;
+
+    /// Has containers made of what is derived from the prepared image by a recipe, until that is prepared again.
+    /// What nobody has derived yet is made of a layer; `layer` is polled for that alone, by one at a time of all
+    /// processes that want the same. Given up half-way, it leaves nothing that looks derived.
+    ///
+    /// # Errors
+    ///
+    /// The layer's; `ImagePullFailed` where the engine could not take it.
+    async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()>;
 
     /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.
     async fn create(&self, init: Init) -> Result<Attached, CreateError>;

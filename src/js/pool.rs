@@ -32,7 +32,7 @@ use crate::{
         PullProgress, TemplateStatus,
     },
     pool::{Acquired, Event, Pool, Stats},
-    sandbox::{Border, Paths, Record, Sandbox, Sandboxes, Traffic},
+    sandbox::{Border, Packages, Paths, Record, Sandbox, Sandboxes, Traffic},
     task,
 };
 
@@ -155,6 +155,13 @@ impl NativePool {
         );
         let border = border.map_err(|error| Error::from_reason(failure::text(&error)))?;
         let border = border.map(Arc::new);
+        let packages = config.packages.map(|packages| {
+            let container = Packages::container(&config.container, &packages);
+            let engine = ENGINES.choose(config.engine.clone(), container.clone())?;
+            Packages::new(packages, engine, &container)
+        });
+        let packages = packages.transpose();
+        let packages = packages.map_err(|error| Error::from_reason(failure::text(&error)))?;
         let engine = ENGINES
             .choose(config.engine, config.container.clone())
             .map_err(|error| Error::from_reason(failure::text(&error)))?;
@@ -166,7 +173,8 @@ impl NativePool {
                 on_ready(Told::Engine(EngineEvent::Engine { engine, swept }));
             }),
             border.clone(),
-        );
+        )
+        .with(packages);
         let paths = provider.paths();
         let unhonoured = provider.unhonoured();
         let on_event = Arc::new(move |event| on_pool(Told::Pool(event)));

@@ -8,6 +8,7 @@ mod container;
 mod ending;
 mod files;
 mod interpreter;
+mod packages;
 mod provider;
 // The module's main noun, and its smallest part.
 #[allow(clippy::module_inception)]
@@ -19,6 +20,7 @@ pub use call::{Call, Outcome, Path, Reason, Timings};
 pub use container::{Container, Paths, Status};
 pub use files::{Bounds, Found};
 pub use interpreter::Interpreter;
+pub use packages::Packages;
 pub use provider::Sandboxes;
 pub use sandbox::Sandbox;
 pub use scientist_pool_egress::Record;

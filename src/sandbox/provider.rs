@@ -11,6 +11,7 @@ use std::{
 use super::{
     container::{Container, Init, Paths},
     ending::Ending,
+    packages::Packages,
     trust,
     way_out::{Border, WayOut},
 };
@@ -42,6 +43,8 @@ pub struct Sandboxes {
     on_pull: OnPull,
     on_ready: OnReady,
     paths: Arc<Paths>,
+    /// What is put on top of the image; `None`: nothing.
+    packages: Option<Packages>,
     /// `None`: nothing leads out of the containers.
     border: Option<Arc<Border>>,
     /// The image has no `python3`.
@@ -68,11 +71,29 @@ impl Sandboxes {
             on_pull,
             on_ready,
             paths: Arc::default(),
+            packages: None,
             border,
             no_python: AtomicBool::new(false),
             has_python: AtomicBool::new(false),
             unhonoured: Arc::default(),
         }
+    }
+
+    /// With packages on top of the image.
+    pub fn with(self, packages: Option<Packages>) -> Self {
+        Self { packages, ..self }
+    }
+
+    /// One container whose image has Python, for nobody's pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`Provider::create`]; `InvalidArgument`: it has none.
+    pub(super) async fn one(&self) -> Result<Container> {
+        self.warm(&mut None).await?.ok_or_else(|| {
+            let message = "packages take a python3 in the image that can be kept ready.";
+            Error::new(Code::InvalidArgument, message).image(&self.image)
+        })
     }
 
     /// The protections that are missing: as the engine last said, and for the image.
@@ -274,6 +295,9 @@ impl Provider for Sandboxes {
         }
         (self.on_ready)(&info, swept);
         self.engine.prepare(self.on_pull.clone()).await?;
+        if let Some(packages) = &self.packages {
+            packages.derive(&*self.engine, self.on_pull.clone()).await?;
+        }
         let memory = info.memory / 4 * 3;
         self.engine.budget().set_memory(memory);
         Ok(Prepared { max: Some(room(memory, self.memory)) })

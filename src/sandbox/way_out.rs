@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use scientist_pool_egress::{
-    BadRule, Egress, Lease, Limits, Place, Record, Rules, SecretSettings, Settings,
+    BadRule, Egress, Lease, Limits, Place, Record, Rules, SecretSettings, Settings, Trust,
 };
 use serde::Serialize;
 use tokio::{
@@ -98,6 +98,16 @@ impl Border {
         let most = proxied.max_connections;
         let egress = Arc::new(Egress::new(rules));
         Ok(Some(Self { egress, most, on_record, counts: Arc::default(), bundle: OnceLock::new() }))
+    }
+
+    /// Has its containers trust what this machine does, where it trusts anybody and nothing else is said.
+    pub(super) fn trusting_machine(self) -> Self {
+        if let Ok(None) = self.bundle() {
+            let own = Trust::system().bundle();
+            let bundle = OnceLock::from(Ok((!own.is_empty()).then(|| Bytes::from(own))));
+            return Self { bundle, ..self };
+        }
+        self
     }
 
     /// The certificates that its containers are to trust; `None`: those that they have.

@@ -71,6 +71,14 @@ class DockerOutside {
     );
   }
 
+  async forgetDerived(packages) {
+    const labelled = { label: ['scientist-pool.packages'] };
+    for (const { Id, Labels } of await this.client.listImages({ filters: labelled })) {
+      if (Labels['scientist-pool.packages'].includes(packages))
+        await this.client.getImage(Id).remove();
+    }
+  }
+
   async tagImage(name, other) {
     const at = other.lastIndexOf(':');
     await this.client.getImage(name).tag({ repo: other.slice(0, at), tag: other.slice(at + 1) });

@@ -5,6 +5,7 @@ const os = require('node:os');
 const path = require('node:path');
 
 const { archiveOf, localImage } = require('../../../harness/archives');
+const { cache } = require('../../../harness/paths');
 const { processes } = require('../../../harness/processes');
 const { until } = require('../../../harness/until');
 
@@ -91,6 +92,18 @@ class LocalOutside {
   constructor(runtime) {
     // Of a command that it runs beside process 1, a runtime tells what a shell would tell of it.
     this.tellsSignals = !runtime;
+  }
+
+  async forgetDerived(packages) {
+    const store = path.join(cache, 'images');
+    for (const note of fs.readdirSync(path.join(store, 'images'))) {
+      const file = path.join(store, 'images', note);
+      const { name, digest } = JSON.parse(fs.readFileSync(file, 'utf8'));
+      if (!name.split(' + ')[1]?.includes(packages)) continue;
+      fs.rmSync(file);
+      const tree = path.join(store, 'trees', digest.replace('sha256:', ''));
+      fs.rmSync(tree, { recursive: true, force: true });
+    }
   }
 
   image(name) {

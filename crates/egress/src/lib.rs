@@ -47,4 +47,5 @@ pub use lease::{Egress, Lease, Narrowing};
 pub use record::Record;
 pub use rules::{BadRule, Limits, Rules, Settings};
 pub use secret::{Place, SecretSettings};
+pub use trust::Trust;
 pub use upstream::Resolve;

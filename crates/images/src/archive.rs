@@ -56,7 +56,7 @@ pub fn load(
             None => {
                 told(diff_id, "Extracting");
                 let layer = files.open_file(&found.layers[there])?;
-                let built = store.build(tree.as_ref(), id, diff_id, layer)?;
+                let built = store.build(tree.as_ref(), id, Some(diff_id), layer)?;
                 told(diff_id, "Pull complete");
                 built
             }

@@ -20,6 +20,7 @@
 //! | [`blob`] | compressed bytes, and what they are by their digest |
 //! | [`config`] | what an image says of itself |
 //! | [`archive`] | images in files: `docker save`'s, and OCI layouts |
+//! | [`derived`] | images that are another one with a layer on top |
 //! | [`registry`] | images in registries |
 //! | [`lock`] | files that one process has at a time |
 //! | [`failure`] | what went wrong, in words |
@@ -28,6 +29,7 @@
 pub mod archive;
 pub mod blob;
 pub mod config;
+pub mod derived;
 pub mod failure;
 pub mod folder;
 pub mod layer;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::{
-    io::{self, Write},
+    io::{self, BufRead, Read, Write},
     path::{Path, PathBuf},
     process::{exit, ExitCode},
     sync::{mpsc, Arc},
@@ -13,6 +13,7 @@ use rustix::process::{
 };
 use scientist_pool_images::{
     archive::{self, Form},
+    derived,
     failure::{During, Failure, Result},
     registry::{OnStep, Remote, Step},
     store::{self, Damage, Store, Tree},
@@ -23,6 +24,11 @@ use scientist_pool_protocol::images::{Answer, Credentials, Fault};
 const MEMORY: u64 = 512 << 20;
 /// Threads that unpack, and that look up names; each layer under way has one of them.
 const BLOCKING: usize = 8;
+/// Of a layer that comes by stdin: how many pieces may wait, and how large one is, in bytes.
+const PIECES: usize = 16;
+const PIECE: usize = 64 << 10;
+/// Of its size, and the line feed.
+const MOST_DIGITS: u64 = 21;
 /// What it takes to walk the deepest folder that a name leads to; bytes.
 const STACK: usize = 8 << 20;
 
@@ -34,11 +40,13 @@ pub fn run() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match *words {
         ["pull", image, policy] => pull(image, policy),
+        ["derive", base, tree, name, recipe] => derive(base, tree, name, recipe),
         ["list"] => list(),
         ["prune"] => prune(),
         _ => {
             eprintln!(
-                "usage: scientist-pool-images pull IMAGE always|missing|never | list | prune"
+                "usage: scientist-pool-images pull IMAGE always|missing|never | derive BASE TREE IMAGE RECIPE | \
+                 list | prune"
             );
             return ExitCode::from(2);
         }
@@ -108,6 +116,73 @@ fn pull(name: &str, policy: &str) -> Result<()> {
     // The tree is held until then.
     while lines.recv().is_ok() {}
     Ok(())
+}
+
+fn derive(base: &str, tree: &str, name: &str, recipe: &str) -> Result<()> {
+    let (give, pieces) = mpsc::sync_channel(PIECES);
+    thread::spawn(move || pass_on(&give));
+    let (_, store) = open()?;
+    let layer = move || {
+        let mut pieces = Pieces { pieces, piece: io::Cursor::default() };
+        say(&Answer::Layer);
+        let size = pieces.size().during("take the layer")?;
+        Ok(pieces.take(size))
+    };
+    let (image, _tree) = derived::derive(&store, base, tree, name, recipe, layer)?;
+    say(&Answer::Image(store.shown(image, true)));
+    // The tree is held until then.
+    loop {
+        thread::park();
+    }
+}
+
+/// Passes on what comes by stdin. At its end whoever started this has gone, or wants nothing more.
+fn pass_on(give: &mpsc::SyncSender<Vec<u8>>) {
+    let mut stdin = io::stdin().lock();
+    let mut buffer = vec![0; PIECE];
+    while let Ok(read @ 1..) = stdin.read(&mut buffer) {
+        // The program may be past reading.
+        let _ = give.send(buffer[..read].to_vec());
+    }
+    exit(0);
+}
+
+/// What came by stdin.
+struct Pieces {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Pieces {
+    /// The line in front of a layer.
+    fn size(&mut self) -> io::Result<u64> {
+        let mut line = String::new();
+        self.take(MOST_DIGITS).read_line(&mut line)?;
+        let size = line.trim_end().parse();
+        size.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.piece.fill_buf()?.is_empty() {
+            // Without an end: with that of stdin this program ends.
+            self.piece = io::Cursor::new(self.pieces.recv().unwrap_or_default());
+        }
+        self.piece.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.piece.consume(bytes);
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
+    }
 }
 
 /// Passes on the lines of stdin. At its end whoever started this has gone, or wants nothing more.

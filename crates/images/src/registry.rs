@@ -420,7 +420,7 @@ fn unpack(
         (Some(tree), _) | (None, Form::Unpacked(tree)) => tree,
         (None, Form::Compressed(file)) => {
             say("Extracting");
-            let built = store.build(below.as_ref(), id, diff_id, file);
+            let built = store.build(below.as_ref(), id, Some(diff_id), file);
             if built.as_ref().is_err_and(Failure::is_full) {
                 // It can be fetched again where there is room again.
                 let _ = fs::remove_file(store.part_path(&fetched.digest));

@@ -153,12 +153,12 @@ impl Store {
 
     /// Puts a layer onto the tree below it. Whoever has the lock of `chain` is the only one to do so.
     ///
-    /// `layer` may be compressed.
+    /// `layer` may be compressed. `diff_id`: what it is to be when it is not; `None`: anything.
     pub fn build(
         &self,
         below: Option<&Tree>,
         chain: &Digest,
-        diff_id: &Digest,
+        diff_id: Option<&Digest>,
         layer: impl Read,
     ) -> Result<Tree> {
         let new = self.temporary()?;
@@ -172,7 +172,7 @@ impl Store {
         new: &Temporary,
         below: Option<&Tree>,
         chain: &Digest,
-        diff_id: &Digest,
+        diff_id: Option<&Digest>,
         layer: impl Read,
     ) -> Result<Tree> {
         let root = new.path.join(ROOT);
@@ -186,8 +186,8 @@ impl Store {
         let mut layer = Hashing::new(decompressed(layer).during("decompress the layer")?);
         layer::apply(&mut layer, root.as_fd(), owners)?;
         let found = layer.digest().during("decompress the layer")?;
-        if found != *diff_id {
-            return Err(refused(format!("a layer is {found}, and not {diff_id}: it is damaged")));
+        if let Some(told) = diff_id.filter(|told| found != **told) {
+            return Err(refused(format!("a layer is {found}, and not {told}: it is damaged")));
         }
         let sum = folder::sum(root.as_fd())?;
         let bytes = serde_json::to_vec(&sum).during("write down what is in the tree")?;
@@ -223,10 +223,15 @@ impl Store {
 
     /// Notes what a name stands for from now on.
     pub fn note(&self, name: &str, digest: Digest, config: Config, tree: &Tree) -> Result<Image> {
-        let pulled = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let (name, chain, size) = (name.to_owned(), config.chain(), tree.size);
         let Process { env, user, working_dir } = config.config;
-        let image = Image { name, digest, chain, size, pulled, env, user, working_dir };
+        self.write_note(Image { name, digest, chain, size, pulled: 0, env, user, working_dir })
+    }
+
+    /// As [`Store::note`], of an image that is known, as got now.
+    pub fn write_note(&self, image: Image) -> Result<Image> {
+        let pulled = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let image = Image { pulled, ..image };
         let bytes = serde_json::to_vec(&image).during("write down what the image is")?;
         let new = self.temporary()?;
         let draft = new.path.join("image");

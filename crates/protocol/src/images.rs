@@ -6,13 +6,17 @@
 //!   stdin   {"password":{…}}, or null
 //!   stdout  {"progress":{…}} …
 //!   stdout  {"image":{…}} or {"failed":{…}}
+//! scientist-pool-images derive python:3.9-slim <folder of its tree> 'python:3.9-slim + numpy' <recipe>
+//!   stdout  "layer", if nobody has derived it yet
+//!   stdin   the size of a tar archive in bytes, a line feed, and the archive
+//!   stdout  {"image":{…}} or {"failed":{…}}
 //! scientist-pool-images list
 //!   stdout  {"images":{…}}
 //! scientist-pool-images prune
 //!   stdout  {"removed":{…}}
 //! ```
 //!
-//! `pull` ends with its stdin, and holds the image's tree until then: whoever wants to go on using it takes
+//! `pull` and `derive` end with their stdin, and hold the image's tree until then: whoever wants to go on using it takes
 //! a shared lock (`flock`) on [`Image::folder`] before.
 
 use std::path::PathBuf;
@@ -37,6 +41,8 @@ pub enum Credentials {
 pub enum Answer {
     /// It wants the credentials for the image's registry: a line on its stdin.
     Login,
+    /// It wants the layer that the image is derived by, on its stdin.
+    Layer,
     Progress {
         /// The layer's short id; `None`: it is about the whole image.
         layer: Option<String>,

@@ -13,9 +13,14 @@ use std::{
 
 use bollard::{
     config::{ContainerCreateBody, ExecConfig},
-    query_parameters::{CreateContainerOptions, RemoveContainerOptions, StartContainerOptions},
+    models::ContainerConfig,
+    query_parameters::{
+        CommitContainerOptions, CreateContainerOptions, RemoveContainerOptions,
+        StartContainerOptions, UploadToContainerOptions,
+    },
 };
 use bytes::Bytes;
+use futures_util::Stream;
 use hyper::{body::Incoming, Method, Response};
 use serde::{
     de::{DeserializeOwned, IgnoredAny},
@@ -43,6 +48,10 @@ use crate::{
 const OLDEST: ApiVersion = ApiVersion::new(1, 40);
 /// The newest one this module has been written for.
 const NEWEST: ApiVersion = ApiVersion::new(1, 53);
+
+/// The longest that an engine may take to take a layer in, or to make an image of it. Whoever waits has a
+/// shorter limit.
+const DERIVING: Duration = Duration::from_secs(3600);
 
 /// bollard's own limit covers an answer's head alone, in whole seconds. Ours cover all; this one must
 /// only never come first.
@@ -114,6 +123,12 @@ struct Inspected {
     id: String,
     #[serde(default)]
     config: InspectedConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedImage {
+    id: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -244,6 +259,44 @@ impl Client {
         let path = format!("/images/{image}/json");
         let call = self.link.transport.json::<IgnoredAny>(&path);
         self.call("inspect image", self.timeout, call).await.map(drop)
+    }
+
+    /// The id of the image.
+    pub(super) async fn image_id(&self, image: &str) -> Result<String, Fault> {
+        let path = format!("/images/{image}/json");
+        let call = self.link.transport.json::<InspectedImage>(&path);
+        self.call("inspect image", self.timeout, call).await.map(|found| found.id)
+    }
+
+    /// Puts a tar archive, which may be compressed, into a container's root.
+    pub(super) async fn put_archive(
+        &self,
+        id: &str,
+        archive: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
+        let call =
+            self.bollard.upload_to_container(id, Some(options), bollard::body_stream(archive));
+        self.call("put archive", DERIVING, call).await
+    }
+
+    /// Makes an image of what is in a container, with what `config` says beside what its own image did.
+    pub(super) async fn commit(
+        &self,
+        id: &str,
+        repository: &str,
+        tag: &str,
+        config: ContainerConfig,
+    ) -> Result<(), Fault> {
+        let options = CommitContainerOptions {
+            container: Some(id.to_owned()),
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        self.call("commit container", DERIVING, self.bollard.commit_container(options, config))
+            .await
+            .map(drop)
     }
 
     /// Whether it is there counts: what an engine says of it is not read.

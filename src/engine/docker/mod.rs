@@ -7,7 +7,7 @@
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes;
 //!   `listed`: a container in a list.
-//! - `image`: the image; `network`: the network.
+//! - `image`: the image; `derive`: one that is made of it; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`: what it gives of the protections
 //!   asked for.
 //! - `container`, `exec`, `remove`: a container's life.
@@ -19,6 +19,7 @@ mod circuit;
 mod client;
 mod clients;
 mod container;
+mod derive;
 mod events;
 mod exec;
 mod fault;
@@ -40,7 +41,7 @@ mod wire;
 
 use std::{
     fmt::Display,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -56,7 +57,7 @@ use self::{
 use super::{
     background::Background, registry::reference::Reference, Attached, ContainerId, CpuTime,
     CreateError, Engine, EngineInfo, EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init,
-    OnPull, Orphan,
+    Making, OnPull, Orphan, Recipe,
 };
 use crate::{
     budget::Budget,
@@ -69,6 +70,8 @@ pub struct Docker {
     client: Arc<Client>,
     config: Arc<ContainerConfig>,
     image: Reference,
+    /// What is derived of the image, and stands in its place.
+    derived: Mutex<Option<Reference>>,
     background: Background,
     /// As the engine said at the last [`Engine::connect`].
     honours: Mutex<Option<Arc<Honours>>>,
@@ -115,9 +118,15 @@ impl Docker {
             client: clients.get(address, engine)?,
             config: Arc::new(container),
             image,
+            derived: Mutex::default(),
             background: Background::new(),
             honours: Mutex::default(),
         })
+    }
+
+    fn derived(&self) -> MutexGuard<'_, Option<Reference>> {
+        // It is put in as a whole.
+        self.derived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn honours(&self) -> Result<Arc<Honours>> {
@@ -173,13 +182,22 @@ impl Engine for Docker {
             return Err(Error::new(Code::InvalidArgument, message));
         }
         network::check(&self.client, self.config.network.name()).await?;
+        *self.derived() = None;
         image::prepare(&self.client, &self.config, &self.image, on_pull).await
+    }
+
+    async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()> {
+        let (client, background, base) = (&self.client, &self.background, &self.image);
+        let derived = derive::derive(client, background, base, recipe, on_pull, layer).await?;
+        *self.derived() = Some(derived);
+        Ok(())
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
         events::listen(&self.client);
         let honours = self.honours().await.map_err(CreateError::Other)?;
-        let kind = Kind { config: self.config.clone(), image: self.image.clone(), honours };
+        let image = self.derived().clone().unwrap_or_else(|| self.image.clone());
+        let kind = Kind { config: self.config.clone(), image, honours };
         container::create(&self.client, &self.background, kind, init).await
     }
 

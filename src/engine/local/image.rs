@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use crate::{
     config::{ContainerConfig, PullPolicy},
     engine::{
         registry::{flights::Flights, reference::Reference},
-        OnPull,
+        Making, OnPull, Recipe,
     },
     error::{Code, Error, Result},
 };
@@ -55,7 +55,7 @@ pub(super) struct Image {
 struct Ready {
     contents: Contents,
     /// Held for as long as this is, if the store has it.
-    _tree: Option<Arc<Tree>>,
+    tree: Option<Arc<Tree>>,
 }
 
 /// As the option `image` has it.
@@ -125,9 +125,42 @@ impl Image {
             }
         };
         let contents = self.found(root, tree.as_deref())?;
-        let ready = Ready { contents, _tree: tree };
-        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(ready);
+        self.be(contents, tree);
         Ok(())
+    }
+
+    /// Has what is prepared, with the layer of a recipe on top.
+    ///
+    /// # Errors
+    ///
+    /// The layer's; `IMAGE_PULL_FAILED`. `INVALID_ARGUMENT`: the store does not have what is prepared.
+    pub(super) async fn derive(
+        &self,
+        recipe: &Recipe,
+        on_pull: OnPull,
+        layer: Making<'_>,
+    ) -> Result<()> {
+        let base = self.lock().as_ref().and_then(|ready| ready.tree.clone());
+        let base = base.ok_or_else(|| {
+            let message = format!(
+                "packages take an image of a registry or an archive on the engine 'local'; got '{self}'"
+            );
+            Error::new(Code::InvalidArgument, message).image(self.to_string())
+        })?;
+        let (name, program) = (self.to_string(), self.program.clone());
+        let tree = store::derive(program, (&name, &base), recipe, on_pull, layer).await?;
+        let contents = self.found(Some(tree.root.clone()), Some(&tree))?;
+        self.be(contents, Some(Arc::new(tree)));
+        Ok(())
+    }
+
+    fn be(&self, contents: Contents, tree: Option<Arc<Tree>>) {
+        *self.lock() = Some(Ready { contents, tree });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Ready>> {
+        // It is put in as a whole.
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What containers have of a root file system, and of what is said in `tree` of it.
@@ -192,7 +225,7 @@ impl Image {
     ///
     /// `IMAGE_NOT_FOUND`
     pub(super) fn contents(&self) -> Result<Contents> {
-        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = self.lock();
         let ready = ready.as_ref().ok_or_else(|| self.not_found("it was not got yet"))?;
         Ok(ready.contents.clone())
     }

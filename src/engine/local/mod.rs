@@ -53,8 +53,8 @@ use super::{
     background::Background,
     security::{Isolation, Protection, Provision, Unhonoured},
     Attached, Connection, Connections, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
-    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, OnPull, Orphan, Runtime,
-    TemplateStatus, Vitals,
+    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, Making, OnPull, Orphan, Recipe,
+    Runtime, TemplateStatus, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -365,6 +365,10 @@ impl Engine for Local {
 
     async fn prepare(&self, on_pull: OnPull) -> Result<()> {
         self.image.prepare(on_pull).await
+    }
+
+    async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()> {
+        self.image.derive(recipe, on_pull, layer).await
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {

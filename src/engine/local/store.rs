@@ -1,7 +1,7 @@
 //! The store of images, as its program has it (`scientist_pool_protocol::images`).
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -16,7 +16,7 @@ use scientist_pool_protocol::images::{Answer, Credentials, Fault};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 
 use crate::{
-    engine::{registry::credentials, OnPull, PullProgress},
+    engine::{registry::credentials, Layer, Making, OnPull, PullProgress, Recipe},
     error::{excerpt, Code, Error, Result},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub root: PathBuf,
+    /// In the store, by whose lock it is held.
+    pub folder: PathBuf,
     /// `NAME=value`, as the image sets them.
     pub env: Vec<String>,
     /// As [`scientist_pool_protocol::images::Image::user`].
@@ -51,6 +53,8 @@ pub(super) struct Tree {
 enum Said {
     /// It wants the credentials.
     Login,
+    /// It wants the layer.
+    Layer,
     Done(Tree),
     Failed(Fault, String),
 }
@@ -59,10 +63,32 @@ enum Said {
 pub(super) async fn get(wanted: Wanted, report: OnPull) -> Result<Tree> {
     let mut program = Command::new(&wanted.program);
     program.args(["pull", &wanted.name, wanted.policy]);
-    attend(program, wanted, report).await
+    attend(program, wanted, report, None).await
 }
 
-async fn attend(mut program: Command, wanted: Wanted, report: OnPull) -> Result<Tree> {
+/// Has the program derive an image from that of `base`, whose name is `from`. It asks for the layer if there is
+/// none, and holds off all others who want the same until it has it. It ends with this call.
+pub(super) async fn derive(
+    program: PathBuf,
+    (from, base): (&str, &Tree),
+    recipe: &Recipe,
+    report: OnPull,
+    layer: Making<'_>,
+) -> Result<Tree> {
+    let mut command = Command::new(&program);
+    let name = format!("{from} + {}", recipe.title);
+    command.arg("derive").arg(from).arg(base.folder.file_name().unwrap_or_default());
+    command.args([&name, &recipe.text]);
+    let wanted = Wanted { program, name, policy: "missing", credentials_key: None };
+    attend(command, wanted, report, Some(layer)).await
+}
+
+async fn attend(
+    mut program: Command,
+    wanted: Wanted,
+    report: OnPull,
+    mut layer: Option<Making<'_>>,
+) -> Result<Tree> {
     let lost = |why: &dyn std::fmt::Display| {
         let Wanted { program, name, .. } = &wanted;
         let message = format!("can't get {name}: {} failed: {why}", program.display());
@@ -88,6 +114,12 @@ async fn attend(mut program: Command, wanted: Wanted, report: OnPull) -> Result<
                 if let Some(warning) = &warning {
                     report(step(&wanted.name, format!("Warning: {warning}")));
                 }
+            }
+            Said::Layer => {
+                let Some(layer) = layer.take() else { continue };
+                let layer = layer.await?;
+                report(step(&wanted.name, "Extracting".to_owned()));
+                lifeline.stdin = hand_over(layer, lifeline.stdin.take()).await;
             }
             Said::Done(tree) => return Ok(tree),
             Said::Failed(fault, why) => return Err(error(&wanted, fault, &why, warning)),
@@ -132,9 +164,11 @@ fn listen(mut child: Child, name: &str, report: &OnPull, say: &UnboundedSender<S
                     continue;
                 }
                 Ok(Answer::Login) => Said::Login,
+                Ok(Answer::Layer) => Said::Layer,
                 Ok(Answer::Image(image)) => match hold(&image.folder) {
                     Some(held) => Said::Done(Tree {
                         root: image.root,
+                        folder: image.folder,
                         env: image.env,
                         user: image.user,
                         working_dir: image.working_dir,
@@ -149,7 +183,7 @@ fn listen(mut child: Child, name: &str, report: &OnPull, say: &UnboundedSender<S
                 Ok(other) => Said::Failed(Fault::System, format!("it answered with {other:?}")),
                 Err(why) => Said::Failed(Fault::System, why),
             };
-            is_told |= !matches!(said, Said::Login);
+            is_told |= !matches!(said, Said::Login | Said::Layer);
             // Nobody may wait any more; then its stdin has ended.
             let _ = say.send(said);
         }
@@ -195,6 +229,16 @@ async fn log_in(key: Option<&str>, to: Option<&mut ChildStdin>) -> std::io::Resu
         stdin.write_all(format!("{line}\n").as_bytes())?;
     }
     Ok(found.warning)
+}
+
+/// Writes a layer to the program. One that takes no more says why.
+async fn hand_over(mut layer: Layer, to: Option<ChildStdin>) -> Option<ChildStdin> {
+    let mut to = to?;
+    let written = tokio::task::spawn_blocking(move || {
+        let _ = writeln!(to, "{}", layer.size).and_then(|()| io::copy(&mut layer.file, &mut to));
+        to
+    });
+    written.await.ok()
 }
 
 fn step(image: &str, status: String) -> PullProgress {
@@ -248,7 +292,7 @@ mod tests {
         let credentials_key = Some("registry.invalid".to_owned());
         let wanted =
             Wanted { program: "sh".into(), name: "a:1".to_owned(), policy, credentials_key };
-        let result = attend(program, wanted, report).await;
+        let result = attend(program, wanted, report, None).await;
         let steps = steps.lock().unwrap().clone();
         (result, steps)
     }
@@ -327,7 +371,7 @@ mod tests {
             policy: "missing",
             credentials_key: None,
         };
-        let getting = tokio::spawn(attend(program, wanted, report));
+        let getting = tokio::spawn(attend(program, wanted, report, None));
         heard.recv().await.unwrap();
         getting.abort();
         assert_eq!(heard.recv().await, None, "who listens to it does so to its end");

@@ -12,6 +12,7 @@ use flate2::{write::GzEncoder, Compression};
 use scientist_pool_images::{
     archive::{self, Form},
     blob::Digest,
+    derived,
     failure::Result,
     store::{Damage, Image, OnDamage, Store, Tree},
 };
@@ -291,4 +292,47 @@ fn two_at_once_make_a_tree_once() {
         }
     });
     assert_eq!(*made.lock().unwrap(), 2, "one for each layer");
+}
+
+#[test]
+fn what_is_derived_is_made_once_and_has_all_that_its_base_says() {
+    let place = Place::new();
+    let store = place.store();
+    let path = place.saved("saved.tar", &two_layers());
+    let (base, _tree) = load(&store, Form::Docker, &path).unwrap();
+    let top = base.chain.last().unwrap().hex().to_owned();
+    let derive = |recipe: &str, layer: Option<Vec<u8>>| {
+        let layer = || Ok(std::io::Cursor::new(layer.unwrap()));
+        derived::derive(&store, "archive", &top, "archive + c", recipe, layer)
+    };
+    let layer = gzip(&Layer::new().file("c", "4").bytes());
+    let (image, _held) = derive("c", Some(layer)).unwrap();
+    let root = root(&store, &image);
+    assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "3");
+    assert_eq!(fs::read_to_string(root.join("c")).unwrap(), "4");
+    assert_eq!((image.name.as_str(), &image.env), ("archive + c", &base.env));
+    // Nobody asks for the layer a second time.
+    let (again, _held) = derive("c", None).unwrap();
+    assert_eq!(again.digest, image.digest);
+    let (other, _held) = derive("d", Some(Layer::new().file("d", "5").bytes())).unwrap();
+    assert_ne!(other.digest, image.digest);
+}
+
+#[test]
+fn nothing_is_derived_of_a_layer_that_was_cut_off_or_of_another_base() {
+    let place = Place::new();
+    let store = place.store();
+    let path = place.saved("saved.tar", &two_layers());
+    let (base, _tree) = load(&store, Form::Docker, &path).unwrap();
+    let top = base.chain.last().unwrap().hex().to_owned();
+    let trees = place.files("trees").len();
+    let layer = gzip(&Layer::new().file("c", &"4".repeat(100_000)).bytes());
+    let cut = layer[..layer.len() / 2].to_vec();
+    let layer = || Ok(std::io::Cursor::new(cut));
+    derived::derive(&store, "archive", &top, "archive + c", "c", layer).unwrap_err();
+    let layer = || -> Result<std::io::Empty> { panic!("nobody asks for it") };
+    let error = derived::derive(&store, "archive", "0", "archive + c", "c", layer).unwrap_err();
+    assert!(error.message.contains("pulled again or removed"), "{}", error.message);
+    assert_eq!(place.files("trees").len(), trees);
+    assert!(place.files("tmp").is_empty());
 }

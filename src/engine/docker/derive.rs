@@ -1,0 +1,172 @@
+//! Images that are another one with a layer on top.
+//!
+//! A container that is never started takes the layer in, and is committed. Its name says what it is for, so there
+//! is one at a time: whoever finds the name taken waits for the image, or for the end of who has it. As every
+//! container it has labels of its owner, by which what a dead one has left is swept.
+
+use std::{collections::HashMap, io::Read, sync::Arc, time::Duration};
+
+use bollard::{config::ContainerCreateBody, models::ContainerConfig};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{
+    super::{
+        background::Background, registry::reference::Reference, Layer, Making, OnPull,
+        PullProgress, Recipe, Vitals,
+    },
+    client::Client,
+    fault::Fault,
+    owner::Owner,
+    remove::{discard, remove},
+    sweep,
+};
+use crate::error::{Code, Error, Result};
+
+/// What derived images are called, with a tag that says what went in.
+const REPOSITORY: &str = "scientist-pool/packages";
+/// Of a derived image: what was put on top, and of which image.
+const PACKAGES: &str = "scientist-pool.packages";
+const IMAGE: &str = "scientist-pool.image";
+/// How much of a key is in a name.
+const KEY: usize = 32;
+/// Between two looks for what another process makes.
+const LOOK: Duration = Duration::from_millis(250);
+/// How much of a layer is read at once.
+const PIECE: usize = 256 << 10;
+
+/// Gets what is derived from an image by a recipe.
+///
+/// # Errors
+///
+/// The layer's, and the engine's.
+pub(super) async fn derive(
+    client: &Arc<Client>,
+    background: &Background,
+    base: &Reference,
+    recipe: &Recipe,
+    on_pull: OnPull,
+    layer: Making<'_>,
+) -> Result<Reference> {
+    let failed = |call: &str, fault: Fault| client.error(call, fault).image(base.as_str());
+    let id =
+        client.image_id(base.as_str()).await.map_err(|fault| failed("inspect image", fault))?;
+    let key = recipe.key(&id);
+    let key = &key[..KEY];
+    let image = Reference::parse(&format!("{REPOSITORY}:{key}"))?;
+    let is_there = || async {
+        match client.inspect_image(image.as_str()).await {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.is_missing() => Ok(false),
+            Err(fault) => Err(failed("inspect image", fault)),
+        }
+    };
+    let mut vessel = loop {
+        if is_there().await? {
+            return Ok(image);
+        }
+        let mut vessel = Vessel {
+            client: client.clone(),
+            background: background.clone(),
+            name: format!("scientist-pool-packages-{key}"),
+            made: None,
+        };
+        let _expected = client.roster().expect(&vessel.name);
+        match client.create_container(&vessel.name, body(&id)).await {
+            Ok(id) => {
+                vessel.made = Some(client.roster().enter(&id));
+                break vessel;
+            }
+            Err(Fault::Refused { status: 409, .. }) => {
+                // Of a process that is gone it is nobody's any more. A sweep that fails is tried again.
+                let _ = sweep::sweep(client).await;
+                sleep(LOOK).await;
+            }
+            Err(fault) => {
+                if fault.may_have_happened() {
+                    vessel.discard(false);
+                }
+                return Err(failed("create container", fault));
+            }
+        }
+    };
+    // Whoever had the name may have made it meanwhile.
+    if !is_there().await? {
+        let layer = layer.await?;
+        on_pull(PullProgress {
+            image: base.as_str().to_owned(),
+            layer: None,
+            status: "Extracting".to_owned(),
+            current: None,
+            total: None,
+        });
+        let kept = client.put_archive(&vessel.name, pieces(layer)).await;
+        kept.map_err(|fault| failed("put the packages into a container", fault))?;
+        let labels = labels(base, recipe);
+        let made = client.commit(&vessel.name, REPOSITORY, key, labels).await;
+        made.map_err(|fault| failed("commit container", fault))?;
+        if !is_there().await? {
+            let message = "the engine has committed an image, and does not have it; see its log";
+            return Err(Error::new(Code::EngineError, message).image(base.as_str()));
+        }
+    }
+    remove(client, &vessel.name).await?;
+    vessel.made = None;
+    Ok(image)
+}
+
+fn body(image: &str) -> ContainerCreateBody {
+    let labels = Owner::current().labels().map(|(name, value)| (name.to_owned(), value));
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        labels: Some(labels.into_iter().collect()),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// What an image says of itself. It has no owner, unlike the container that it is made of.
+fn labels(base: &Reference, recipe: &Recipe) -> ContainerConfig {
+    let none = Owner::current().labels().map(|(name, _)| (name.to_owned(), String::new()));
+    let mut labels: HashMap<String, String> = none.into_iter().collect();
+    labels.insert(PACKAGES.to_owned(), recipe.title.clone());
+    labels.insert(IMAGE.to_owned(), base.as_str().to_owned());
+    ContainerConfig { labels: Some(labels), ..ContainerConfig::default() }
+}
+
+/// A layer, read as it is sent. One that can't be read to its end is cut off, which its own form shows.
+fn pieces(mut layer: Layer) -> impl futures_util::Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Some(()), move |_| {
+        let mut piece = vec![0; PIECE];
+        let read = layer.file.read(&mut piece).unwrap_or_default();
+        piece.truncate(read);
+        std::future::ready((read > 0).then(|| (Bytes::from(piece), Some(()))))
+    })
+}
+
+/// A container that takes the layer in. One that is given up is removed in the background.
+struct Vessel {
+    client: Arc<Client>,
+    background: Background,
+    name: String,
+    /// It is there, and on the roster: else it would be taken for one that nobody wants.
+    made: Option<Vitals>,
+}
+
+impl Vessel {
+    fn discard(&self, certain: bool) {
+        let (client, name) = (self.client.clone(), self.name.clone());
+        self.background.spawn(&Handle::current(), async move {
+            // What can't be removed even so keeps its labels, and the next sweep finds it.
+            let _ = discard(&client, &name, certain).await;
+        });
+    }
+}
+
+impl Drop for Vessel {
+    fn drop(&mut self) {
+        if self.made.is_some() {
+            self.discard(true);
+        }
+    }
+}
