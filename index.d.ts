@@ -899,6 +899,8 @@ declare namespace ContainerPoolManager {
     allowed: boolean;
     /** The entry of `network.allow` that allowed it, or why it was not. */
     rule: string;
+    /** Why one that was allowed did not come about, or was ended by an error or a limit. */
+    error?: string;
     bytesSent: number;
     bytesReceived: number;
     /** ms. */

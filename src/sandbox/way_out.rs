@@ -18,7 +18,6 @@ use tokio::{
     sync::{watch, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::trust;
 use crate::{
@@ -150,22 +149,20 @@ impl Border {
             }
             own.enter(record);
         }));
-        let closed = CancellationToken::new();
         let (under_way, _) = watch::channel(0);
         let has_bundle = matches!(self.bundle(), Ok(Some(_)));
         let trusted = trust::variables().filter(|_| has_bundle);
         let placeholders =
             lease.placeholders().map(|(name, text)| (name.to_owned(), text.to_owned()));
         let variables = placeholders.chain(trusted).collect();
-        let way =
-            WayOut { lease: lease.clone(), accounts, closed: closed.clone(), under_way, variables };
+        let way = WayOut { lease: lease.clone(), accounts, under_way, variables };
         let (under_way, counts) = (way.under_way.clone(), self.counts.clone());
         let room = Arc::new(Semaphore::new(self.most));
         task::spawn(async move {
             // Those for whom there is no room wait on the other side.
             while let Ok(place) = room.clone().acquire_owned().await {
                 let next = tokio::select! {
-                    () = closed.cancelled() => break,
+                    () = lease.ended() => break,
                     next = connections.next() => next,
                 };
                 match next {
@@ -223,7 +220,6 @@ fn place(place: SecretPlace) -> Place {
 pub(super) struct WayOut {
     lease: Arc<Lease>,
     accounts: Arc<Accounts>,
-    closed: CancellationToken,
     /// How many connections are under way.
     under_way: watch::Sender<usize>,
     variables: Vec<(String, String)>,
@@ -240,7 +236,6 @@ impl WayOut {
 
     /// Nothing goes out any more.
     pub(super) fn end(&self) {
-        self.closed.cancel();
         self.lease.end();
     }
 

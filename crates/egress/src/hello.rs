@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Many times what clients send.
 const MOST: usize = 64 << 10;
@@ -11,6 +11,19 @@ const MOST: usize = 64 << 10;
 const ECH: u16 = 0xfe0d;
 /// `application_layer_protocol_negotiation` (RFC 7301).
 const ALPN: u16 = 16;
+
+/// The kinds of records and messages that begin a connection (RFC 8446, sections 5.1 and 4).
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+/// The head of a record.
+const RECORD: usize = 5;
+/// What a ServerHello has before its random.
+const BEFORE_RANDOM: usize = RECORD + 4 + 2;
+/// The random by which a ServerHello is one that asks for another ClientHello (RFC 8446, section 4.1.3).
+const AGAIN: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
 
 /// What a client has said first.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +52,8 @@ pub async fn read(
             }
             match acceptor.accept() {
                 Ok(None) => {}
+                // What follows within its record would be out of sight.
+                Ok(Some(_)) if end(read).is_none() => return Ok(Hello::Other),
                 Ok(Some(accepted)) => {
                     let name = accepted.client_hello().server_name().map(str::to_owned);
                     return Ok(Hello::Tls { name, hides: hides(read) });
@@ -48,6 +63,65 @@ pub async fn read(
         }
     }
     Ok(Hello::Other)
+}
+
+/// Where the records of a ClientHello end; `None`: there is more in them.
+pub fn end(records: &[u8]) -> Option<usize> {
+    let (mut at, mut length, mut whole) = (0, 0, Vec::new());
+    loop {
+        let [HANDSHAKE, _, _, high, low] = *records.get(at..at + RECORD)? else { return None };
+        let start = at + RECORD;
+        at = start + usize::from(u16::from_be_bytes([high, low]));
+        let body = records.get(start..at)?;
+        length += body.len();
+        whole.extend_from_slice(&body[..body.len().min(4)]);
+        if let [_, a, b, c, ..] = whole[..] {
+            let expected = 4 + usize::from(a) * 0x1_0000 + usize::from(b) * 0x100 + usize::from(c);
+            if length >= expected {
+                return (length == expected).then_some(at);
+            }
+        }
+    }
+}
+
+/// Whether the first that a server says asks for another ClientHello. What was read of it, to the end of a record if
+/// it does, is in `read`, which is to be passed on.
+pub async fn asks_again(
+    stream: &mut (impl AsyncRead + Unpin),
+    read: &mut Vec<u8>,
+) -> std::io::Result<bool> {
+    let random = BEFORE_RANDOM..BEFORE_RANDOM + AGAIN.len();
+    while read.len() < random.end {
+        let begins = read.first().is_none_or(|kind| *kind == HANDSHAKE);
+        if !begins || stream.read_buf(read).await? == 0 {
+            return Ok(false);
+        }
+    }
+    if read[0] != HANDSHAKE || read[RECORD] != SERVER_HELLO || read[random] != AGAIN {
+        return Ok(false);
+    }
+    let end = RECORD + usize::from(u16::from_be_bytes([read[3], read[4]]));
+    while read.len() < end && stream.read_buf(read).await? > 0 {}
+    Ok(true)
+}
+
+/// Reads the ClientHello that a server has asked for, into `read`, which is to be passed on. What comes before it, such
+/// as early data, goes on at once.
+pub async fn second(
+    stream: &mut (impl AsyncRead + Unpin),
+    onward: &mut (impl AsyncWrite + Unpin),
+    read: &mut Vec<u8>,
+) -> std::io::Result<Hello> {
+    loop {
+        let mut head = [0; RECORD];
+        stream.read_exact(&mut head).await?;
+        if head[0] == HANDSHAKE {
+            return self::read(&mut (&head[..]).chain(stream), read).await;
+        }
+        let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+        stream.read_exact(&mut body).await?;
+        onward.write_all(&[&head[..], &body].concat()).await?;
+    }
 }
 
 /// The protocols above TLS that a ClientHello offers (ALPN, RFC 7301).

@@ -142,6 +142,11 @@ impl Lease {
         Customs::new(&self.placeholders, host, port, sealed, entry.seen.clone())
     }
 
+    /// Resolves with [`Self::end`].
+    pub async fn ended(&self) {
+        self.over.cancelled().await;
+    }
+
     /// Ends all its connections, and those to come.
     pub fn end(&self) {
         self.over.cancel();

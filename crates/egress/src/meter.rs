@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         atomic::{AtomicU64, Ordering},
-        Arc,
+        Arc, OnceLock,
     },
     task::{ready, Context, Poll},
     time::Duration,
@@ -23,12 +23,25 @@ use crate::rules::Limits;
 pub struct Tally {
     sent: AtomicU64,
     received: AtomicU64,
+    fault: OnceLock<String>,
 }
 
 impl Tally {
     /// Sent and received.
     pub fn bytes(&self) -> (u64, u64) {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+
+    /// Why no more could go through.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.get().cloned()
+    }
+
+    /// Keeps it: those who read and write may not tell.
+    fn seen<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| {
+            let _ = self.fault.set(error.to_string());
+        })
     }
 
     /// Resolves when nothing has gone through for that long, or not until twice that.
@@ -86,11 +99,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             let mut piece = ReadBuf::new(&mut space[..=left.min(PIECE)]);
             ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
             if piece.filled().len() > left {
-                return Poll::Ready(Err(too_many()));
+                return Poll::Ready(self.tally.seen(Err(too_many())));
             }
             buf.put_slice(piece.filled());
         } else {
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
+            self.tally.seen(read)?;
         }
         let came = (buf.filled().len() - before) as u64;
         self.tally.received.fetch_add(came, Ordering::Relaxed);
@@ -106,9 +120,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     ) -> Poll<io::Result<usize>> {
         let left = left(&self.tally.sent, self.limits.sent);
         if left == 0 && !buf.is_empty() {
-            return Poll::Ready(Err(too_many()));
+            return Poll::Ready(self.tally.seen(Err(too_many())));
         }
-        let went = ready!(Pin::new(&mut self.inner).poll_write(cx, &buf[..buf.len().min(left)]))?;
+        let went = ready!(Pin::new(&mut self.inner).poll_write(cx, &buf[..buf.len().min(left)]));
+        let went = self.tally.seen(went)?;
         self.tally.sent.fetch_add(went as u64, Ordering::Relaxed);
         Poll::Ready(Ok(went))
     }

@@ -1,6 +1,6 @@
 //! One connection to the proxy: requests in absolute form, one after another, or a tunnel.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{combinators::BoxBody, BodyExt, Full};
@@ -52,6 +52,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
+/// Why a connection is ended through which nothing goes.
+pub const IDLE: &str = "nothing went through it for too long";
 const OTHER_HOST: &str = "the header Host has another host than the request";
 /// The alert that ends a tunnel whose name is not the one that was allowed: fatal, unrecognized_name (RFC 6066).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
@@ -152,7 +154,10 @@ async fn reach(lease: &Lease, host: &Host, port: u16) -> Result<(TcpStream, Entr
     match connect(&lease.egress.rules, &lease.egress.resolve, host, port, outright).await {
         Ok(stream) => Ok((stream, entry)),
         Err(Obstacle::Refused(why)) => Err(refused(why, entry)),
-        Err(Obstacle::Failed(why)) => Err(Refusal(StatusCode::BAD_GATEWAY, why)),
+        Err(Obstacle::Failed(why)) => {
+            entry.fail(&why);
+            Err(Refusal(StatusCode::BAD_GATEWAY, why))
+        }
     }
 }
 
@@ -203,32 +208,72 @@ impl Tunnel {
     {
         let tally = self.entry.tally.clone();
         let mut stream = Metered::new(stream, tally.clone(), self.limits);
+        let mut first = Vec::new();
         if !self.opaque || self.sealed.is_some() {
-            let mut first = Vec::new();
             let Ok(Ok(hello)) = timeout(PATIENCE, hello::read(&mut client, &mut first)).await
             else {
                 return self.entry.refuse("nothing was said in it that begins TLS");
             };
             if let Some(why) = self.fault(&hello) {
-                self.entry.refuse(&why);
-                let _ = client.write_all(&UNRECOGNIZED_NAME).await;
-                let _ = client.shutdown().await;
-                return;
-            }
-            if let Some(sealed) = self.sealed.take() {
-                let offered = hello::protocols(&first);
-                let (reading, writing) = split_stream(client);
-                let client = join(io::Cursor::new(first).chain(reading), writing);
-                return sealed.run(client, stream, tally, &offered).await;
-            }
-            if stream.write_all(&first).await.is_err() {
-                return;
+                return self.refuse(&why, client).await;
             }
         }
-        tokio::select! {
-            _ = copy_bidirectional(&mut client, &mut stream) => {}
-            () = tally.idle(self.limits.idle) => {}
+        let (reading, writing) = split_stream(client);
+        if let Some(sealed) = self.sealed.take() {
+            let offered = hello::protocols(&first);
+            let client = join(io::Cursor::new(first).chain(reading), writing);
+            return sealed.run(client, stream, &mut self.entry, &offered).await;
         }
+        let rest = first.split_off(hello::end(&first).unwrap_or_default());
+        let mut client = join(io::Cursor::new(rest).chain(reading), writing);
+        let passed = async {
+            if !self.opaque {
+                if let Some(why) = self.begin(&first, &mut client, &mut stream).await? {
+                    return Ok(Some(why));
+                }
+            }
+            copy_bidirectional(&mut client, &mut stream).await.map(|_| None)
+        };
+        let ended = tokio::select! {
+            ended = passed => ended,
+            () = tally.idle(self.limits.idle) => return self.entry.fail(IDLE),
+        };
+        match ended {
+            Ok(None) => {}
+            Ok(Some(why)) => self.refuse(&why, client).await,
+            Err(error) => self.entry.fail(error),
+        }
+    }
+
+    /// Passes the beginning of TLS on, until nothing more in it says whom it is meant for. Gives why it is not what
+    /// was allowed.
+    async fn begin(
+        &self,
+        first: &[u8],
+        client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> io::Result<Option<String>> {
+        stream.write_all(first).await?;
+        let mut answer = Vec::new();
+        let again = hello::asks_again(stream, &mut answer).await?;
+        client.write_all(&answer).await?;
+        if !again {
+            return Ok(None);
+        }
+        let mut second = Vec::new();
+        let hello = hello::second(client, stream, &mut second).await?;
+        let fault = self.fault(&hello);
+        if fault.is_none() {
+            stream.write_all(&second).await?;
+        }
+        Ok(fault)
+    }
+
+    /// Tells the client, too.
+    async fn refuse(&mut self, why: &str, mut client: impl AsyncWrite + Unpin) {
+        self.entry.refuse(why);
+        let _ = client.write_all(&UNRECOGNIZED_NAME).await;
+        let _ = client.shutdown().await;
     }
 
     /// Why a tunnel is not what was allowed.
@@ -270,15 +315,23 @@ async fn forward(
     let tally = entry.tally.clone();
     let customs = lease.has_secrets().then(|| lease.customs(&host, port, false, &entry));
     let stream = TokioIo::new(Metered::new(stream, tally.clone(), limits));
-    let failed =
-        |_| Refusal(StatusCode::BAD_GATEWAY, format!("{host}:{port} did not answer in HTTP"));
+    // It is told once nothing more can fail.
+    let entry = Arc::new(entry);
+    let failed = |_| {
+        let why = format!("{host}:{port} did not answer in HTTP");
+        entry.fail(&why);
+        Refusal(StatusCode::BAD_GATEWAY, why)
+    };
     let (mut sender, connection) = client::handshake(stream).await.map_err(failed)?;
+    let own = entry.clone();
     work.begin(async move {
         tokio::select! {
-            _ = connection => {}
-            () = tally.idle(limits.idle) => {}
+            ended = connection => if let Err(error) = ended {
+                own.fail(error);
+            },
+            () = tally.idle(limits.idle) => own.fail(IDLE),
         }
-        drop(entry);
+        drop(own);
     });
 
     remove_hops(&mut parts.headers);

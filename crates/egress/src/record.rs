@@ -1,7 +1,7 @@
 //! What is told of a connection.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,9 @@ pub struct Record {
     pub allowed: bool,
     /// The entry that allowed it, or why it was not.
     pub rule: String,
+    /// Why one that was allowed did not come about, or was ended here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Bytes to the host: of a tunnel all of them, of a request in HTTP its own.
     pub bytes_sent: u64,
     /// Bytes from the host.
@@ -47,6 +50,7 @@ pub struct Entry {
     port: u16,
     refused: bool,
     rule: String,
+    error: OnceLock<String>,
     pub tally: Arc<Tally>,
     pub seen: Arc<Seen>,
     began: Instant,
@@ -60,6 +64,7 @@ impl Entry {
             port,
             refused: false,
             rule: String::new(),
+            error: OnceLock::new(),
             tally: Arc::default(),
             seen: Arc::default(),
             began: Instant::now(),
@@ -75,6 +80,11 @@ impl Entry {
         self.refused = true;
         why.clone_into(&mut self.rule);
     }
+
+    /// What is said first counts: the rest may follow from it.
+    pub fn fail(&self, why: impl ToString) {
+        let _ = self.error.set(why.to_string());
+    }
 }
 
 impl Drop for Entry {
@@ -86,6 +96,7 @@ impl Drop for Entry {
             port: self.port,
             allowed: !self.refused,
             rule: std::mem::take(&mut self.rule),
+            error: self.tally.fault().or_else(|| self.error.take()),
             bytes_sent,
             bytes_received,
             duration: self.began.elapsed(),

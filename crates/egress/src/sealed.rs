@@ -24,8 +24,11 @@ use crate::{
     authority::Authority,
     customs::Customs,
     host::Host,
-    meter::{Metered, Tally},
-    proxy::{check_authority, check_host, remove_hops, Body, Refusal, MOST_OF_HEAD, PATIENCE},
+    meter::Metered,
+    proxy::{
+        check_authority, check_host, remove_hops, Body, Refusal, IDLE, MOST_OF_HEAD, PATIENCE,
+    },
+    record::Entry,
     rules::Limits,
     trust::Trust,
     work::{crew, Work},
@@ -79,22 +82,29 @@ impl Sealed {
         self,
         client: C,
         stream: Metered<S>,
-        tally: Arc<Tally>,
+        entry: &mut Entry,
         offered: &[Vec<u8>],
     ) where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = self.limits;
+        let tally = entry.tally.clone();
         let (work, mut crew) = crew();
         tokio::select! {
-            () = crew.beside(self.serve(client, stream, offered, work)) => {}
-            () = tally.idle(limits.idle) => {}
+            () = crew.beside(self.serve(client, stream, entry, offered, work)) => {}
+            () = tally.idle(limits.idle) => entry.fail(IDLE),
         }
     }
 
-    async fn serve<C, S>(self, client: C, stream: Metered<S>, offered: &[Vec<u8>], work: Work)
-    where
+    async fn serve<C, S>(
+        self,
+        client: C,
+        stream: Metered<S>,
+        entry: &mut Entry,
+        offered: &[Vec<u8>],
+        work: Work,
+    ) where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -119,6 +129,7 @@ impl Sealed {
         };
         let (upstream, connection) = begun.unwrap_or_else(|why| {
             let why = format!("{host}:{port} can't be reached by TLS that is trusted: {why}");
+            entry.fail(&why);
             (Upstream::None(why), Box::pin(pending()))
         });
         let requests = Arc::new(Requests { upstream, customs, host, port });

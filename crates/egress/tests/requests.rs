@@ -214,7 +214,10 @@ async fn a_host_that_does_not_answer_is_told() {
     let bench = Bench::of(std::slice::from_ref(&host), &["a.example.org"]);
     let answer = bench.ask(get(&host, "")).await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
-    assert!(answer.contains(&format!("{host} can't be reached: ")), "{answer}");
+    let why = format!("{host} can't be reached: ");
+    assert!(answer.contains(&why), "{answer}");
+    let record = bench.record().await;
+    assert!(record.allowed && record.error.is_some_and(|error| error.starts_with(&why)));
 }
 
 #[tokio::test]
@@ -223,6 +226,9 @@ async fn a_request_has_no_more_bytes_than_its_limit() {
     let host = format!("a.example.org:{}", address.port());
     let limits = Limits { received: Some(20), ..Limits::default() };
     let rules = rules(std::slice::from_ref(&host), &["a.example.org"], limits);
-    let answer = Bench::new(Egress::new(rules)).ask(get(&host, "")).await;
+    let bench = Bench::new(Egress::new(rules));
+    let answer = bench.ask(get(&host, "")).await;
     assert!(!answer.contains("hello"), "{answer}");
+    let error = bench.record().await.error;
+    assert_eq!(error.as_deref(), Some("more bytes than may go through"));
 }

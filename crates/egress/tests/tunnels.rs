@@ -12,8 +12,12 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use rustls::{
+    crypto::ring::kx_group::{SECP256R1, X25519},
+    ClientConfig, ClientConnection, RootCertStore,
+};
 use scientist_pool_egress::{Egress, Limits, Rules, Settings};
-use support::{begin_tls, rules, serve, tls, Bench};
+use support::{begin_tls, provider, rules, serve, tls, Bench};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const NAME: &str = "a.example.org";
@@ -270,4 +274,116 @@ async fn a_tunnel_has_no_more_bytes_than_its_limit() {
     }
     assert!(sent < 1 << 20);
     assert!(bench.record().await.bytes_sent <= 128 << 10);
+}
+
+fn hello_to(name: &str) -> Vec<u8> {
+    let mut provider = (*provider()).clone();
+    // The key of the first alone is in it.
+    provider.kx_groups = vec![X25519, SECP256R1];
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = name.to_owned().try_into().unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// A ServerHello that asks for a ClientHello with a key of another group (RFC 8446, section 4.1.4).
+fn again() -> Vec<u8> {
+    let random = [
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8,
+        0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8,
+        0x33, 0x9c,
+    ];
+    let rest = [0, 0x13, 1, 0, 0, 12, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 23];
+    let hello = [&[3, 3][..], &random, &rest].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    [&[22, 3, 3, 0, length + 4, 2, 0, 0, length][..], &hello].concat()
+}
+
+/// What a host has heard that asks for a second ClientHello, of which `at_once` comes with the first one and `then` when
+/// it is asked for; and what was told of the tunnel.
+async fn heard_again(at_once: &[u8], then: &[u8], asks: bool) -> (Vec<u8>, bool, String) {
+    let heard: Arc<std::sync::Mutex<Vec<u8>>> = Arc::default();
+    let own = heard.clone();
+    let answer = if asks { again() } else { vec![21, 3, 3, 0, 2, 1, 0] };
+    let address = serve(move |mut stream| {
+        let (own, answer) = (own.clone(), answer.clone());
+        async move {
+            let mut bytes = vec![0; hello_to(NAME).len()];
+            let _ = stream.read_exact(&mut bytes).await;
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.read_to_end(&mut bytes).await;
+            own.lock().unwrap().append(&mut bytes);
+        }
+    })
+    .await;
+    let host = format!("{NAME}:{}", address.port());
+    let bench = Bench::of(std::slice::from_ref(&host), &[NAME]);
+    let mut stream = bench.tunnel(&host).await.unwrap();
+    stream.write_all(&[&hello_to(NAME), at_once].concat()).await.unwrap();
+    let mut came = [0; 7];
+    stream.read_exact(&mut came).await.unwrap();
+    let _ = stream.write_all(then).await;
+    let _ = stream.shutdown().await;
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let record = bench.record().await;
+    while heard.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let heard = heard.lock().unwrap().clone();
+    (heard, record.allowed, record.rule)
+}
+
+const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
+
+#[tokio::test]
+async fn a_second_hello_that_is_meant_for_another_name_does_not_get_through() {
+    let other = hello_to("b.example.org");
+    for before in [&[][..], &CHANGE_CIPHER_SPEC, &[23, 3, 3, 0, 2, 0, 0]] {
+        let second = [before, &other].concat();
+        for (at_once, then) in [(&second[..], &[][..]), (&[], &second)] {
+            let (heard, allowed, why) = heard_again(at_once, then, true).await;
+            assert_eq!(heard, [&hello_to_like(&heard)[..], before].concat());
+            assert!(!allowed);
+            assert_eq!(why, "the TLS to a.example.org is meant for b.example.org");
+        }
+    }
+}
+
+/// The first of what was heard, whose random differs each time.
+fn hello_to_like(heard: &[u8]) -> Vec<u8> {
+    heard[..hello_to(NAME).len()].to_vec()
+}
+
+#[tokio::test]
+async fn a_second_hello_to_the_same_name_gets_through() {
+    let second = [&CHANGE_CIPHER_SPEC[..], &hello_to(NAME), b"more"].concat();
+    let (heard, allowed, _) = heard_again(&[], &second, true).await;
+    assert!(allowed);
+    assert!(heard.ends_with(&second));
+}
+
+#[tokio::test]
+async fn what_follows_where_none_was_asked_for_gets_through() {
+    let early = [23, 3, 3, 0, 2, 0, 0];
+    let (heard, allowed, _) = heard_again(&early, b"more", false).await;
+    assert!(allowed);
+    assert!(heard.ends_with(&[&early[..], b"more"].concat()));
+}
+
+#[tokio::test]
+async fn what_follows_a_hello_in_its_record_is_not_taken() {
+    let mut hello = hello_to(NAME);
+    let other = hello_to("b.example.org");
+    hello.extend_from_slice(&other[5..]);
+    let length = u16::try_from(hello.len() - 5).unwrap().to_be_bytes();
+    hello[3..5].copy_from_slice(&length);
+    let (heard, why) = told_of(&hello).await;
+    assert!(heard.is_empty());
+    assert_eq!(why, "what is in the tunnel to a.example.org is no TLS");
 }

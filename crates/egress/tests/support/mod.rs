@@ -181,6 +181,6 @@ where
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
