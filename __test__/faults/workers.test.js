@@ -6,7 +6,7 @@
 const { once } = require('node:events');
 const { Worker } = require('node:worker_threads');
 
-const { Pools, idsOf, outside, settled, until } = require('../support/engine');
+const { Pools, outside, settled, until } = require('../support/engine');
 const { program } = require('../support/children');
 
 const pools = new Pools();
@@ -54,7 +54,7 @@ it('the end of one is no concern of a pool in another thread', async () => {
   const others = await Promise.all(['executing', 'spawned', 'warming'].map(working));
   await Promise.all(others.map((worker) => worker.terminate()));
   await settled(pool);
-  await left((await idsOf(pool)).length + outside().beginsAhead);
+  await left(pool.stats().total + outside().beginsAhead);
   await container.execute(['touch', '/tmp/go']);
   expect(await call).toMatchObject({ stdout: '1\nwhole', reason: 'exit' });
   expect(await pool.run('print("still here")')).toMatchObject({ stdout: 'still here' });
