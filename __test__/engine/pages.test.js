@@ -11,7 +11,11 @@ const { pages } = require('../support/pages');
 // The programs on the pages for users, as they stand there. They find their engine as a user's does.
 const onEngine = `Object.assign(process.env, ${JSON.stringify(outside().env)});\n`;
 
-const examples = pages.flatMap((page) => page.examples).filter(({ isTest }) => !isTest);
+// These take a cluster.
+const isOfKubernetes = ({ source }) => source.includes("engine: 'kubernetes'");
+const examples = pages
+  .flatMap((page) => page.examples)
+  .filter((example) => !example.isTest && !isOfKubernetes(example));
 
 // Where one of them has its socket.
 const runtime = fs.mkdtempSync(path.join(os.tmpdir(), 'runtime-'));
