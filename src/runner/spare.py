@@ -142,17 +142,21 @@ def put_back(kept):
         os.close(copy)
 
 
+# The names of the modules that the interpreter does not take apart; none where it has no `ctypes`.
+OUTLIVING = []
+
+
 def outlive():
     """Has the modules that are preloaded outlive the interpreter: taking apart those of pandas takes it longer than most
     scripts take in all. What they have registered for its end runs as ever. Gives what to call when they are there."""
     import _io
     import ctypes
 
-    kept, names, known = [], [], set(sys.modules)
+    kept, known = [], set(sys.modules)
     # One that nothing gives back.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
-    def keep(gc=gc, modules=sys.modules, file=_io._IOBase):
+    def keep(gc=gc, modules=sys.modules, names=OUTLIVING, file=_io._IOBase):
         kept.extend(modules.pop(name, None) for name in names)
         # What hangs on them is never finalized. What a script has written to a file is to be there.
         for thing in gc.get_objects():
@@ -164,7 +168,7 @@ def outlive():
 
     # The first to be registered is called last.
     atexit.register(keep)
-    return lambda: names.extend(sys.modules.keys() - known)
+    return lambda: OUTLIVING.extend(sys.modules.keys() - known)
 
 
 def preload():
@@ -247,7 +251,7 @@ def freeze():
     # is tracked again with its first entry.
     main.clear()
     gc.collect()
-    if not PRELOAD:
+    if not OUTLIVING:
         atexit.register(thaw)
     gc.freeze()
     main.update(names)
