@@ -211,19 +211,18 @@ impl Packages {
         if let Some((kind, why)) = product.failed.take() {
             let PackagesConfig { option, index, .. } = &self.config;
             let why = excerpt(&why);
-            let (code, message) = match kind {
+            return Err(match kind {
                 Kind::Packages => {
-                    (Code::InvalidArgument, format!("{option} can't be installed: {why}"))
+                    let message = format!("{option} can't be installed: {why}");
+                    Error::new(Code::InvalidArgument, message).image(&self.image)
                 }
-                Kind::Index => (
-                    Code::ImagePullFailed,
-                    format!("{option} can't be installed from indexUrl, {index}: {why}"),
-                ),
-                Kind::Image => {
-                    (Code::ImagePullFailed, format!("{option} can't be installed: {why}"))
+                Kind::Index => {
+                    let message =
+                        format!("{option} can't be installed from indexUrl, {index}: {why}");
+                    Error::new(Code::ImagePullFailed, message).image(&self.image)
                 }
-            };
-            return Err(Error::new(code, message).image(&self.image));
+                Kind::Image => self.failed(&why),
+            });
         }
         match outcome.reason {
             Reason::Exit if outcome.exit_code == 0 => {}

@@ -136,11 +136,11 @@ fn labels(base: &Reference, recipe: &Recipe) -> ContainerConfig {
 
 /// A layer, read as it is sent. One that can't be read to its end is cut off, which its own form shows.
 fn pieces(mut layer: Layer) -> impl futures_util::Stream<Item = Bytes> + Send + 'static {
-    stream::unfold(Some(()), move |_| {
+    stream::unfold((), move |()| {
         let mut piece = vec![0; PIECE];
         let read = layer.file.read(&mut piece).unwrap_or_default();
         piece.truncate(read);
-        std::future::ready((read > 0).then(|| (Bytes::from(piece), Some(()))))
+        std::future::ready((read > 0).then(|| (Bytes::from(piece), ())))
     })
 }
 
