@@ -12,19 +12,21 @@ const paths = require('./paths');
 const scripts = path.join(__dirname, 'recipes');
 const PATH = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function python(suite, changes) {
+function debian(suite, packages, changes) {
   return {
-    title: `Debian ${suite} with Python, made by debootstrap`,
-    script: path.join(scripts, 'debian-python.sh'),
-    changes: [PATH, ...changes, 'CMD ["python3"]'],
+    title: `Debian ${suite} with ${packages.join(', ')}, made by debootstrap`,
+    script: path.join(scripts, 'debian.sh'),
+    changes: [PATH, ...changes],
     // debootstrap prints about this many lines; only for the progress bar.
     lines: 460,
     prepare: async () => {
       await ensureProgram('debootstrap', ['debootstrap', 'debian-archive-keyring']);
-      return [suite];
+      return [suite, packages.join(',')];
     },
   };
 }
+
+const python = (suite, changes) => debian(suite, ['python3'], [...changes, 'CMD ["python3"]']);
 
 /**
  * How to make an image here where no registry answers. The names are those of the official images
@@ -34,6 +36,11 @@ const recipes = {
   'python:3.9-slim': python('bullseye', ['ENV LANG=C.UTF-8']),
   'python:3.11-slim': python('bookworm', ['ENV LANG=C.UTF-8']),
   'python:3.13-slim': python('trixie', []),
+  'buildpack-deps:bookworm-scm': debian(
+    'bookworm',
+    ['python3', 'ca-certificates', 'curl', 'git'],
+    ['CMD ["bash"]'],
+  ),
   'busybox:stable': {
     title: "Debian's static busybox",
     script: path.join(scripts, 'busybox.sh'),

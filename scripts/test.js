@@ -16,7 +16,11 @@ const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
 const { Steps } = require('./steps');
 
-const IMAGES = ['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'];
+const IMAGES = [
+  ...['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'],
+  // curl and git.
+  'buildpack-deps:bookworm-scm',
+];
 const MARK = 'SCIENTIST_POOL_TEST_RUN';
 
 /** The faults that any engine must stand, and those that the local one alone can have. */
@@ -34,7 +38,7 @@ const ON_LOCAL = [
   '__test__/fidelity/fidelity\\.test\\.js$',
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ABUSE_ON_LOCAL,
-  '__test__/abuse/egress\\.test\\.js$',
+  '__test__/abuse/(egress|secrets)\\.test\\.js$',
   ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages|pull)\\.test\\.js$'],
 ];
 
