@@ -29,7 +29,7 @@ SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION = 0x20080522
 LAST_CAPABILITY = 63
 JOIN_SESSION_KEYRING = 1
-MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
+MADV_POPULATE_WRITE = 23
 # Bytes: with more of it, forks keep what they share.
 MOST_OWNED = 32 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -84,19 +84,16 @@ def obstacle():
 
 
 def places():
-    """Where memory is that a fork has to be given as it reads it, and copies of as it writes to it: `(address,
-    length, how it is had at once)`; nothing, if those are too much."""
-    found, copied = [], 0
+    """Where memory is that a fork has to be given copies of as it writes to it: `(address, length)`; nothing, if that
+    is too much."""
+    found = []
     with open("/proc/self/maps", "rb") as maps:
         for line in maps:
-            place, flags, _, _, inode = line.split(None, 5)[:5]
-            start, end = (int(part, 16) for part in place.split(b"-"))
+            place, flags, _ = line.split(None, 2)
             if flags == b"rw-p":
-                found.append((start, end - start, MADV_POPULATE_WRITE))
-                copied += end - start
-            elif flags[:1] == b"r" and inode != b"0":
-                found.append((start, end - start, MADV_POPULATE_READ))
-    return found if copied <= MOST_OWNED else []
+                start, end = (int(part, 16) for part in place.split(b"-"))
+                found.append((start, end - start))
+    return found if sum(length for _, length in found) <= MOST_OWNED else []
 
 
 def set_up():
@@ -229,8 +226,8 @@ def set_up():
         mend()
         # While nobody waits: an interpreter writes to nearly all it has as it ends, and page by page the kernel
         # takes longer over copies than a short script takes in all. Kernels before 5.14 can't.
-        for place, length, advice in owned:
-            madvise(place, length, advice)
+        for place, length in owned:
+            madvise(place, length, MADV_POPULATE_WRITE)
         take_place(line, alone)
 
     return receive, enter

@@ -234,15 +234,15 @@ impl Server {
     }
 
     fn watch(&self, id: u64, process: &Process) -> Result<()> {
-        let add = |descriptor, about| {
-            let data = epoll::EventData::new_u64(about);
-            epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::IN)
+        let add = |descriptor, about, flags| {
+            let data = epoll::EventData::new_u64(id << KIND_BITS | about);
+            epoll::add(&self.epoll, descriptor, data, flags)
         };
-        add(process.pidfd.as_fd(), id << KIND_BITS | PROCESS)
-            .and_then(|()| {
-                let about = id << KIND_BITS | REPORT;
-                process.report().map_or(Ok(()), |report| add(report, about))
-            })
+        // Of what is closed here, another new process may still have a copy for a moment, and with it the event
+        // of its end: that is to come once.
+        let once = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        add(process.pidfd.as_fd(), PROCESS, epoll::EventFlags::IN)
+            .and_then(|()| process.report().map_or(Ok(()), |report| add(report, REPORT, once)))
             .during("watch the new process")
     }
 
