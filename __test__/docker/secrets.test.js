@@ -14,6 +14,11 @@ const { EngineEvents } = require('./engine-events');
 const pools = new Pools();
 afterEach(pools.close);
 
+const canary = () => `canary-${randomBytes(12).toString('hex')}`;
+
+/** That of a pool which has one. */
+const SECRET = canary();
+
 /** Arguments of every process on this machine. */
 function processArguments() {
   const read = (pid) => {
@@ -38,8 +43,8 @@ function processArguments() {
  * @returns {Promise<Record<string, string[]>>} place → the names of the canaries found there
  */
 async function leaks(options, call) {
-  const secret = () => `canary-${randomBytes(12).toString('hex')}`;
-  const canaries = { script: secret(), env: secret(), argument: secret(), output: secret() };
+  const canaries = { script: canary(), env: canary(), argument: canary(), output: canary() };
+  canaries.secret = SECRET;
   const pool = pools.make({ poolSize: 1, ...options });
   const told = [];
   for (const event of ['engine', 'created', 'acquired', 'destroyed', 'lost', 'state', 'error']) {
@@ -122,4 +127,13 @@ test("the engine's exec shows what it is told: words and environment", async () 
     'engine events': ['argument'],
     processes: ['argument'],
   });
+});
+
+test("a pool's secret leaves no trace of its value", async () => {
+  const secrets = { TOKEN: { value: SECRET, hosts: ['api.test'] } };
+  const found = await leaks(
+    { image: IMAGE, network: { allow: ['api.test'] }, secrets },
+    (container, canaries, options) => container.execute(wait(canaries), {}, [], options),
+  );
+  expect(found).toEqual({});
 });

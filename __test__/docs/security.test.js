@@ -2,6 +2,9 @@
 
 // docs/security.md names each probe where it names the defence, and none that is not there.
 
+const fs = require('node:fs');
+const path = require('node:path');
+
 const { OPTIONS } = require('../../lib/options/options');
 const { FENCES, LAUNCHERS, OF_ORDINARY_USERS, OPTIONS: BY_OPTION } = require('../abuse/fences');
 const { ALL, PROBES } = require('../abuse/probes');
@@ -14,10 +17,16 @@ const rows = text.split('\n').map((line) => line.split('|').map((cell) => cell.t
 /** The rows of the tables whose last column has what tries a defence. */
 const defences = rows.filter((cells) => cells.length === 5 && /`\w+\/\w+`/.test(cells[3]));
 
+/** What is tried by the proxy and at secrets: by the names of the tests. */
+const OF_NETWORKS = ['egress', 'secrets'].flatMap((kind) => {
+  const source = fs.readFileSync(path.join(__dirname, `../abuse/${kind}.test.js`), 'utf8');
+  return [...new Set(source.match(new RegExp(`\\b${kind}/\\w+`, 'g')))];
+});
+
 test('every probe is named once, with the defence that it tries', () => {
   const named = defences.flatMap(([, , , probes]) => codes(probes));
   const there = [...PROBES, ...SCENARIOS].map(({ name }) => name);
-  expect(named.sort()).toEqual(there.sort());
+  expect(named.sort()).toEqual([...there, ...OF_NETWORKS].sort());
 });
 
 test('every option that a defence is said to have is one', () => {
