@@ -143,6 +143,18 @@ impl Budget {
         Seat { budget: self.clone(), id, bell }
     }
 
+    /// Waits, as a caller of a pool of its own, until one container of so many bytes may be started.
+    pub async fn one(self: &Arc<Self>, bytes: u64) -> Grant {
+        let seat = self.seat(Terms { bytes, bounded: true, starts: 1, removals: 1 });
+        let bell = seat.bell();
+        loop {
+            if let Some(grant) = seat.ask(Needs { callers: 1, ..Needs::default() }).pop() {
+                return grant;
+            }
+            bell.notified().await;
+        }
+    }
+
     pub fn usage(&self) -> Usage {
         let ledger = self.ledger();
         Usage {
@@ -539,6 +551,8 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn seats(count: usize) -> Vec<Seat> {
@@ -555,6 +569,23 @@ mod tests {
             assert!(seat.ask(idle).is_empty());
         }
         assert_eq!(seats[0].busy(), 0);
+    }
+
+    #[test]
+    fn one_container_has_the_room_that_others_leave_and_keeps_it_from_them() {
+        let budget = Budget::new();
+        budget.set_memory(10);
+        let seat = budget.seat(Terms { bytes: 8, bounded: true, starts: 1, removals: 1 });
+        let callers = Needs { callers: 1, ..Needs::default() };
+        let mut taken = seat.ask(callers);
+        let mut one = Box::pin(budget.one(4));
+        assert!((&mut one).now_or_never().is_none());
+        taken.clear();
+        let grant = one.now_or_never().unwrap();
+        assert_eq!(budget.usage().used, 4);
+        assert!(seat.ask(callers).is_empty());
+        drop(grant);
+        assert_eq!(seat.ask(callers).len(), 1);
     }
 
     #[test]

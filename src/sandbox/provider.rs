@@ -89,8 +89,8 @@ impl Sandboxes {
     /// # Errors
     ///
     /// As [`Provider::create`]; `InvalidArgument`: it has none.
-    pub(super) async fn one(&self) -> Result<Container> {
-        self.warm(&mut None).await?.ok_or_else(|| {
+    pub(super) async fn one(&self, lane: Lane) -> Result<Container> {
+        self.warm(&mut Some(lane)).await?.ok_or_else(|| {
             let message = "packages take a python3 in the image that can be kept ready.";
             Error::new(Code::InvalidArgument, message).image(&self.image)
         })
@@ -294,12 +294,12 @@ impl Provider for Sandboxes {
             unhonoured.splice(..0, info.unhonoured.iter().cloned());
         }
         (self.on_ready)(&info, swept);
+        let memory = info.memory / 4 * 3;
+        self.engine.budget().set_memory(memory);
         self.engine.prepare(self.on_pull.clone()).await?;
         if let Some(packages) = &self.packages {
             packages.derive(&*self.engine, self.on_pull.clone()).await?;
         }
-        let memory = info.memory / 4 * 3;
-        self.engine.budget().set_memory(memory);
         Ok(Prepared { max: Some(room(memory, self.memory)) })
     }
 
