@@ -7,7 +7,6 @@ On stderr is a line of JSON for each step, {"step": words}, and in the end for w
 import base64
 import compileall
 import glob
-import gzip
 import html
 import importlib.util
 import io
@@ -149,7 +148,7 @@ def install():
         raise diagnosis(said)
     tell(step="Compiling")
     # What is of another Python's grammar is no worse off than with pip.
-    compileall.compile_dir(PACKAGES, quiet=2, workers=0)
+    compileall.compile_dir(PACKAGES, quiet=2, workers=WANTED["processors"])
 
 
 def diagnosis(said):
@@ -237,11 +236,11 @@ def write():
     tell(step="Packing")
     beside = next((folder for folder in site.getsitepackages() if folder in sys.path), sysconfig.get_paths()["purelib"])
     finder = FINDER.format(packages=PACKAGES, beside=beside).encode()
-    with gzip.GzipFile(fileobj=sys.stdout.buffer, mode="wb", compresslevel=1) as packed:
-        with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-            tar.addfile(entry(PLACE, tarfile.DIRTYPE, 0o755))
-            tar.add(PACKAGES, PACKAGES.lstrip("/"), filter=anybodys)
-            tar.addfile(entry(os.path.join(beside, "scientist-pool.pth"), size=len(finder)), io.BytesIO(finder))
+    # It goes no further than this machine, mostly: packing it takes longer than it would save.
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", bufsize=1 << 18, format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry(PLACE, tarfile.DIRTYPE, 0o755))
+        tar.add(PACKAGES, PACKAGES.lstrip("/"), filter=anybodys)
+        tar.addfile(entry(os.path.join(beside, "scientist-pool.pth"), size=len(finder)), io.BytesIO(finder))
 
 
 def main():

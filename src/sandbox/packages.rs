@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 use serde::Deserialize;
 use tokio::time::{timeout_at, Instant};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use super::{
     way_out::Border,
 };
 use crate::{
+    budget::Grant,
     config::{ContainerConfig, EgressConfig, Hidden, Network, PackagesConfig, PullPolicy},
     engine::{Engine, Layer, OnPull, PullProgress, Recipe, Stream},
     error::{excerpt, Code, Error, Result},
@@ -84,8 +86,8 @@ struct Product {
     /// Why it could not be kept.
     broken: Option<io::Error>,
     /// What came of the line of stderr that is not over, and the last one that was none of ours.
-    line: Vec<u8>,
-    last: Vec<u8>,
+    line: BytesMut,
+    last: BytesMut,
     failed: Option<(Kind, String)>,
 }
 
@@ -161,7 +163,8 @@ impl Packages {
     async fn install(&self, on_pull: OnPull, until: Instant) -> Result<Layer> {
         self.engine.connect().await?;
         self.engine.prepare(Arc::new(|_| {})).await?;
-        let container = self.installer.one().await?;
+        let Grant { room: _room, lane } = self.engine.budget().one(MEMORY.unsigned_abs()).await;
+        let container = self.installer.one(lane).await?;
         let ended = Ending { engine: &*self.engine, id: container.id().to_owned() };
         let product =
             Product::new().map_err(|error| self.failed(&format!("keep a layer: {error}")))?;
@@ -183,6 +186,7 @@ impl Packages {
         let PackagesConfig { requirements, index_url: Hidden(url), only_binary, .. } = &self.config;
         let wanted = serde_json::json!({
             "requirements": requirements, "indexUrl": url.as_str(), "onlyBinary": only_binary,
+            "processors": PROCESSORS,
         });
         let image = self.image.clone();
         let tap = Tap::new(true, move |chunk| {
@@ -261,7 +265,8 @@ impl Packages {
 impl Product {
     fn new() -> io::Result<Self> {
         let layer = tempfile::tempfile()?;
-        Ok(Self { layer, size: 0, broken: None, line: Vec::new(), last: Vec::new(), failed: None })
+        let (line, last) = (BytesMut::new(), BytesMut::new());
+        Ok(Self { layer, size: 0, broken: None, line, last, failed: None })
     }
 
     /// Takes a piece of output; gives the steps that it tells of.
@@ -275,14 +280,9 @@ impl Product {
                 }
             }
             Stream::Stderr => {
-                for byte in bytes {
-                    if *byte != b'\n' {
-                        if self.line.len() < MOST_SAID {
-                            self.line.push(*byte);
-                        }
-                        continue;
-                    }
-                    let line = std::mem::take(&mut self.line);
+                self.line.extend_from_slice(bytes);
+                while let Some(end) = memchr(b'\n', &self.line) {
+                    let line = self.line.split_to(end + 1);
                     match serde_json::from_slice(&line) {
                         Ok(Said::Step { step }) => steps.push(step),
                         Ok(Said::Failed { failed, why }) => self.failed = Some((failed, why)),
@@ -290,6 +290,7 @@ impl Product {
                         Err(_) => self.last = line,
                     }
                 }
+                self.line.truncate(MOST_SAID);
             }
         }
         steps
