@@ -11,6 +11,16 @@ const engineOptions = { engine: { type: 'string' }, image: { type: 'string' } };
 /** The options of every command that makes containers. */
 const containerOptions = { ...engineOptions, runtime: { type: 'string' } };
 
+/** Does something with a pool that asks its engine for nothing by itself. */
+async function withPool(options, use) {
+  const pool = new ContainerPoolManager({ ...options, poolSize: 0 });
+  try {
+    return await use(pool);
+  } finally {
+    await pool.shutdown({ grace: 0 });
+  }
+}
+
 /**
  * Has a pool without warm containers contact its engine, and does something with it.
  *
@@ -39,4 +49,4 @@ async function withEngine(options, io, use) {
   }
 }
 
-module.exports = { containerOptions, engineOptions, withEngine };
+module.exports = { containerOptions, engineOptions, withEngine, withPool };

@@ -1,12 +1,13 @@
 'use strict';
 
+const { findImages } = require('../lib/pool/manager');
 const { age } = require('./age');
+const { engineOptions, withPool } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');
-const { ask } = require('./store');
 const { layOut } = require('./table');
 
-const options = {};
+const options = { engine: engineOptions.engine };
 
 const fault = ([extra]) => (extra === undefined ? undefined : `images takes no ${extra}`);
 
@@ -14,6 +15,14 @@ const MB = 1e6;
 
 /** As engines tell sizes. */
 const size = (bytes) => `${(bytes / MB).toFixed(1)} MB`;
+
+/** Images as the command line tells of them, by what `find` gives of a pool. */
+async function imagesOf(pool, find) {
+  return (await find(pool)).map(({ since, ...image }) => ({
+    ...image,
+    pulled: new Date(since * 1000).toISOString(),
+  }));
+}
 
 /** Images as people read them. */
 function table(images, colour) {
@@ -25,12 +34,15 @@ function table(images, colour) {
   return `${[colour('bold', head), ...body].join('\n')}\n`;
 }
 
-async function perform({ values, io }) {
-  const { store, images } = await ask('list', io.env);
-  if (values.json) io.stdout.write(`${printableJson({ store, images })}\n`);
-  else if (images.length > 0) io.stdout.write(table(images, paint(io)));
-  else io.stderr.write(`no images in ${printable(store)}\n`);
-  return 0;
+async function perform({ values, pool: given, io }) {
+  return withPool(given, async (pool) => {
+    const images = await imagesOf(pool, findImages);
+    const engine = pool.stats().engine.address;
+    if (values.json) io.stdout.write(`${printableJson({ engine, images })}\n`);
+    else if (images.length > 0) io.stdout.write(table(images, paint(io)));
+    else io.stderr.write(`no images of this package on ${printable(engine)}\n`);
+    return 0;
+  });
 }
 
-module.exports = { fault, options, perform, size, table };
+module.exports = { fault, imagesOf, options, perform, size, table };

@@ -23,7 +23,8 @@ const HELP = `scientist-pool ${version}: runs untrusted Python in warm, hardened
   npx scientist-pool run FILE -- ARGS     runs a script in a container; FILE - is stdin
   npx scientist-pool bench                measures what a call costs on this engine
   npx scientist-pool pull IMAGE           gets an image, so that no pool has to wait for it
-  npx scientist-pool images               shows the images that the engine local has, and which are in use
+  npx scientist-pool images               shows the images that an engine keeps for this package: those with
+                                          packages, and on the engine local all
   npx scientist-pool prune                shows what dead processes have left on the engine, and removes it
   npx scientist-pool top [PID]            shows the pools of a process, as it shows them by scientist-pool/monitor
   npx scientist-pool mcp                  an MCP server on stdin and stdout, with a tool that runs Python
@@ -32,7 +33,7 @@ Every command takes:
   --json             prints one JSON value
   --help
 
-doctor, run, bench, pull, prune and mcp also take:
+doctor, run, bench, pull, images, prune and mcp also take:
   --engine ADDRESS   the engine; default: as the docker CLI finds it (DOCKER_HOST, its context, the usual sockets)
 
 doctor, run, bench, prune and mcp also take:
@@ -74,7 +75,7 @@ bench also takes:
   --n ROUNDS         how often each step is measured; default: 20
 
 prune also takes:
-  --images           the images of the engine local that no process uses, in place of containers
+  --images           the images that the command images shows, but for those in use, in place of containers
   --yes, -y          removes without asking. Where there is no terminal to ask on, nothing is removed without it
   --dry-run          removes nothing, and does not ask
 

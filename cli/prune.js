@@ -3,14 +3,12 @@
 const os = require('node:os');
 const readline = require('node:readline/promises');
 
-const { ContainerPoolManager } = require('..');
-const { findOrphans } = require('../lib/pool/manager');
+const { findImages, findOrphans, pruneImages } = require('../lib/pool/manager');
 const { age } = require('./age');
-const { engineOptions, withEngine } = require('./engine');
-const { size, table: imagesTable } = require('./images');
+const { engineOptions, withEngine, withPool } = require('./engine');
+const { imagesOf, size, table: imagesTable } = require('./images');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');
-const { ask } = require('./store');
 const { layOut } = require('./table');
 
 const options = {
@@ -20,25 +18,22 @@ const options = {
   'dry-run': { type: 'boolean', default: false },
 };
 
-function fault([extra], { engine, image, images, yes, 'dry-run': dry }) {
+function fault([extra], { image, images, yes, 'dry-run': dry }) {
   if (yes && dry) return '--yes and --dry-run exclude each other';
-  if (images && (engine ?? image) !== undefined) return '--images takes no --engine and no --image';
+  if (images && image !== undefined) return '--images takes no --image';
   return extra === undefined ? undefined : `prune takes no ${extra}`;
 }
 
 /** The containers that dead processes have left, and the engine's address. */
-async function look(given) {
-  const pool = new ContainerPoolManager({ ...given, poolSize: 0 });
-  try {
+function look(given) {
+  return withPool(given, async (pool) => {
     const found = await findOrphans(pool);
     const host = os.hostname();
     const orphans = found.map(({ id, image, created, pid }) => ({
       ...{ id, image, created: new Date(created * 1000).toISOString(), pid, host },
     }));
     return { engine: pool.stats().engine.address, orphans };
-  } finally {
-    await pool.shutdown({ grace: 0 });
-  }
+  });
 }
 
 function table(orphans, colour) {
@@ -65,27 +60,28 @@ async function confirm(what, values, io) {
   }
 }
 
-/** Removes what the store of images has, but for what processes use. */
-async function pruneImages(values, io) {
+/** Removes the images that an engine keeps for the package, but for those in use. */
+async function removeImages(pool, values, io) {
   const say = (words) => io.stderr.write(`${printable(words)}\n`);
   const told = (images) => {
     const bytes = images.reduce((sum, image) => sum + image.size, 0);
     return `${images.length === 1 ? '1 image' : `${images.length} images`}, ${size(bytes)}`;
   };
-  const { store, images } = await ask('list', io.env);
+  const images = await imagesOf(pool, findImages);
+  const engine = pool.stats().engine.address;
   const unused = images.filter(({ inUse }) => !inUse);
   if (!values.json && images.length > 0) io.stdout.write(imagesTable(images, paint(io)));
   const wanted = unused.length > 0 && (await confirm(told(unused), values, io));
-  const removed = wanted ? (await ask('prune', io.env)).images : [];
-  if (values.json) io.stdout.write(`${printableJson({ store, images, removed })}\n`);
-  else if (unused.length === 0) say(`no images in ${store} that no process uses`);
-  else if (wanted) say(`removed ${told(removed)} from ${store}`);
-  else say('removed nothing; prune --images --yes removes those that no process uses');
+  const removed = wanted ? await imagesOf(pool, pruneImages) : [];
+  if (values.json) io.stdout.write(`${printableJson({ engine, images, removed })}\n`);
+  else if (unused.length === 0) say(`no images of this package on ${engine} that are not in use`);
+  else if (wanted) say(`removed ${told(removed)} from ${engine}`);
+  else say('removed nothing; prune --images --yes removes those that are not in use');
   return 0;
 }
 
 async function perform({ values, pool, io }) {
-  if (values.images) return pruneImages(values, io);
+  if (values.images) return withPool(pool, (own) => removeImages(own, values, io));
   const given = { ...pool, pull: 'never' };
   const say = (words) => io.stderr.write(`${printable(words)}\n`);
   const { engine, orphans } = await look(given);

@@ -15,7 +15,6 @@ const { ROOT } = require('../support/node');
 const isLinux = process.platform === 'linux';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cli-images-'));
 const env = { XDG_CACHE_HOME: path.join(folder, 'cache') };
-const store = path.join(env.XDG_CACHE_HOME, 'scientist-pool', 'images');
 const users = [];
 afterEach(() => {
   for (const user of users.splice(0)) user.stdin.end();
@@ -59,12 +58,14 @@ async function release(user) {
   await new Promise((resolve) => user.once('exit', resolve));
 }
 
-const images = (...args) => cli(['images', ...args], { env });
-const prune = (...args) => cli(['prune', '--images', ...args], { env });
+const on = ['--engine', 'local'];
+const images = (...args) => cli(['images', ...on, ...args], { env });
+const prune = (...args) => cli(['prune', '--images', ...on, ...args], { env });
 
 (isLinux ? describe : describe.skip)('the images of the engine local', () => {
-  test('a store without one says where it is', async () => {
-    expect(await images()).toEqual({ stdout: '', stderr: `no images in ${store}\n`, code: 0 });
+  test('are none at first', async () => {
+    const stderr = 'no images of this package on this machine\n';
+    expect(await images()).toEqual({ stdout: '', stderr, code: 0 });
   });
 
   test('are shown with their sizes, and whether they are used', async () => {
@@ -82,16 +83,16 @@ const prune = (...args) => cli(['prune', '--images', ...args], { env });
   test('are pruned when nobody uses them, and somebody says yes', async () => {
     const user = await use(archive());
     const used = await prune('--yes');
-    expect(used.stderr).toBe(`no images in ${store} that no process uses\n`);
+    expect(used.stderr).toBe('no images of this package on this machine that are not in use\n');
     await release(user);
     expect((await prune()).stderr).toMatch(/^removed nothing; prune --images --yes/);
-    expect((await prune('--yes')).stderr).toBe(`removed 1 image, 2.0 MB from ${store}\n`);
+    expect((await prune('--yes')).stderr).toBe('removed 1 image, 2.0 MB from this machine\n');
     expect(JSON.parse((await images('--json')).stdout).images).toEqual([]);
   });
 });
 
-test('prune has no engine to look on for images', async () => {
-  const { stderr, code } = await cli(['prune', '--images', '--engine', 'unix:///x']);
-  expect(stderr).toContain('--images takes no --engine and no --image');
+test('prune has no image to look for images with', async () => {
+  const { stderr, code } = await cli(['prune', '--images', '--image', 'x']);
+  expect(stderr).toContain('--images takes no --image');
   expect(code).toBe(2);
 });

@@ -10,7 +10,8 @@ const path = require('node:path');
 
 const { wheelsOf } = require('../../harness/packages');
 const { Pools, address, outside, until } = require('../support/engine');
-const { Index, makeWheel, sha256 } = require('../support/wheels');
+const { cli } = require('../support/cli');
+const { Index, makeSource, makeWheel, sha256 } = require('../support/wheels');
 
 const IMAGE = 'python:3.9-slim';
 const pools = new Pools();
@@ -41,6 +42,7 @@ beforeAll(async () => {
   const later = path.basename(wheel('later'));
   wheel('elsewhere', { tag: 'cp27-cp27m-win32' });
   fs.writeFileSync(path.join(folder, `source_${run}-1.0.tar.gz`), 'no archive');
+  makeSource(folder, { name: `built_${run}`, files: { 'built.py': 'BY = "backend"\n' } });
   index = await new Index(folder, { python: { [later]: '>=3.99' } }).listen();
 }, 300_000);
 afterEach(pools.close);
@@ -135,7 +137,17 @@ test('of an index that wants a login come with it, and it is in no message', asy
     const at = (login) => `http://${login}127.0.0.1:${guarded.port}/simple`;
     const packages = [named('tools')];
     const pool = make({ packages, indexUrl: at('reader:pass%20word@') });
-    expect((await pool.run('import tools; print(tools.WHO)')).stdout).toBe('all');
+    const told = [];
+    for (const event of ['pull', 'engine', 'created', 'egress'])
+      pool.on(event, (...what) => told.push(...what));
+    const all = `
+import os, tools
+for folder, _, files in os.walk('/usr/lib/scientist-pool'):
+    for name in files:
+        assert b'pass' not in open(os.path.join(folder, name), 'rb').read(), name
+print(tools.WHO, 'pass' in str(os.environ))`;
+    expect(await pool.run(all)).toMatchObject({ stdout: 'all False', stderr: '' });
+    expect(JSON.stringify([told, pool.stats()])).not.toMatch(/pass.{0,3}word/);
     const failing = make({ packages, indexUrl: at('reader:wrong@') });
     const refused = await failing.run('pass').then(
       () => null,
@@ -151,6 +163,64 @@ test('of an index that wants a login come with it, and it is in no message', asy
   } finally {
     guarded.close();
   }
+});
+
+test('are built where that is wanted, and only then', async () => {
+  const packages = [named('built')];
+  await expect(make({ packages }).run('pass')).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/: it has no wheel, .*see onlyBinary$/),
+  });
+  const pool = make({ packages, onlyBinary: false });
+  expect((await pool.run('import built; print(built.BY)')).stdout).toBe('backend');
+  const broken = make({ packages: [named('source')], onlyBinary: false });
+  await expect(broken.run('pass')).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/^packages can't be installed: /),
+  });
+});
+
+describe('on the command line', () => {
+  const images = path.join(os.tmpdir(), `packages-${run}`);
+  const env = { ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) };
+  // What is removed there is of this test alone. On Docker it is told of the pools of others by their files here.
+  if (address() === 'local') env.XDG_CACHE_HOME = images;
+  const command = async (...args) => {
+    const { stdout } = await cli([...args, '--json'], { env });
+    const { images: all, removed } = JSON.parse(stdout);
+    return (removed ?? all).filter(({ name }) => name.endsWith(` + ${named('unsound')}`));
+  };
+  afterAll(() => fs.rmSync(images, { recursive: true, force: true }));
+
+  test('are shown, and removed unless a pool has them that has no container', async () => {
+    const options = {
+      ...{ engine: address(), image: outside().image(IMAGE), poolSize: 0 },
+      ...{ packages: [named('unsound')], indexUrl: url() },
+    };
+    const script = `
+      const { ContainerPoolManager } = require(${JSON.stringify(path.resolve(__dirname, '../..'))});
+      const pool = new ContainerPoolManager(${JSON.stringify(options)});
+      pool.initialize().then(() => console.log('there'));
+      process.stdin.resume();`;
+    const stdio = ['pipe', 'pipe', 'inherit'];
+    const user = spawn(process.execPath, ['-e', script], {
+      env: { ...process.env, ...env },
+      stdio,
+    });
+    await once(user.stdout, 'data');
+    expect(await command('images')).toMatchObject([{ inUse: true }]);
+    expect(await command('prune', '--images', '--yes')).toEqual([]);
+    user.kill('SIGKILL');
+    await once(user, 'exit');
+    // On the engine local its launcher holds the image, too.
+    const [image] = await until(async () => {
+      const found = await command('images');
+      return found.every(({ inUse }) => !inUse) && found;
+    });
+    expect(image.size).toBeGreaterThan(0);
+    expect(await command('prune', '--images', '--yes')).toMatchObject([{ digest: image.digest }]);
+    expect(await command('images')).toEqual([]);
+  });
 });
 
 test('of an index that does not answer are an error that says so', async () => {

@@ -21,7 +21,15 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as wheel:
  * @param {object} wheel `files`: path → text; `needs`: requirements; `python`: which Python it takes
  * @returns {string} its file
  */
-function makeWheel(folder, { name, version = '1.0', tag = 'py3-none-any', files, needs = [] }) {
+function makeWheel(folder, { name, version = '1.0', tag = 'py3-none-any', ...rest }) {
+  const all = contentsOf({ name, version, tag, ...rest });
+  const file = path.join(folder, `${name}-${version}-${tag}.whl`);
+  execFileSync('python3', ['-c', PACK, file], { input: JSON.stringify(all) });
+  return file;
+}
+
+/** All that is in a wheel: path → text. */
+function contentsOf({ name, version, tag = 'py3-none-any', files, needs = [] }) {
   const info = `${name}-${version}.dist-info`;
   const metadata = [
     ...['Metadata-Version: 2.1', `Name: ${name}`, `Version: ${version}`],
@@ -34,9 +42,54 @@ function makeWheel(folder, { name, version = '1.0', tag = 'py3-none-any', files,
   };
   const record = Object.keys(all).map((file) => `${file},,\n`);
   all[`${info}/RECORD`] = `${record.join('')}${info}/RECORD,,\n`;
-  const file = path.join(folder, `${name}-${version}-${tag}.whl`);
-  execFileSync('python3', ['-c', PACK, file], { input: JSON.stringify(all) });
-  return file;
+  return all;
+}
+
+/** Packs files, which are JSON on stdin, as sources are. */
+const PACK_SOURCE = `
+import io, json, sys, tarfile
+with tarfile.open(sys.argv[1], "w:gz") as tar:
+    for name, text in json.load(sys.stdin).items():
+        info = tarfile.TarInfo(name)
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+`;
+
+/** What builds a wheel, and needs nothing for it. */
+const BACKEND = `
+import json, os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    made = json.load(open("wheel.json"))
+    with zipfile.ZipFile(os.path.join(folder, made["name"]), "w") as wheel:
+        for name, text in made["files"].items():
+            wheel.writestr(name, text)
+    return made["name"]
+`;
+
+const PROJECT = `
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+`;
+
+/** Makes sources that a wheel of these files can be built of. */
+function makeSource(folder, { name, version = '1.0', files }) {
+  const made = { name: `${name}-${version}-py3-none-any.whl` };
+  made.files = contentsOf({ name, version, files });
+  const source = {
+    'PKG-INFO': `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`,
+    'backend.py': BACKEND,
+    'pyproject.toml': PROJECT,
+    'wheel.json': JSON.stringify(made),
+  };
+  const entries = Object.entries(source).map(([file, text]) => [
+    `${name}-${version}/${file}`,
+    text,
+  ]);
+  const input = JSON.stringify(Object.fromEntries(entries));
+  const file = path.join(folder, `${name}-${version}.tar.gz`);
+  execFileSync('python3', ['-c', PACK_SOURCE, file], { input });
 }
 
 const sha256 = (file) => createHash('sha256').update(fs.readFileSync(file)).digest('hex');
@@ -127,4 +180,4 @@ class Index {
   }
 }
 
-module.exports = { Index, makeWheel, sha256 };
+module.exports = { Index, makeSource, makeWheel, sha256 };

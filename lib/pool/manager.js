@@ -29,6 +29,10 @@ const processSignals = require('./process-signals');
 let findContainer;
 /** What dead processes have left on a pool's engine; contacts it, and removes nothing. */
 let findOrphans;
+/** The images that a pool's engine keeps for the package; contacts it. */
+let findImages;
+/** Removes those of them that are not in use, and gives them. */
+let pruneImages;
 /** Takes an event of the native side. */
 let onEvent;
 
@@ -277,6 +281,8 @@ class ContainerPoolManager extends EventEmitter {
 
   static {
     findOrphans = (pool) => settled(() => pool.#native.orphans(), callSite(findOrphans));
+    findImages = (pool) => settled(() => pool.#native.images(), callSite(findImages));
+    pruneImages = (pool) => settled(() => pool.#native.pruneImages(), callSite(pruneImages));
     onEvent = (pool, json) => pool.#onEvent(json);
     findContainer = (pool, id) => {
       const native = #native in pool ? pool.#native.find(id) : null;
@@ -331,4 +337,10 @@ function refusal(cause) {
   }
 }
 
-module.exports = { ContainerPoolManager, findContainer, findOrphans };
+module.exports = {
+  ContainerPoolManager,
+  findContainer,
+  findImages,
+  findOrphans,
+  pruneImages,
+};

@@ -10,7 +10,8 @@ use tokio::sync::{watch, Mutex};
 
 use super::{
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, EngineState,
-    ExecSpec, ExecStatus, ExecStream, Health, Init, Making, OnPull, Orphan, Recipe, TemplateStatus,
+    ExecSpec, ExecStatus, ExecStream, Health, Init, KeptImage, Making, OnPull, Orphan, Recipe,
+    TemplateStatus,
 };
 use crate::{
     budget::Budget,
@@ -169,6 +170,14 @@ impl Engine for Auto {
         self.engine().await?.derive(recipe, on_pull, layer).await
     }
 
+    async fn images(&self) -> Result<Vec<KeptImage>> {
+        self.engine().await?.images().await
+    }
+
+    async fn prune_images(&self) -> Result<Vec<KeptImage>> {
+        self.engine().await?.prune_images().await
+    }
+
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
         self.engine().await.map_err(CreateError::Other)?.create(init).await
     }
@@ -286,10 +295,6 @@ mod tests {
         }
 
         async fn prepare(&self, _: OnPull) -> Result<()> {
-            Ok(())
-        }
-
-        async fn derive(&self, _: &Recipe, _: OnPull, _: Making<'_>) -> Result<()> {
             Ok(())
         }
 

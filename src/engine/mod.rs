@@ -40,7 +40,7 @@ pub use self::{
 use self::security::{Isolation, Provision, Unhonoured};
 use crate::{
     budget::Budget,
-    error::{Error, Result},
+    error::{Code, Error, Result},
 };
 
 /// The engine's full id of a container.
@@ -55,6 +55,20 @@ pub struct Orphan {
     pub created: i64,
     /// The process that made it, on this host.
     pub pid: u32,
+}
+
+/// An image that an engine keeps for the package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptImage {
+    /// As people know it.
+    pub name: String,
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was got or made, in s since the epoch.
+    pub since: u64,
+    /// A container has it, or a pool.
+    pub in_use: bool,
 }
 
 /// One step of a pull, as the engine reports it.
@@ -240,8 +254,20 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The layer's; `ImagePullFailed` where the engine could not take it.
-    async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()>;
+    /// The layer's; `ImagePullFailed` where the engine could not take it. `EngineError`: it keeps no images.
+    async fn derive(&self, _: &Recipe, _: OnPull, _: Making<'_>) -> Result<()> {
+        Err(Error::new(Code::EngineError, "this engine keeps no images, so none is derived there"))
+    }
+
+    /// The images that it keeps for the package: what was derived, and on the engine `local` what was pulled.
+    async fn images(&self) -> Result<Vec<KeptImage>> {
+        Ok(Vec::new())
+    }
+
+    /// Removes those that are not in use; returns them.
+    async fn prune_images(&self) -> Result<Vec<KeptImage>> {
+        Ok(Vec::new())
+    }
 
     /// Creates, attaches to and starts a container. What fails half-way, or is dropped half-way, is removed.
     async fn create(&self, init: Init) -> Result<Attached, CreateError>;

@@ -28,8 +28,8 @@ use crate::{
     budget::Usage,
     config::{Config, PoolSize},
     engine::{
-        choice::Engines, security::Unhonoured, Engine, EngineInfo, EngineKind, Health, Orphan,
-        PullProgress, TemplateStatus,
+        choice::Engines, security::Unhonoured, Engine, EngineInfo, EngineKind, Health, KeptImage,
+        Orphan, PullProgress, TemplateStatus,
     },
     pool::{Acquired, Event, Pool, Stats},
     sandbox::{Border, Packages, Paths, Record, Sandbox, Sandboxes, Traffic},
@@ -76,6 +76,25 @@ pub struct NativeOrphan {
 impl From<Orphan> for NativeOrphan {
     fn from(Orphan { id, image, created, pid }: Orphan) -> Self {
         Self { id, image, created, pid }
+    }
+}
+
+/// An image that the engine keeps for the package.
+#[napi(object)]
+pub struct NativeImage {
+    pub name: String,
+    pub digest: String,
+    /// Bytes.
+    pub size: i64,
+    /// When it was got or made, in s since the epoch.
+    pub since: i64,
+    pub in_use: bool,
+}
+
+impl From<KeptImage> for NativeImage {
+    fn from(KeptImage { name, digest, size, since, in_use }: KeptImage) -> Self {
+        let whole = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Self { name, digest, size: whole(size), since: whole(since), in_use }
     }
 }
 
@@ -270,14 +289,21 @@ impl NativePool {
     #[napi(catch_unwind, ts_return_type = "Promise<NativeOrphan[] | string>")]
     pub fn orphans<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let engine = self.engine.clone();
-        promise(env, async move {
-            match engine.orphans().await {
-                Ok(orphans) => {
-                    Either::A(orphans.into_iter().map(NativeOrphan::from).collect::<Vec<_>>())
-                }
-                Err(error) => Either::B(failure::text(&error)),
-            }
-        })
+        promise(env, async move { told::<_, NativeOrphan>(engine.orphans().await) })
+    }
+
+    /// Resolves with the images that the engine keeps for the package, or with a failure.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeImage[] | string>")]
+    pub fn images<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let engine = self.engine.clone();
+        promise(env, async move { told::<_, NativeImage>(engine.images().await) })
+    }
+
+    /// Removes those of them that are not in use. Resolves with them, or with a failure.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeImage[] | string>")]
+    pub fn prune_images<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let engine = self.engine.clone();
+        promise(env, async move { told::<_, NativeImage>(engine.prune_images().await) })
     }
 
     /// The protections that are not given, as JSON.
@@ -309,6 +335,11 @@ impl NativePool {
         let grace = Duration::from_millis(grace_ms as u64);
         promise(env, async move { failure::or_null(pool.shutdown(grace).await) })
     }
+}
+
+/// Each as JavaScript has it.
+fn told<T, N: From<T>>(found: crate::error::Result<Vec<T>>) -> Either<Vec<N>, String> {
+    failure::or_value(found.map(|all| all.into_iter().map(N::from).collect()))
 }
 
 fn hold(acquired: Acquired<Sandboxes>) -> NativeContainer {

@@ -15,7 +15,7 @@ use bollard::{
     config::{ContainerCreateBody, ExecConfig},
     models::ContainerConfig,
     query_parameters::{
-        CommitContainerOptions, CreateContainerOptions, RemoveContainerOptions,
+        CommitContainerOptions, CreateContainerOptions, RemoveContainerOptions, RemoveImageOptions,
         StartContainerOptions, UploadToContainerOptions,
     },
 };
@@ -129,6 +129,21 @@ struct Inspected {
 #[serde(rename_all = "PascalCase")]
 struct InspectedImage {
     id: String,
+}
+
+/// An image, as a list of the engine's shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListedImage {
+    pub id: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// In s since the epoch.
+    #[serde(default)]
+    pub created: u64,
+    #[serde(default)]
+    pub labels: HashMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -382,9 +397,31 @@ impl Client {
     }
 
     async fn list(&self, label: &str) -> Result<Vec<Listed>, Fault> {
-        let filters = serde_json::json!({ "label": [label] }).to_string();
-        let path = format!("/containers/json?all=1&filters={}", escape(&filters));
+        self.list_where(&serde_json::json!({ "label": [label] })).await
+    }
+
+    /// All containers of these images, and of images that are made of them.
+    pub(super) async fn list_containers_of(&self, images: &[String]) -> Result<Vec<Listed>, Fault> {
+        self.list_where(&serde_json::json!({ "ancestor": images })).await
+    }
+
+    async fn list_where(&self, filters: &serde_json::Value) -> Result<Vec<Listed>, Fault> {
+        let path = format!("/containers/json?all=1&filters={}", escape(&filters.to_string()));
         self.call("list containers", self.timeout, self.link.transport.json(&path)).await
+    }
+
+    /// All images with that label.
+    pub(super) async fn list_images(&self, label: &str) -> Result<Vec<ListedImage>, Fault> {
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        let path = format!("/images/json?filters={}", escape(&filters));
+        self.call("list images", self.timeout, self.link.transport.json(&path)).await
+    }
+
+    /// Removes an image, but no other that it was made of. One that is in use is refused.
+    pub(super) async fn remove_image(&self, name: &str) -> Result<(), Fault> {
+        let options = RemoveImageOptions { noprune: true, ..Default::default() };
+        let call = self.bollard.remove_image(name, Some(options), None);
+        self.call("remove image", self.timeout, call).await.map(drop)
     }
 
     /// What happens to containers of this process, from now on; the deadline is for the answer's head.

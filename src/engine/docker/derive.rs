@@ -4,7 +4,12 @@
 //! is one at a time: whoever finds the name taken waits for the image, or for the end of who has it. As every
 //! container it has labels of its owner, by which what a dead one has left is swept.
 
-use std::{collections::HashMap, io::Read, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Read,
+    sync::Arc,
+    time::Duration,
+};
 
 use bollard::{config::ContainerCreateBody, models::ContainerConfig};
 use bytes::Bytes;
@@ -13,11 +18,12 @@ use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     super::{
-        background::Background, registry::reference::Reference, Layer, Making, OnPull,
+        background::Background, registry::reference::Reference, KeptImage, Layer, Making, OnPull,
         PullProgress, Recipe, Vitals,
     },
-    client::Client,
+    client::{Client, ListedImage},
     fault::Fault,
+    hold::{self, Hold},
     owner::Owner,
     remove::{discard, remove},
     sweep,
@@ -36,6 +42,12 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How much of a layer is read at once.
 const PIECE: usize = 256 << 10;
 
+/// What is derived of an image.
+pub(super) struct Derived {
+    pub image: Reference,
+    _hold: Hold,
+}
+
 /// Gets what is derived from an image by a recipe.
 ///
 /// # Errors
@@ -48,23 +60,30 @@ pub(super) async fn derive(
     recipe: &Recipe,
     on_pull: OnPull,
     layer: Making<'_>,
-) -> Result<Reference> {
+) -> Result<Derived> {
     let failed = |call: &str, fault: Fault| client.error(call, fault).image(base.as_str());
     let id =
         client.image_id(base.as_str()).await.map_err(|fault| failed("inspect image", fault))?;
     let key = recipe.key(&id);
     let key = &key[..KEY];
     let image = Reference::parse(&format!("{REPOSITORY}:{key}"))?;
-    let is_there = || async {
-        match client.inspect_image(image.as_str()).await {
-            Ok(()) => Ok(true),
-            Err(fault) if fault.is_missing() => Ok(false),
+    let found = || async {
+        match client.image_id(image.as_str()).await {
+            Ok(id) => Ok(Some(id)),
+            Err(fault) if fault.is_missing() => Ok(None),
             Err(fault) => Err(failed("inspect image", fault)),
         }
     };
+    let there = || async {
+        let Some(id) = found().await? else { return Ok(None) };
+        let Some(_hold) = hold::share(&id) else { return Ok(None) };
+        // It may have been removed before it was held.
+        let same = found().await?.is_some_and(|now| now == id);
+        Ok(same.then(|| Derived { image: image.clone(), _hold }))
+    };
     let mut vessel = loop {
-        if is_there().await? {
-            return Ok(image);
+        if let Some(derived) = there().await? {
+            return Ok(derived);
         }
         let mut vessel = Vessel {
             client: client.clone(),
@@ -92,7 +111,8 @@ pub(super) async fn derive(
         }
     };
     // Whoever had the name may have made it meanwhile.
-    if !is_there().await? {
+    let mut derived = there().await?;
+    if derived.is_none() {
         let layer = layer.await?;
         on_pull(PullProgress {
             image: base.as_str().to_owned(),
@@ -106,14 +126,61 @@ pub(super) async fn derive(
         let labels = labels(base, recipe);
         let made = client.commit(&vessel.name, REPOSITORY, key, labels).await;
         made.map_err(|fault| failed("commit container", fault))?;
-        if !is_there().await? {
-            let message = "the engine has committed an image, and does not have it; see its log";
-            return Err(Error::new(Code::EngineError, message).image(base.as_str()));
-        }
+        derived = there().await?;
     }
     remove(client, &vessel.name).await?;
     vessel.made = None;
-    Ok(image)
+    derived.ok_or_else(|| {
+        let message = "the engine has committed an image, and does not have it; see its log";
+        Error::new(Code::EngineError, message).image(base.as_str())
+    })
+}
+
+/// The images that were derived.
+///
+/// # Errors
+///
+/// The engine's.
+pub(super) async fn images(client: &Client) -> Result<Vec<KeptImage>> {
+    let failed = |fault| client.error("list images", fault);
+    let images = client.list_images(PACKAGES).await.map_err(failed)?;
+    if images.is_empty() {
+        // An empty filter would be none.
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = images.iter().map(|image| image.id.clone()).collect();
+    let containers = client.list_containers_of(&ids).await.map_err(failed)?;
+    let used: HashSet<_> = containers.into_iter().map(|container| container.image_id).collect();
+    let mut images: Vec<_> = images.into_iter().map(|image| kept(image, &used)).collect();
+    images.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(images)
+}
+
+/// Removes those of them that are not in use; gives them.
+///
+/// # Errors
+///
+/// The engine's.
+pub(super) async fn prune(client: &Client) -> Result<Vec<KeptImage>> {
+    let mut removed = Vec::new();
+    for image in images(client).await?.into_iter().filter(|image| !image.in_use) {
+        let Some(_claim) = hold::claim(&image.digest) else { continue };
+        match client.remove_image(&image.digest).await {
+            Ok(()) => removed.push(image),
+            // Somebody else has removed it, or uses it by now.
+            Err(Fault::Refused { status: 404 | 409, .. }) => {}
+            Err(fault) => return Err(client.error("remove image", fault)),
+        }
+    }
+    Ok(removed)
+}
+
+fn kept(image: ListedImage, used: &HashSet<String>) -> KeptImage {
+    let ListedImage { id, size, created, labels, .. } = image;
+    let label = |name: &str| labels.get(name).map_or("", String::as_str);
+    let name = format!("{} + {}", label(IMAGE), label(PACKAGES));
+    let in_use = used.contains(&id) || hold::claim(&id).is_none();
+    KeptImage { name, in_use, digest: id, size, since: created }
 }
 
 fn body(image: &str) -> ContainerCreateBody {

@@ -14,6 +14,9 @@ pub(super) struct Listed {
     names: Option<Vec<String>>,
     #[serde(default)]
     pub image: String,
+    /// The id of its image.
+    #[serde(default, rename = "ImageID")]
+    pub image_id: String,
     /// In s since the epoch.
     #[serde(default)]
     pub created: i64,

@@ -7,7 +7,7 @@
 //! - `clients`: one client for all pools on an engine; `circuit`: whether calls are worth making.
 //! - `events`: what the engine tells by itself; `roster`: whom it concerns; `lines`: how it comes;
 //!   `listed`: a container in a list.
-//! - `image`: the image; `derive`: one that is made of it; `network`: the network.
+//! - `image`: the image; `derive`: one that is made of it, `hold`: and who uses that; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`: what it gives of the protections
 //!   asked for.
 //! - `container`, `exec`, `remove`: a container's life.
@@ -24,6 +24,7 @@ mod events;
 mod exec;
 mod fault;
 pub mod frames;
+mod hold;
 mod honours;
 mod image;
 mod info;
@@ -52,12 +53,13 @@ use self::{
     address::{Address, Surroundings},
     client::Client,
     container::Kind,
+    derive::Derived,
     honours::Honours,
 };
 use super::{
     background::Background, registry::reference::Reference, Attached, ContainerId, CpuTime,
     CreateError, Engine, EngineInfo, EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init,
-    Making, OnPull, Orphan, Recipe,
+    KeptImage, Making, OnPull, Orphan, Recipe,
 };
 use crate::{
     budget::Budget,
@@ -71,7 +73,7 @@ pub struct Docker {
     config: Arc<ContainerConfig>,
     image: Reference,
     /// What is derived of the image, and stands in its place.
-    derived: Mutex<Option<Reference>>,
+    derived: Mutex<Option<Derived>>,
     background: Background,
     /// As the engine said at the last [`Engine::connect`].
     honours: Mutex<Option<Arc<Honours>>>,
@@ -124,7 +126,7 @@ impl Docker {
         })
     }
 
-    fn derived(&self) -> MutexGuard<'_, Option<Reference>> {
+    fn derived(&self) -> MutexGuard<'_, Option<Derived>> {
         // It is put in as a whole.
         self.derived.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,10 +195,18 @@ impl Engine for Docker {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<KeptImage>> {
+        derive::images(&self.client).await
+    }
+
+    async fn prune_images(&self) -> Result<Vec<KeptImage>> {
+        derive::prune(&self.client).await
+    }
+
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {
         events::listen(&self.client);
         let honours = self.honours().await.map_err(CreateError::Other)?;
-        let image = self.derived().clone().unwrap_or_else(|| self.image.clone());
+        let image = self.derived().as_ref().map_or(&self.image, |derived| &derived.image).clone();
         let kind = Kind { config: self.config.clone(), image, honours };
         container::create(&self.client, &self.background, kind, init).await
     }
@@ -242,6 +252,7 @@ impl Engine for Docker {
     }
 
     async fn settle(&self) {
+        *self.derived() = None;
         self.background.settle().await;
         events::listen_no_more(&self.client);
     }

@@ -53,7 +53,7 @@ use super::{
     registry::reference::Reference,
     security::{Isolation, Protection, Unhonoured},
     Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
-    ExecStatus, ExecStream, Health, Init, Making, OnPull, Orphan, Recipe,
+    ExecStatus, ExecStream, Health, Init, OnPull, Orphan,
 };
 use crate::{
     budget::Budget,
@@ -231,12 +231,6 @@ impl Engine for Kubernetes {
     /// The nodes get it with their first pod.
     async fn prepare(&self, _: OnPull) -> Result<()> {
         Ok(())
-    }
-
-    async fn derive(&self, _: &Recipe, _: OnPull, _: Making<'_>) -> Result<()> {
-        let message = "packages can't be installed on the engine 'kubernetes', whose images are a registry's: \
-                       build them into the image";
-        Err(Error::new(Code::InvalidArgument, message))
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {

@@ -17,7 +17,7 @@ use crate::{
     config::{ContainerConfig, PullPolicy},
     engine::{
         registry::{flights::Flights, reference::Reference},
-        Making, OnPull, Recipe,
+        KeptImage, Making, OnPull, Recipe,
     },
     error::{Code, Error, Result},
 };
@@ -152,6 +152,11 @@ impl Image {
         let contents = self.found(Some(tree.root.clone()), Some(&tree))?;
         self.be(contents, Some(Arc::new(tree)));
         Ok(())
+    }
+
+    /// Asks the store of all its images: [`store::ask`].
+    pub(super) async fn all(&self, command: &'static str) -> Result<Vec<KeptImage>> {
+        store::ask(&self.program, command).await
     }
 
     fn be(&self, contents: Contents, tree: Option<Arc<Tree>>) {

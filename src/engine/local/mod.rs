@@ -53,8 +53,8 @@ use super::{
     background::Background,
     security::{Isolation, Protection, Provision, Unhonoured},
     Attached, Connection, Connections, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
-    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, Making, OnPull, Orphan, Recipe,
-    Runtime, TemplateStatus, Vitals,
+    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, KeptImage, Making, OnPull, Orphan,
+    Recipe, Runtime, TemplateStatus, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -369,6 +369,14 @@ impl Engine for Local {
 
     async fn derive(&self, recipe: &Recipe, on_pull: OnPull, layer: Making<'_>) -> Result<()> {
         self.image.derive(recipe, on_pull, layer).await
+    }
+
+    async fn images(&self) -> Result<Vec<KeptImage>> {
+        self.image.all("list").await
+    }
+
+    async fn prune_images(&self) -> Result<Vec<KeptImage>> {
+        self.image.all("prune").await
     }
 
     async fn create(&self, init: Init) -> Result<Attached, CreateError> {

@@ -12,11 +12,11 @@ use rustix::{
     fs::{flock, fstat, open, stat, FlockOperation, Mode, OFlags},
     process::{pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal},
 };
-use scientist_pool_protocol::images::{Answer, Credentials, Fault};
+use scientist_pool_protocol::images::{self, Answer, Credentials, Fault};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 
 use crate::{
-    engine::{registry::credentials, Layer, Making, OnPull, PullProgress, Recipe},
+    engine::{registry::credentials, KeptImage, Layer, Making, OnPull, PullProgress, Recipe},
     error::{excerpt, Code, Error, Result},
 };
 
@@ -81,6 +81,35 @@ pub(super) async fn derive(
     command.args([&name, &recipe.text]);
     let wanted = Wanted { program, name, policy: "missing", credentials_key: None };
     attend(command, wanted, report, Some(layer)).await
+}
+
+/// Asks the program of all images that there are (`list`), or has it remove those that no process uses (`prune`)
+/// and tell them.
+pub(super) async fn ask(program: &Path, command: &'static str) -> Result<Vec<KeptImage>> {
+    let failed = |why: &dyn std::fmt::Display| {
+        let message = format!("{command} images: {} failed: {why}", program.display());
+        Error::new(Code::EngineError, message)
+    };
+    let mut asked = Command::new(program);
+    asked.arg(command).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || asked.output()).await;
+    let output = output.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let images = match serde_json::from_slice(&output.stdout) {
+        Ok(Answer::Images { images, .. } | Answer::Removed { images, .. }) => images,
+        Ok(Answer::Failed { message, .. }) => return Err(failed(&message)),
+        _ => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(&format!("{} {}", output.status, excerpt(words.trim()))));
+        }
+    };
+    let kept = |image: images::Image| KeptImage {
+        name: image.name,
+        digest: image.digest,
+        size: image.size,
+        since: image.pulled,
+        in_use: image.in_use,
+    };
+    Ok(images.into_iter().map(kept).collect())
 }
 
 async fn attend(
