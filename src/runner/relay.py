@@ -1,19 +1,20 @@
 """Relays what connects to the container's proxy over its own stdin and stdout.
 
 Arguments: the port of the loopback to listen on, and how many connections there may be at once. Each way go
-frames: the number of a connection (4 bytes, little-endian), a kind (1), a length (4), and that many bytes:
+frames: the number of a connection (4 bytes, little-endian), a kind (1), and a count (4):
 
     L  it listens; the first one, of no connection
     O  a new connection
-    D  bytes of it
-    A  so many bytes of it (4 bytes) have gone on their way: as many more may be sent
+    D  so many bytes of it follow
+    A  so many bytes of it have gone on their way: as many more may be sent
     E  no more bytes come of it from this side
     R  it is broken off
 
 Of each connection WINDOW bytes each way may be sent that are not yet acknowledged, so one that nobody reads
-from holds up no other.
+from holds up no other. They are acknowledged by and by: each frame wakes up every process on its way.
 """
 
+import fcntl
 import os
 import select
 import socket
@@ -21,22 +22,59 @@ import struct
 import sys
 
 WINDOW = 256 << 10
-PIECE = 32 << 10
-HEAD = struct.Struct("<IBI")
-COUNT = struct.Struct("<I")
+# What is acknowledged at once. As much again is left until that comes.
+ENOUGH = WINDOW // 2
+HEAD = struct.Struct("<IcI")
+# As the module fcntl has it from Python 3.10 on.
+F_SETPIPE_SZ = 1031
 
 
-def send(number, kind, data=b""):
-    rest = memoryview(HEAD.pack(number, ord(kind), len(data)) + data)
-    while rest:
-        rest = rest[os.write(1, rest) :]
+def widen(pipe):
+    """Has a pipe hold a window: four times as much as it does."""
+    try:
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, WINDOW)
+    except OSError:
+        # It is none here, or the kernel has given out all that there is for pipes: it is slower then.
+        pass
+
+
+class Said:
+    """Frames that go out together."""
+
+    def __init__(self):
+        self.buffer = memoryview(bytearray(WINDOW))
+        self.end = 0
+
+    def frame(self, number, kind, count=0):
+        if self.end + HEAD.size > WINDOW:
+            self.flush()
+        HEAD.pack_into(self.buffer, self.end, number, kind, count)
+        self.end += HEAD.size
+
+    def read(self, number, peer, most):
+        """What a peer has to say; gives how many bytes that is."""
+        if self.end > WINDOW // 2:
+            self.flush()
+        begin = self.end + HEAD.size
+        count = peer.recv_into(self.buffer[begin:], min(most, WINDOW - begin))
+        self.frame(number, b"D" if count else b"E", count)
+        self.end += count
+        return count
+
+    def flush(self):
+        rest = self.buffer[: self.end]
+        while rest:
+            rest = rest[os.write(1, rest) :]
+        self.end = 0
 
 
 class Connection:
-    def __init__(self, number, peer):
-        self.number, self.peer = number, peer
+    def __init__(self, number, peer, said):
+        self.number, self.peer, self.said = number, peer, said
         self.credit = WINDOW
         self.out = bytearray()
+        # Bytes that have gone on their way and are not yet acknowledged.
+        self.gone = 0
         # Whether no more comes from the peer, and to it.
         self.heard = self.told = False
 
@@ -48,16 +86,30 @@ class Connection:
         return reads | (select.POLLOUT if self.out else 0)
 
     def read(self):
-        data = self.peer.recv(min(self.credit, PIECE))
-        self.credit -= len(data)
-        self.heard = not data
-        send(self.number, "D" if data else "E", data)
+        count = self.said.read(self.number, self.peer, self.credit)
+        self.credit -= count
+        self.heard = not count
+
+    def push(self, data):
+        try:
+            sent = 0 if self.out else self.send(data)
+        except BlockingIOError:
+            sent = 0
+        self.out += data[sent:]
 
     def write(self):
-        sent = self.peer.send(self.out)
+        with memoryview(self.out) as data:
+            sent = self.send(data)
         del self.out[:sent]
-        send(self.number, "A", COUNT.pack(sent))
         self.finish()
+
+    def send(self, data):
+        sent = self.peer.send(data)
+        self.gone += sent
+        if self.gone >= ENOUGH:
+            self.said.frame(self.number, b"A", self.gone)
+            self.gone = 0
+        return sent
 
     def finish(self):
         if self.told and not self.out:
@@ -74,39 +126,56 @@ class Relay:
         self.most = most
         self.next = 0
         self.all = {}
-        self.said = bytearray()
+        self.said = Said()
+        self.buffer = memoryview(bytearray(WINDOW))
+        # The head of a frame that is under way; whose bytes follow, and how many.
+        self.head = bytearray()
+        self.number = self.left = 0
 
     def accept(self):
         peer, _ = self.listener.accept()
         peer.setblocking(False)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next += 1
-        self.all[self.next] = Connection(self.next, peer)
-        send(self.next, "O")
+        connection = self.all[self.next] = Connection(self.next, peer, self.said)
+        self.said.frame(self.next, b"O")
+        # Most have something to say already.
+        self.guard(connection, connection.read)
 
     def hear(self):
-        data = os.read(0, 64 << 10)
-        if not data:
+        count = os.readv(0, [self.buffer])
+        if not count:
             # Whoever connects on its behalf is gone.
             os._exit(0)
-        self.said += data
-        while len(self.said) >= HEAD.size:
-            number, kind, length = HEAD.unpack_from(self.said)
-            if len(self.said) < HEAD.size + length:
-                return
-            body = bytes(self.said[HEAD.size : HEAD.size + length])
-            del self.said[: HEAD.size + length]
-            connection = self.all.get(number)
-            if connection is not None:
-                self.guard(connection, self.take, connection, chr(kind), body)
+        rest = self.buffer[:count]
+        while rest:
+            if self.left:
+                data, rest = rest[: self.left], rest[self.left :]
+                self.left -= len(data)
+                self.pass_on(self.number, b"D", data)
+                continue
+            missing = HEAD.size - len(self.head)
+            self.head += rest[:missing]
+            rest = rest[missing:]
+            if len(self.head) == HEAD.size:
+                self.number, kind, count = HEAD.unpack(self.head)
+                self.head.clear()
+                if kind == b"D":
+                    self.left = count
+                else:
+                    self.pass_on(self.number, kind, count)
 
-    def take(self, connection, kind, body):
-        if kind == "D":
-            connection.out += body
-            connection.write()
-        elif kind == "A":
-            connection.credit += COUNT.unpack(body)[0]
-        elif kind == "E":
+    def pass_on(self, number, kind, what):
+        connection = self.all.get(number)
+        if connection is not None:
+            self.guard(connection, self.take, connection, kind, what)
+
+    def take(self, connection, kind, what):
+        if kind == b"D":
+            connection.push(what)
+        elif kind == b"A":
+            connection.credit += what
+        elif kind == b"E":
             connection.told = True
             connection.finish()
         else:
@@ -119,7 +188,7 @@ class Relay:
         except BlockingIOError:
             pass
         except OSError:
-            send(connection.number, "R")
+            self.said.frame(connection.number, b"R")
             self.drop(connection)
             return
         if connection.is_over():
@@ -134,8 +203,11 @@ class Relay:
         connection.peer.close()
 
     def run(self):
-        send(0, "L")
+        for pipe in (0, 1):
+            widen(pipe)
+        self.said.frame(0, b"L")
         while True:
+            self.said.flush()
             poll = select.poll()
             poll.register(0, select.POLLIN)
             if len(self.all) < self.most:

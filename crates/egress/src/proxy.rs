@@ -16,8 +16,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{
-        copy_bidirectional, join, split as split_stream, AsyncRead, AsyncReadExt, AsyncWrite,
-        AsyncWriteExt,
+        copy_bidirectional_with_sizes, join, split as split_stream, AsyncRead, AsyncReadExt,
+        AsyncWrite, AsyncWriteExt,
     },
     net::TcpStream,
     time::timeout,
@@ -40,6 +40,8 @@ const HTTP: u16 = 80;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of a head.
 pub const MOST_OF_HEAD: usize = 64 << 10;
+/// The most bytes of a tunnel that are on their way here, each way.
+const PIECE: usize = 64 << 10;
 /// What concerns one connection alone (RFC 9110, section 7.6.1), and what is said to a proxy.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -232,7 +234,9 @@ impl Tunnel {
                     return Ok(Some(why));
                 }
             }
-            copy_bidirectional(&mut client, &mut stream).await.map(|_| None)
+            copy_bidirectional_with_sizes(&mut client, &mut stream, PIECE, PIECE)
+                .await
+                .map(|_| None)
         };
         let ended = tokio::select! {
             ended = passed => ended,
