@@ -21,7 +21,8 @@ class Call {
     this.path = url.pathname.replace(/^\/v\d+\.\d+(?=\/)/, '');
     this.query = Object.fromEntries(url.searchParams);
     this.headers = request.headers;
-    this.body = body.length > 0 ? JSON.parse(body.toString()) : undefined;
+    const isArchive = request.headers['content-type'] === 'application/x-tar';
+    this.body = body.length === 0 || isArchive ? undefined : JSON.parse(body.toString());
     /** Its route's name, and what stands for the names in it; set by the engine. */
     this.route = null;
     this.params = {};

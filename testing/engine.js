@@ -11,6 +11,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { Call, responseOn } = require('./call');
 const { FakeContainer } = require('./container');
 const { fail, holds } = require('./leaks');
+const { installed, requirementsOf } = require('./install');
 const { readOutcome } = require('./outcome');
 const { Reply } = require('./reply');
 const { ROUTES, routeNamed, routeOf } = require('./routes');
@@ -39,6 +40,8 @@ class FakeEngine {
   requests = [];
   /** All jobs so far. */
   calls = [];
+  /** The requirements of all installations so far. */
+  installs = [];
   /** How many containers were made, and how many there were at once at most. */
   made = 0;
   peak = 0;
@@ -50,6 +53,8 @@ class FakeEngine {
    * how many come until the stream ends.
    */
   run = () => ({});
+
+  installation = () => ({});
 
   /**
    * What becomes of a container's boot: `{}` is ready, `{ failed: reason }` is not; or a promise of it,
@@ -159,8 +164,13 @@ class FakeEngine {
   /** What a job comes to, read and after its delay. Never rejects. */
   async perform(begun) {
     const job = withScript(begun);
-    this.calls.push(job);
     try {
+      const requirements = requirementsOf(job);
+      if (requirements !== undefined) {
+        this.installs.push(requirements);
+        return readOutcome(await installed(requirements, this.installation));
+      }
+      this.calls.push(job);
       const reply = this.#replies.find((candidate) => candidate.takes(job));
       const outcome = readOutcome(await (reply === undefined ? this.run(job) : reply.to(job)));
       // Who waits for it keeps the process alive; it does not.
@@ -181,8 +191,10 @@ class FakeEngine {
     this.#replies = [];
     this.#rules = [];
     this.run = () => ({});
+    this.installation = () => ({});
     this.boot = () => ({});
     this.calls = [];
+    this.installs = [];
     this.requests = [];
     return this;
   }

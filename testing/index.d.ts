@@ -75,10 +75,24 @@ export class FakeEngine {
   /** What a job comes to that no reply takes. @defaultValue `() => ({})`: exit code 0, no output */
   run: OutcomeOf;
 
-  /** Every script and command that was begun, in order. */
+  /**
+   * What becomes of an installation of `packages` or `requirements`, or a promise of it. Like an engine's, an image has
+   * them from then on: what was installed once is not again.
+   *
+   * @param requirements As pip is given them. @defaultValue `() => ({})`: they are installed
+   */
+  installation: (requirements: string[]) => Installation | Promise<Installation>;
+
+  /** The requirements of every installation that was begun, in order. */
+  readonly installs: string[][];
+
+  /** Every script and command that was begun, in order, but for installations. */
   readonly calls: Job[];
 
-  /** Takes back all replies, faults and {@link run}, and forgets {@link calls}. Containers stay. */
+  /**
+   * Takes back all replies, faults, {@link run} and {@link installation}, and forgets {@link calls} and {@link installs}.
+   * Containers and images stay.
+   */
   reset(): this;
 
   // ---- faults ----
@@ -177,6 +191,8 @@ export type Operation =
   | 'inspect'
   | 'attach'
   | 'start'
+  | 'putArchive'
+  | 'commit'
   | 'remove'
   | 'exec'
   | 'startExec'
@@ -207,6 +223,17 @@ export interface Outcome {
    * @defaultValue none
    */
   display?: readonly Readonly<Record<string, unknown>>[] | undefined;
+}
+
+/** What an installation of packages comes to. */
+export interface Installation {
+  /** Why it failed, as the error's message says it. @defaultValue it did not */
+  failed?: string | undefined;
+  /**
+   * What is to blame: `'packages'`, which is `INVALID_ARGUMENT`, or the `'index'`, which is `IMAGE_PULL_FAILED`.
+   * @defaultValue 'packages'
+   */
+  blame?: 'packages' | 'index' | undefined;
 }
 
 /** Gives what a job comes to. A promise that never settles is a job that never ends. */

@@ -1,5 +1,7 @@
 'use strict';
 
+const { createHash } = require('node:crypto');
+
 const { FakeContainer } = require('./container');
 const { FakeExec } = require('./exec');
 
@@ -14,6 +16,11 @@ function container(engine, key) {
 /** An image's name as engines know it: one without a tag or a digest is `latest`. */
 function inFull(name) {
   return /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
+}
+
+/** The id of an image: the same each time, and no other's. */
+function idOf(name) {
+  return `sha256:${createHash('sha256').update(inFull(name)).digest('hex')}`;
 }
 
 function hasImage(engine, name) {
@@ -33,7 +40,7 @@ const ROUTES = {
 
   'GET /images/:name/json': (engine, { params: { name } }) =>
     hasImage(engine, name)
-      ? { status: 200, body: { Id: `sha256:${'0'.repeat(64)}` } }
+      ? { status: 200, body: { Id: idOf(name) } }
       : refused(404, `No such image: ${name}`),
 
   // Whatever network is asked for is there: containers reach nothing here.
@@ -49,7 +56,10 @@ const ROUTES = {
   'POST /containers/create': (engine, { query, body }) => {
     // Who gives no name is given one.
     const { name = `unnamed-${engine.made}` } = query;
-    if (!hasImage(engine, body.Image)) return refused(404, `No such image: ${body.Image}`);
+    const known = [...engine.images].some((image) => idOf(image) === body.Image);
+    if (!known && !hasImage(engine, body.Image)) {
+      return refused(404, `No such image: ${body.Image}`);
+    }
     if (container(engine, name).found) return refused(409, `The name "${name}" is already in use`);
     const made = new FakeContainer(engine, name, body);
     engine.keep(made);
@@ -93,6 +103,17 @@ const ROUTES = {
     return { status: 204 };
   },
 
+  'PUT /containers/:id/archive': (engine, { params }) =>
+    container(engine, params.id).missing ?? { status: 200 },
+
+  'POST /commit': (engine, { query }) => {
+    const { missing } = container(engine, query.container);
+    if (missing) return missing;
+    const name = `${query.repo}:${query.tag}`;
+    engine.images.add(name);
+    return { status: 201, body: { Id: idOf(name) } };
+  },
+
   'DELETE /containers/:id': (engine, { params }) => {
     const { found, missing } = container(engine, params.id);
     if (missing) return missing;
@@ -133,6 +154,8 @@ const OPERATIONS = {
   inspect: 'GET /containers/:id/json',
   attach: 'POST /containers/:id/attach',
   start: 'POST /containers/:id/start',
+  putArchive: 'PUT /containers/:id/archive',
+  commit: 'POST /commit',
   remove: 'DELETE /containers/:id',
   exec: 'POST /containers/:id/exec',
   startExec: 'POST /exec/:id/start',

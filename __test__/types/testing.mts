@@ -20,6 +20,9 @@ const pool = new Pool({ engine: engine.address });
 await engine.assertNoLeases(pool);
 await engine.assertEmpty({ within: 100 });
 engine.containers[0]?.die();
+engine.installation = async ([first]) => (first === 'no' ? { failed: 'no', blame: 'index' } : {});
+const installs: string[][] = engine.installs;
+void installs;
 
 // @ts-expect-error there is no such operation
 engine.fail('destroy');

@@ -47,16 +47,15 @@ mod system {
     const FOLDER: &str = "scientist-pool/derived";
 
     pub struct Lock {
-        _file: File,
-        /// Of one that nobody shares: it goes with it.
-        path: Option<PathBuf>,
+        file: File,
+        path: PathBuf,
     }
 
     impl Drop for Lock {
         fn drop(&mut self) {
-            if let Some(path) = &self.path {
-                // What is left of it says nothing.
-                let _ = fs::remove_file(path);
+            // The last one takes the file away, which says nothing by itself.
+            if flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                let _ = fs::remove_file(&self.path);
             }
         }
     }
@@ -65,19 +64,19 @@ mod system {
     pub fn lock(image: &str, shared: bool) -> io::Result<Option<Lock>> {
         let folder = caches().ok_or(io::ErrorKind::NotFound)?.join(FOLDER);
         fs::create_dir_all(&folder)?;
-        let path = folder.join(image.trim_start_matches("sha256:"));
+        lock_at(folder.join(image.trim_start_matches("sha256:")), shared)
+    }
+
+    fn lock_at(path: PathBuf, shared: bool) -> io::Result<Option<Lock>> {
         let how = if shared {
             FlockOperation::NonBlockingLockShared
         } else {
             FlockOperation::NonBlockingLockExclusive
         };
         loop {
-            let _file = File::options().write(true).create(true).truncate(false).open(&path)?;
-            match flock(&_file, how) {
-                Ok(()) if is_at(&_file, &path) => {
-                    let path = (!shared).then_some(path);
-                    return Ok(Some(Lock { _file, path }));
-                }
+            let file = File::options().write(true).create(true).truncate(false).open(&path)?;
+            match flock(&file, how) {
+                Ok(()) if is_at(&file, &path) => return Ok(Some(Lock { file, path })),
                 // Whoever had it meanwhile has removed the file.
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -95,6 +94,29 @@ mod system {
         match (file.metadata(), fs::metadata(path)) {
             (Ok(own), Ok(there)) => (own.dev(), own.ino()) == (there.dev(), there.ino()),
             _ => false,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn it_is_shared_or_claimed_and_goes_with_the_last_who_has_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("image");
+            let lock = |shared| lock_at(path.clone(), shared).unwrap();
+            let shared = [lock(true), lock(true)].map(Option::unwrap);
+            let [one, other] = shared;
+            assert!(lock(false).is_none());
+            drop(one);
+            assert!(lock(false).is_none());
+            drop(other);
+            assert!(!path.exists());
+            let claim = lock(false).unwrap();
+            assert!(lock(true).is_none());
+            drop(claim);
+            assert!(!path.exists());
         }
     }
 }
