@@ -101,6 +101,8 @@ function ratiosOf(sides) {
     ['scientist-pool', 'floor'],
     ['scientist-pool', 'plain'],
     ['local', 'system calls'],
+    ['scientist-pool', 'direct'],
+    ['local', 'direct'],
   ];
   return pairs
     .filter((pair) => pair.every((side) => sides.get(side)?.length > 0))

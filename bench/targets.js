@@ -104,6 +104,31 @@ const LOCAL_TARGETS = [
   },
 ];
 
+/** The network by name, beside the machine's own. */
+const EGRESS_TARGETS = [OURS, LOCAL].flatMap((side) => [
+  {
+    what: `an HTTPS request by the proxy, ${side}: p50 more than direct, ms`,
+    samples: pick('egress', 'request', side, 'direct'),
+    estimate: (ours, direct) => ({ value: median(ours) - median(direct), interval: null }),
+    limit: atMost(2),
+  },
+  ...[
+    ['download', 'from'],
+    ['upload', 'to'],
+  ].map(([metric, way]) => ({
+    what: `1 GiB ${way} a server by the proxy, ${side}: rate / direct`,
+    samples: pick('egress', metric, 'direct', side),
+    estimate: medianRatio,
+    limit: atLeast(0.5),
+  })),
+  {
+    what: `execute print("hello") with network.allow, ${side}: p50 / without`,
+    samples: pick('egress', 'execute', `${side}, allow`, side),
+    estimate: medianRatio,
+    limit: atMost(1.1),
+  },
+]);
+
 /** What the package is to reach: ratios and differences that hold on any machine, and its own cost. */
 const TARGETS = [
   ...executeTargets('hello', 'execute print("hello")'),
@@ -133,6 +158,7 @@ const TARGETS = [
     estimate: (beside, alone) => ({ value: p99(beside) / p99(alone), interval: null }),
     limit: atMost(2),
   })),
+  ...EGRESS_TARGETS,
   ...COST_TARGETS,
 ];
 

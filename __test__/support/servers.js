@@ -11,30 +11,7 @@ const https = require('node:https');
 const os = require('node:os');
 const path = require('node:path');
 
-/** A key and a certificate of its own for names, as PEM. */
-function certificateFor(...names) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'certificate-'));
-  const file = (name) => path.join(folder, name);
-  try {
-    const subject = ['-subj', `/CN=${names[0]}`];
-    const all = `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`;
-    const made = ['-keyout', file('key'), '-out', file('cert')];
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-        ...['-days', '2', ...subject, '-addext', all, ...made],
-      ],
-      { stdio: 'pipe' },
-    );
-    return {
-      key: fs.readFileSync(file('key'), 'utf8'),
-      cert: fs.readFileSync(file('cert'), 'utf8'),
-    };
-  } finally {
-    fs.rmSync(folder, { recursive: true });
-  }
-}
+const { certificateFor } = require('../../harness/certificate');
 
 /** Whoever signs the certificates of a test: its own as `pem`, and `certify(name)`. */
 function authority() {

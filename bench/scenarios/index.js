@@ -9,6 +9,7 @@ module.exports = [
   require('./many'),
   require('./day'),
   require('./neighbour'),
+  require('./egress'),
   require('./cost'),
   require('./writers'),
 ];
