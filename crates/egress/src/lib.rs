@@ -13,6 +13,7 @@
 //! upstream.rs  from a name to a connection: resolved once, checked, and connected to as it was checked
 //! secret.rs    values that a container does not have, and what stands for them there
 //! replace.rs   bytes put in the place of others, in what comes in pieces
+//! spelling.rs  how a text is written within others
 //! customs.rs   what becomes of secrets in requests and in answers
 //! sealed.rs    a tunnel whose TLS ends here, as its host has secrets
 //! authority.rs the certificates that are shown there
@@ -39,6 +40,7 @@ mod replace;
 mod rules;
 mod sealed;
 mod secret;
+mod spelling;
 mod trust;
 mod upstream;
 mod work;

@@ -5,16 +5,53 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use crate::spelling::{self, Found};
+
 /// Where to look, two bytes at a time.
 const PAIRS: usize = 1 << 16;
 
 /// What is looked for.
 pub struct Needle {
-    pub find: Zeroizing<Vec<u8>>,
-    /// What takes its place; `None`: it stays, and is told of.
+    pub find: Zeroizing<String>,
+    /// Whether it may be written as in a URL, in JSON or in HTML.
+    pub spelt: bool,
+    /// What takes its place, filled up to the length of one that is spelt; `None`: it stays, and is told of.
     pub put: Option<Zeroizing<Vec<u8>>>,
     /// Whose it is, to whoever is told.
     pub owner: usize,
+}
+
+impl Needle {
+    /// Whether it is at the beginning of bytes.
+    fn at(&self, bytes: &[u8]) -> Found {
+        let find = self.find.as_bytes();
+        if self.spelt {
+            spelling::find(&self.find, bytes)
+        } else if bytes.starts_with(find) {
+            Found::Whole(find.len())
+        } else if find.starts_with(bytes) {
+            Found::Begun
+        } else {
+            Found::Nothing
+        }
+    }
+
+    fn beginnings(&self) -> Vec<[u8; 2]> {
+        match self.find.as_bytes() {
+            _ if self.spelt => spelling::beginnings(&self.find),
+            [one, two, ..] => vec![[*one, *two]],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes what takes the place of bytes in which it was found.
+    fn write(&self, found: &[u8], out: &mut Vec<u8>) {
+        let Some(put) = &self.put else { return out.extend_from_slice(found) };
+        out.extend_from_slice(put);
+        if self.spelt {
+            out.resize(out.len() + found.len().saturating_sub(put.len()), b'*');
+        }
+    }
 }
 
 /// All that is looked for at once. The first one in what goes by goes first, of several there the longest.
@@ -32,7 +69,8 @@ enum Next<'a> {
     Nothing,
     /// From here on, it may be one or not.
     Partial(usize),
-    Whole(usize, &'a Needle),
+    /// From here on, and to there.
+    Whole(usize, usize, &'a Needle),
 }
 
 impl Needles {
@@ -41,9 +79,11 @@ impl Needles {
         all.sort_by_key(|needle| std::cmp::Reverse(needle.find.len()));
         let (mut pairs, mut firsts) = (vec![0; PAIRS / 64], [false; 256]);
         for needle in &all {
-            let pair = pair(needle.find[0], needle.find[1]);
-            pairs[pair / 64] |= 1 << (pair % 64);
-            firsts[usize::from(needle.find[0])] = true;
+            for [first, second] in needle.beginnings() {
+                let pair = pair(first, second);
+                pairs[pair / 64] |= 1 << (pair % 64);
+                firsts[usize::from(first)] = true;
+            }
         }
         Self { all, pairs, firsts }
     }
@@ -71,12 +111,11 @@ impl Needles {
                 continue;
             }
             for needle in &self.all {
-                if rest.starts_with(&needle.find) {
-                    return Next::Whole(at, needle);
-                }
-                // A longer one goes before those that it begins with.
-                if !last && needle.find.starts_with(rest) {
-                    return Next::Partial(at);
+                match needle.at(rest) {
+                    Found::Whole(length) => return Next::Whole(at, at + length, needle),
+                    // A longer one goes before those that it begins with.
+                    Found::Begun if !last => return Next::Partial(at),
+                    Found::Begun | Found::Nothing => {}
                 }
             }
         }
@@ -86,12 +125,12 @@ impl Needles {
     /// All of something; `None`: there is nothing to be put into it.
     pub fn whole(&self, bytes: &[u8], mut told: impl FnMut(&Needle)) -> Option<Vec<u8>> {
         let (mut out, mut at, mut changed) = (Vec::new(), 0, false);
-        while let Next::Whole(begin, needle) = self.next(bytes, at, true) {
+        while let Next::Whole(begin, end, needle) = self.next(bytes, at, true) {
             told(needle);
             out.extend_from_slice(&bytes[at..begin]);
-            out.extend_from_slice(needle.put.as_ref().unwrap_or(&needle.find));
+            needle.write(&bytes[begin..end], &mut out);
             changed |= needle.put.is_some();
-            at = begin + needle.find.len();
+            at = end;
         }
         out.extend_from_slice(&bytes[at..]);
         changed.then_some(out)
@@ -147,11 +186,11 @@ impl Replacing {
             match needles.next(&self.held, at, last) {
                 Next::Nothing => break self.held.len(),
                 Next::Partial(begin) => break begin,
-                Next::Whole(begin, needle) => {
+                Next::Whole(begin, end, needle) => {
                     told(needle);
                     out.extend_from_slice(&self.held[at..begin]);
-                    out.extend_from_slice(needle.put.as_ref().unwrap_or(&needle.find));
-                    at = begin + needle.find.len();
+                    needle.write(&self.held[begin..end], &mut out);
+                    at = end;
                 }
             }
         };
@@ -169,7 +208,8 @@ mod tests {
 
     fn needles(pairs: &[(&[u8], Option<&[u8]>)]) -> Arc<Needles> {
         let needle = |(owner, (find, put)): (usize, &(&[u8], Option<&[u8]>))| Needle {
-            find: Zeroizing::new(find.to_vec()),
+            find: Zeroizing::new(String::from_utf8(find.to_vec()).unwrap()),
+            spelt: false,
             put: put.map(|put| Zeroizing::new(put.to_vec())),
             owner,
         };

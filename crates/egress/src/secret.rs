@@ -133,36 +133,29 @@ impl Secret {
             Place::Header | Place::Body => Zeroizing::new(self.value.as_bytes().to_vec()),
         };
         Needle {
-            find: Zeroizing::new(placeholder.as_bytes().to_vec()),
+            find: placeholder.to_owned().into(),
+            spelt: false,
             put: (to_host && self.places.contains(&place)).then(value),
             owner,
         }
     }
 
-    /// What puts the placeholder in the value's place in an answer, in each form that the value may have there:
-    /// as it is, in a URL, in JSON, in base64.
+    /// What puts the placeholder in the value's place in an answer, as it is and in base64, in whichever way its
+    /// letters are written.
     pub fn needles_of_answers(&self, owner: usize, placeholder: &str) -> Vec<Needle> {
-        let value = self.value.as_bytes();
-        let mut forms = vec![(Zeroizing::new(value.to_vec()), placeholder.as_bytes().to_vec())];
-        let upper = encoded(value);
-        let lower = Zeroizing::new(in_lower_case(&upper));
-        for form in [upper, lower, in_json(&self.value, false), in_json(&self.value, true)] {
-            let put = lengthened(placeholder, form.len());
-            forms.push((form, put));
-        }
+        let mut forms = vec![((*self.value).clone(), placeholder.as_bytes().to_vec())];
         for engine in [&engines::STANDARD_NO_PAD, &engines::URL_SAFE_NO_PAD] {
             for before in 0..3 {
-                let form = in_base64(engine, before, value);
+                let form = in_base64(engine, before, self.value.as_bytes());
                 let put = in_base64(engine, before, placeholder.as_bytes());
-                forms.push((form, put.to_vec()));
+                forms.push((form, put.as_bytes().to_vec()));
             }
         }
-        forms.sort_by(|a, b| a.0.cmp(&b.0));
-        forms.dedup_by(|a, b| a.0 == b.0);
-        forms
-            .into_iter()
-            .map(|(find, put)| Needle { find, put: Some(Zeroizing::new(put)), owner })
-            .collect()
+        forms.sort_by(|(one, _), (other, _)| one.cmp(other));
+        forms.dedup_by(|(one, _), (other, _)| one == other);
+        let needle =
+            |(find, put)| Needle { find, spelt: true, put: Some(Zeroizing::new(put)), owner };
+        forms.into_iter().map(needle).collect()
     }
 }
 
@@ -170,55 +163,14 @@ fn encoded(value: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(percent_encode(value, &ENCODED).to_string().into_bytes())
 }
 
-/// The digits of what is encoded in a URL.
-fn in_lower_case(encoded: &[u8]) -> Vec<u8> {
-    let mut digits = 0;
-    let lower = encoded.iter().map(|byte| {
-        if *byte == b'%' {
-            digits = 2;
-        } else if digits > 0 {
-            digits -= 1;
-            return byte.to_ascii_lowercase();
-        }
-        *byte
-    });
-    lower.collect()
-}
-
-/// As a text in JSON; `slashes`: some writers escape them.
-fn in_json(value: &str, slashes: bool) -> Zeroizing<Vec<u8>> {
-    let mut form = Zeroizing::new(String::with_capacity(value.len()));
-    for letter in value.chars() {
-        match letter {
-            '"' | '\\' => form.extend(['\\', letter]),
-            '/' if slashes => form.push_str("\\/"),
-            '\n' => form.push_str("\\n"),
-            '\r' => form.push_str("\\r"),
-            '\t' => form.push_str("\\t"),
-            letter if letter.is_control() => {
-                form.push_str(&format!("\\u{:04x}", u32::from(letter)));
-            }
-            letter => form.push(letter),
-        }
-    }
-    Zeroizing::new(form.as_bytes().to_vec())
-}
-
-/// A placeholder that is as long as that.
-fn lengthened(placeholder: &str, length: usize) -> Vec<u8> {
-    let mut text = placeholder.as_bytes().to_vec();
-    text.resize(length.max(text.len()), b'*');
-    text
-}
-
 /// What all texts in base64 have in common in which a value comes behind so many bytes, of three.
-fn in_base64(engine: &engines::GeneralPurpose, before: usize, value: &[u8]) -> Zeroizing<Vec<u8>> {
+fn in_base64(engine: &engines::GeneralPurpose, before: usize, value: &[u8]) -> Zeroizing<String> {
     let mut whole = Zeroizing::new(vec![0; before]);
     whole.extend_from_slice(value);
     let text = Zeroizing::new(engine.encode(&*whole));
     // Six bits of eight are in each letter.
     let common = (before * 8).div_ceil(6)..whole.len() * 8 / 6;
-    Zeroizing::new(text.as_bytes()[common].to_vec())
+    Zeroizing::new(text[common].to_owned())
 }
 
 #[cfg(test)]
@@ -266,6 +218,11 @@ mod tests {
             "a%2fb%20%22c%22%2bd%5c%c3%a9%3f0123".to_owned(),
             r#"a/b \"c\"+d\\é?0123"#.to_owned(),
             r#"a\/b \"c\"+d\\é?0123"#.to_owned(),
+            // As other writers leave other letters as they are.
+            "a/b%20%22c%22%2Bd%5C%C3%A9%3F0123".to_owned(),
+            "a%2Fb+%22c%22%2Bd%5C%C3%A9?0123".to_owned(),
+            r#"a/b \u0022c\u0022+d\\\u00E9?0123"#.to_owned(),
+            r#"a/b &quot;c&#34;+d\&#xe9;?0123"#.to_owned(),
         ] {
             let (out, placeholder) = answer(value, &format!("<{text}>"));
             assert!(out.starts_with(&format!("<{placeholder}")), "{out}");
@@ -289,6 +246,22 @@ mod tests {
                 let inner = &decoded[before.len() + 1..before.len() + value.len() - 1];
                 prop_assert_eq!(inner, &placeholder.as_bytes()[1..value.len() - 1]);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_in_base64_is_in_urls_and_in_json_too() {
+        let value = "??>>~~??>>~~??>>~~";
+        let text = engines::STANDARD.encode(format!("user:{value}"));
+        assert!(text.contains('/') && text.contains('+'), "{text}");
+        for written in [
+            text.replace('/', "%2F").replace('+', "%2b"),
+            text.replace('/', "\\/"),
+            text.replace('+', "\\u002b").replace('/', "&#x2F;"),
+        ] {
+            let (out, _) = answer(value, &written);
+            assert!(!out.contains(&written[10..20]), "{out}");
+            assert_eq!(out.len(), written.len());
         }
     }
 
