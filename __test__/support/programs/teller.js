@@ -137,8 +137,8 @@ print(ask('${url}'), flush=True)
   tell('metrics', counted.getMetrics(), await registry.metrics());
   await pool.shutdown({ grace: 0 });
   instrumentation.disable();
-  process.stdout.write(JSON.stringify(told));
-  process.exit();
+  // Whatever else would keep it; but not before all of that is written.
+  process.stdout.write(JSON.stringify(told), () => process.exit());
 }
 
 main();
