@@ -14,6 +14,7 @@ fn hear(input: &[u8], step: usize) -> (Vec<u8>, Vec<Report>, Option<BadFrame>) {
             Told::Output(stream, bytes) => {
                 output.extend(bytes.iter().flat_map(|byte| [stream as u8, *byte]));
             }
+            Told::Line(bytes) => output.extend(bytes.iter().flat_map(|byte| [0, *byte])),
             Told::Report(report) => heard.push(report),
         });
         if let Err(bad) = fed {

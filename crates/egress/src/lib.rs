@@ -51,3 +51,13 @@ pub use rules::{BadRule, Limits, Rules, Settings};
 pub use secret::{Place, SecretSettings};
 pub use trust::Trust;
 pub use upstream::Resolve;
+
+/// What takes bytes from outside, for `fuzz/`.
+#[cfg(feature = "fuzzing")]
+pub mod outside {
+    pub use crate::{
+        hello::{end, protocols, read, second, Hello},
+        host::{split, Host},
+        replace::{Needle, Needles, Replacing},
+    };
+}
