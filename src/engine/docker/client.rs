@@ -295,23 +295,23 @@ impl Client {
         self.call("put archive", DERIVING, call).await
     }
 
-    /// Makes an image of what is in a container, with what `config` says beside what its own image did.
+    /// Makes an image of a container, with `changes`: lines of a Dockerfile. Podman reads no configuration here.
     pub(super) async fn commit(
         &self,
         id: &str,
         repository: &str,
         tag: &str,
-        config: ContainerConfig,
+        changes: String,
     ) -> Result<(), Fault> {
         let options = CommitContainerOptions {
             container: Some(id.to_owned()),
             repo: Some(repository.to_owned()),
             tag: Some(tag.to_owned()),
+            changes: Some(changes),
             ..Default::default()
         };
-        self.call("commit container", DERIVING, self.bollard.commit_container(options, config))
-            .await
-            .map(drop)
+        let call = self.bollard.commit_container(options, ContainerConfig::default());
+        self.call("commit container", DERIVING, call).await.map(drop)
     }
 
     /// Whether it is there counts: what an engine says of it is not read.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use bollard::{config::ContainerCreateBody, models::ContainerConfig};
+use bollard::config::ContainerCreateBody;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::{runtime::Handle, time::sleep};
@@ -92,7 +92,7 @@ pub(super) async fn derive(
             made: None,
         };
         let _expected = client.roster().expect(&vessel.name);
-        match client.create_container(&vessel.name, body(&id)).await {
+        match client.create_container(&vessel.name, body(&id, base, recipe)).await {
             Ok(id) => {
                 vessel.made = Some(client.roster().enter(&id));
                 break vessel;
@@ -123,8 +123,7 @@ pub(super) async fn derive(
         });
         let kept = client.put_archive(&vessel.name, pieces(layer)).await;
         kept.map_err(|fault| failed("put the packages into a container", fault))?;
-        let labels = labels(base, recipe);
-        let made = client.commit(&vessel.name, REPOSITORY, key, labels).await;
+        let made = client.commit(&vessel.name, REPOSITORY, key, disowned()).await;
         made.map_err(|fault| failed("commit container", fault))?;
         derived = there().await?;
     }
@@ -183,22 +182,22 @@ fn kept(image: ListedImage, used: &HashSet<String>) -> KeptImage {
     KeptImage { name, in_use, digest: id, size, since: created }
 }
 
-fn body(image: &str) -> ContainerCreateBody {
+/// What is put on top is said by the container, whose labels an engine has its image keep.
+fn body(image: &str, base: &Reference, recipe: &Recipe) -> ContainerCreateBody {
     let labels = Owner::current().labels().map(|(name, value)| (name.to_owned(), value));
+    let mut labels: HashMap<String, String> = labels.into_iter().collect();
+    labels.insert(PACKAGES.to_owned(), recipe.title.clone());
+    labels.insert(IMAGE.to_owned(), base.as_str().to_owned());
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        labels: Some(labels.into_iter().collect()),
+        labels: Some(labels),
         ..ContainerCreateBody::default()
     }
 }
 
-/// What an image says of itself. It has no owner, unlike the container that it is made of.
-fn labels(base: &Reference, recipe: &Recipe) -> ContainerConfig {
-    let none = Owner::current().labels().map(|(name, _)| (name.to_owned(), String::new()));
-    let mut labels: HashMap<String, String> = none.into_iter().collect();
-    labels.insert(PACKAGES.to_owned(), recipe.title.clone());
-    labels.insert(IMAGE.to_owned(), base.as_str().to_owned());
-    ContainerConfig { labels: Some(labels), ..ContainerConfig::default() }
+/// Has the image have no owner, unlike the container that it is made of: lines as a Dockerfile has them.
+fn disowned() -> String {
+    Owner::current().labels().map(|(name, _)| format!("LABEL {name}=")).join("\n")
 }
 
 /// A layer, read as it is sent. One that can't be read to its end is cut off, which its own form shows.
