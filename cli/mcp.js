@@ -61,7 +61,7 @@ function progressOf({ _meta: { progressToken } = {} }, sendNotification) {
   };
 }
 
-function serve(sdk, python) {
+function serve(sdk, python, ready) {
   const server = new sdk.Server(
     { name: 'scientist-pool', version },
     { capabilities: { tools: {} } },
@@ -80,6 +80,8 @@ function serve(sdk, python) {
         );
       }
       const onStdout = progressOf(params, sendNotification);
+      // A pull and an installation have a limit of their own, and the first call may come before their end.
+      await ready;
       const outcome = await python
         .call(params.arguments, { signal, onStdout })
         // What failed here is no fault of the protocol: the model is to hear of it.
@@ -107,15 +109,15 @@ async function perform({ values, pool: given, io }) {
   });
   try {
     const python = new PythonTool(pool, { timeout: number(values, 'timeout', 'milliseconds') });
-    const server = serve(sdk, python);
+    // What is wrong with the engine, the calls tell.
+    const ready = pool.initialize().catch(({ message }) => {
+      io.stderr.write(`scientist-pool: ${printable(message)}\n`);
+    });
+    const server = serve(sdk, python, ready);
     const closed = new Promise((resolve) => {
       server.onclose = resolve;
       // The transport of the SDK does not look for the end of its input.
       io.stdin.once('end', resolve).once('close', resolve);
-    });
-    // A first call finds it warm; what is wrong with the engine, the calls tell.
-    pool.initialize().catch(({ message }) => {
-      io.stderr.write(`scientist-pool: ${printable(message)}\n`);
     });
     await server.connect(new sdk.StdioServerTransport(io.stdin, io.stdout));
     await closed;

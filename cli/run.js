@@ -127,6 +127,8 @@ async function perform({ values, positionals: [file, ...args], pool: given, io }
     ...given,
     ...limits(values),
     poolSize: 0,
+    // A pull and an installation have a limit of their own.
+    acquireTimeout: 0,
     // One container is no use of it.
     template: false,
     handleSignals: true,
