@@ -50,6 +50,16 @@ function own(what, scenario, metric, side, statistic, limit) {
   };
 }
 
+/** How much more one side takes than the other, in the middle. */
+function more(what, scenario, metric, { sides, limit }) {
+  return {
+    what,
+    samples: pick(scenario, metric, ...sides),
+    estimate: (one, other) => ({ value: median(one) - median(other), interval: null }),
+    limit,
+  };
+}
+
 const COST_TARGETS = [
   own("require('scientist-pool'), p50, ms", 'cost', 'require', 'fresh', median, atMost(10)),
   own('warm acquire, p50, µs', 'cost', 'acquire', 'warm', median, atMost(100)),
@@ -106,12 +116,9 @@ const LOCAL_TARGETS = [
 
 /** The network by name, beside the machine's own. */
 const EGRESS_TARGETS = [OURS, LOCAL].flatMap((side) => [
-  {
-    what: `an HTTPS request by the proxy, ${side}: p50 more than direct, ms`,
-    samples: pick('egress', 'request', side, 'direct'),
-    estimate: (ours, direct) => ({ value: median(ours) - median(direct), interval: null }),
-    limit: atMost(2),
-  },
+  more(`an HTTPS request by the proxy, ${side}: p50 more than direct, ms`, 'egress', 'request', {
+    ...{ sides: [side, 'direct'], limit: atMost(2) },
+  }),
   ...[
     ['download', 'from'],
     ['upload', 'to'],
@@ -128,6 +135,23 @@ const EGRESS_TARGETS = [OURS, LOCAL].flatMap((side) => [
     limit: atMost(1.1),
   },
 ]);
+
+/** What agents' tools add. */
+const TOOL_TARGETS = [
+  own('local: a run of a session, p50, ms', 'session', 'run', LOCAL, median, atMost(1.5)),
+  more('local: with a mount: create to ready, p50, ms more', 'mounts', 'ready', {
+    ...{ sides: ['with one', 'without a mount'], limit: atMost(1) },
+  }),
+  more('local: with pandas imported: run, p50, ms more', 'packages', 'run', {
+    ...{ sides: [`${LOCAL}, pandas imported`, `${LOCAL}, plain`], limit: atMost(3) },
+  }),
+  ...[OURS, LOCAL].map((side) => ({
+    what: `pandas installed, ${side}: derived image / pip alone`,
+    samples: pick('packages', 'install', side, `pip alone, ${side}`),
+    estimate: medianRatio,
+    limit: atMost(1.2),
+  })),
+];
 
 /** What the package is to reach: ratios and differences that hold on any machine, and its own cost. */
 const TARGETS = [
@@ -160,6 +184,7 @@ const TARGETS = [
   })),
   ...EGRESS_TARGETS,
   ...COST_TARGETS,
+  ...TOOL_TARGETS,
 ];
 
 /**

@@ -1,31 +1,37 @@
 'use strict';
 
-// Figures and frames are shown without the script doing anything: with the packages themselves, which an archive of
-// an image is given.
+// Figures and frames are shown without the script doing anything: with the packages themselves.
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { imageWith } = require('../../harness/packages');
-const { Pools, RUNTIME, address, outside } = require('../support/engine');
+const { Pools, outside } = require('../support/engine');
 const { runNode } = require('../support/node');
+const { served } = require('../support/wheels');
 
 const pools = new Pools();
 afterEach(pools.close);
 
-const isPossible = address() === 'local' && !RUNTIME && outside().seesContainers;
 const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
 
-let image;
+const IMAGE = 'python:3.11-slim';
+let both;
 
-(isPossible ? describe : describe.skip)('with matplotlib and pandas', () => {
+describe('with matplotlib and pandas', () => {
   beforeAll(async () => {
-    image = await imageWith(['matplotlib==3.9.4', 'pandas==2.2.3'], 'python:3.11-slim', '3.11');
+    both = await served(['matplotlib==3.9.4', 'pandas==2.2.3'], '3.11');
+    // Installed before a test's time counts.
+    await make().initialize();
+    await pools.close();
   }, 600_000);
+  afterAll(() => both.close());
 
   const make = (options) =>
-    pools.make({ image, poolSize: 0, memory: '512m', pidsLimit: 100, ...options });
+    pools.make({
+      ...{ ...both.options, image: IMAGE, poolSize: 0, memory: '512m', pidsLimit: 100 },
+      ...options,
+    });
   /** What is shown, each as its types and, of a picture, how large it is. */
   const shown = async (pool, script, options) => {
     const result = await pool.run(script, { display: true, timeout: 60_000, ...options });
@@ -104,11 +110,13 @@ figure`,
       const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'chat-'));
       try {
         const file = path.join(__dirname, '../../examples/chat', program);
-        const argv = [process.execPath, file, image];
-        const source = `process.argv = ${JSON.stringify(argv)};
-        process.chdir(${JSON.stringify(folder)});
+        const source = `process.chdir(${JSON.stringify(folder)});
         require(${JSON.stringify(file)})`;
-        const { stdout, stderr, code } = await runNode(source, { env: outside().env });
+        const env = {
+          ...{ ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) },
+          PIP_INDEX_URL: both.options.indexUrl,
+        };
+        const { stdout, stderr, code } = await runNode(source, { env });
         expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
         expect(stdout).toMatch(/^(Plotted \[\(1, 30\), .*|image\/png of 2 steps)\n$/);
         expect(fs.readFileSync(path.join(folder, 'plot.png')).subarray(0, 8)).toEqual(PNG);

@@ -8,10 +8,11 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
+const { Index, sha256 } = require('../../harness/package-index');
 const { wheelsOf } = require('../../harness/packages');
 const { Pools, address, outside, until } = require('../support/engine');
 const { cli } = require('../support/cli');
-const { Index, makeSource, makeWheel, sha256 } = require('../support/wheels');
+const { makeSource, makeWheel } = require('../support/wheels');
 
 const IMAGE = 'python:3.9-slim';
 const pools = new Pools();
@@ -52,9 +53,8 @@ afterAll(async () => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-const url = (login = '') => `http://${login}127.0.0.1:${index.port}/simple`;
-
-const make = (options) => pools.make({ image: IMAGE, poolSize: 0, indexUrl: url(), ...options });
+const make = (options) =>
+  pools.make({ image: IMAGE, poolSize: 0, indexUrl: index.url(), ...options });
 
 const HELLO = 'import greeting; print(greeting.WORDS)';
 
@@ -134,7 +134,7 @@ test.each([
 test('of an index that wants a login come with it, and it is in no message', async () => {
   const guarded = await new Index(folder, { login: 'reader:pass word' }).listen();
   try {
-    const at = (login) => `http://${login}127.0.0.1:${guarded.port}/simple`;
+    const at = (login) => guarded.url(login);
     const packages = [named('tools')];
     const pool = make({ packages, indexUrl: at('reader:pass%20word@') });
     const told = [];
@@ -195,7 +195,7 @@ describe('on the command line', () => {
   test('are shown, and removed unless a pool has them that has no container', async () => {
     const options = {
       ...{ engine: address(), image: outside().image(IMAGE), poolSize: 0 },
-      ...{ packages: [named('unsound')], indexUrl: url() },
+      ...{ packages: [named('unsound')], indexUrl: index.url() },
     };
     const script = `
       const { ContainerPoolManager } = require(${JSON.stringify(path.resolve(__dirname, '../..'))});
@@ -237,7 +237,13 @@ test('whose installation was killed half-way leave nothing, and are installed by
   const packages = [`${named('greeting')}==1.0`, named('unsound')];
   const label = `killed-${run}`;
   const options = {
-    ...{ engine: address(), image: outside().image(IMAGE), poolSize: 0, packages, indexUrl: url() },
+    ...{
+      engine: address(),
+      image: outside().image(IMAGE),
+      poolSize: 0,
+      packages,
+      indexUrl: index.url(),
+    },
     labels: { 'test.pool': label },
   };
   const script = `

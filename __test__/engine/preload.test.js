@@ -6,9 +6,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { imageWith } = require('../../harness/packages');
 const { Pools, RUNTIME, address, outside, until } = require('../support/engine');
 const { groupOf } = require('../support/engines/local');
+const { served } = require('../support/wheels');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -17,12 +17,13 @@ const MODULE = 'numpy';
 const WHEEL = `${MODULE}==2.2.6`;
 const forks = address() === 'local' && !RUNTIME && outside().seesContainers;
 
-let image;
+let numpy;
 
 /** A pool with one warm container, whose interpreter has it. */
 async function warm(options) {
   const pool = pools.make({
-    ...{ image, poolSize: 0, preload: [MODULE], memory: '512m', pidsLimit: 100 },
+    ...{ ...numpy.options, image: 'python:3.11-slim', poolSize: 0 },
+    ...{ preload: [MODULE], memory: '512m', pidsLimit: 100 },
     ...options,
   });
   await pool.run('pass');
@@ -44,8 +45,9 @@ function ownMemory({ id }) {
 
 (forks ? describe : describe.skip)('a fork', () => {
   beforeAll(async () => {
-    image = await imageWith([WHEEL], 'python:3.11-slim', '3.11');
+    numpy = await served([WHEEL], '3.11');
   }, 300_000);
+  afterAll(() => numpy.close());
 
   it('has it imported, and computes with it on its threads', async () => {
     const pool = await warm();

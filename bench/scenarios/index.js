@@ -12,4 +12,7 @@ module.exports = [
   require('./egress'),
   require('./cost'),
   require('./writers'),
+  require('./session'),
+  require('./mounts'),
+  require('./packages'),
 ];

@@ -1,6 +1,6 @@
 'use strict';
 
-// node examples/chat/main.js IMAGE, an image with matplotlib: a model plots a CSV into plot.png
+// node examples/chat/main.js: a model plots a CSV into plot.png
 
 const fs = require('node:fs/promises');
 
@@ -10,8 +10,10 @@ const { chat } = require('./chat');
 const { CSV, model } = require('./model');
 
 async function main() {
-  const pool = new ContainerPoolManager({ image: process.argv[2], poolSize: 1, memory: '512m' });
+  const pool = new ContainerPoolManager({ packages: ['matplotlib'], poolSize: 1, memory: '512m' });
   try {
+    // The first time, it is installed here.
+    await pool.initialize();
     const files = { 'sales.csv': CSV };
     const { answer, pictures } = await chat(model, 'Plot sales.csv.', { pool, files });
     await fs.writeFile('plot.png', pictures[0]);

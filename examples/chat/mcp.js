@@ -1,6 +1,6 @@
 'use strict';
 
-// node examples/chat/mcp.js IMAGE: the same by way of npx scientist-pool mcp, as any MCP client has it
+// node examples/chat/mcp.js: the same by way of npx scientist-pool mcp, as any MCP client has it
 
 const fs = require('node:fs/promises');
 const path = require('node:path');
@@ -13,10 +13,10 @@ const { CSV, STEPS } = require('./model');
 const PROGRAM = path.join(path.dirname(require.resolve('scientist-pool/package.json')), 'bin');
 
 async function main() {
-  const server = [path.join(PROGRAM, 'scientist-pool.js'), 'mcp', '--memory', '512m'];
+  const server = [path.join(PROGRAM, 'scientist-pool.js'), 'mcp', '--packages', 'matplotlib'];
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [...server, '--image', process.argv[2]],
+    args: [...server, '--memory', '512m'],
     env: process.env,
   });
   const client = new Client({ name: 'chat', version: '1.0.0' });
