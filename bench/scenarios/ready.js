@@ -2,6 +2,7 @@
 
 const { setTimeout: pause } = require('node:timers/promises');
 
+const { hello } = require('../jobs');
 const { Syscalls } = require('../syscalls');
 const { shuffled } = require('../timing');
 
@@ -18,20 +19,26 @@ module.exports = {
     that it is ready, on either engine. Every ${OTHERS_EVERY}th round also the floor (the same container and supervisor by
     bare API calls) and the baseline (create + start by dockerode). "system calls" is what the local engine can't
     beat: util-linux's unshare makes the namespaces and executes the image's python3, until that has written a
-    line; no limits, no filter.`,
+    line; no limits, no filter. "run" is a whole call of print("hello") on such a pool of size 0.`,
   rounds: 200,
   sampled: true,
   seconds: 150,
-  metrics: { ready: 'create to ready', remove: 'remove' },
+  metrics: {
+    ready: 'create to ready',
+    run: 'run print("hello") on a pool of 0',
+    remove: 'remove',
+  },
 
   async run({ sides, open, rounds, attempt, floor, ...context }) {
     const makers = { plain: () => floor.sleeping() };
+    const runners = {};
     const opened = [];
     try {
       for (const side of sides.filter((name) => name !== 'floor')) {
         const pool = await open(side, { poolSize: 0 });
         opened.push(pool);
         makers[side] = () => pool.acquire();
+        runners[side] = async () => hello.check(await pool.run(hello));
       }
       if (sides.includes('floor')) makers.floor = () => floor.booted();
       if (sides.includes('local')) {
@@ -48,6 +55,10 @@ module.exports = {
           await pause(BETWEEN_MS);
           if (container) {
             await attempt(round, 'remove', name, () => container.destroy());
+            await pause(BETWEEN_MS);
+          }
+          if (runners[name]) {
+            await attempt(round, 'run', name, runners[name]);
             await pause(BETWEEN_MS);
           }
         }
