@@ -168,6 +168,11 @@ def writable(folders):
             pass
 
 
+def canary(whose):
+    """What is written where nobody but they are to see it. What this process was given has it not, nor its text."""
+    return b"canary-of-%s-%s" % (whose.encode(), bytes.fromhex(os.environ["RUN"]))
+
+
 def containing(word, paths):
     """Those of the files that can be read and have the word in them."""
     for path in paths:

@@ -10,12 +10,15 @@ const { ContainerPoolManager } = require('../..');
 const { ensureArchives, localImage } = require('../../harness/archives');
 const { until } = require('../../harness/until');
 const { IMAGE, address } = require('../support/engine');
+const { canaryOf } = require('./canary');
 const { OF_IMAGE } = require('./local');
 const { runProbes } = require('./probes');
 const { Surroundings } = require('./surroundings');
 
 const read = (name) => fs.readFileSync(path.join(__dirname, 'scenarios', `${name}.py`), 'utf8');
 const MiB = 1 << 20;
+/** Of what one holds and the other looks for. */
+const NAME = canaryOf('fork');
 
 /** No filter: what lies between two containers is to hold without it. */
 const OPEN = { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } };
@@ -52,10 +55,10 @@ async function two() {
 }
 
 /** A script that does not end by itself, which has said something: that, and its end. */
-async function begun(container, script) {
+async function begun(container, script, env = {}) {
   let ended;
   const words = await new Promise((resolve) => {
-    ended = container.execute(script, {}, [], { onStdout: resolve }).catch((error) => error);
+    ended = container.execute(script, env, [], { onStdout: resolve }).catch((error) => error);
   });
   return { said: words.toString(), ended };
 }
@@ -67,9 +70,9 @@ beforeAll(async () => {
 test('nothing of one fork can be found in another', async () => {
   await open(OPEN);
   const [one, other] = await two();
-  const held = JSON.parse((await begun(one, read('hold_all'))).said);
+  const held = JSON.parse((await begun(one, read('hold_all'), { NAME })).said);
   const look = async (container) => {
-    const env = { WHERE: held.address };
+    const env = { NAME, WHERE: held.address };
     const { stdout, stderr } = await container.execute(read('look_for_all'), env);
     expect(stderr).toBe('');
     return JSON.parse(stdout);

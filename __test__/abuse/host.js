@@ -1,5 +1,6 @@
 'use strict';
 
+const { canaryOf } = require('./canary');
 const { containers } = require('./containers');
 const { Surroundings } = require('./surroundings');
 
@@ -22,7 +23,7 @@ class Host {
       Image: image,
       Labels: labels,
       Cmd: ['sleep', '600'],
-      Env: ['SECRET=canary-of-the-neighbour'],
+      Env: [`SECRET=${canaryOf('neighbour')}`],
       HostConfig: { NetworkMode: 'none' },
     });
     await neighbour.start();

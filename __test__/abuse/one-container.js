@@ -13,6 +13,7 @@ const { text } = require('node:stream/consumers');
 
 const { hostTarget } = require('../../lib/binding/target');
 const { root } = require('../../harness/paths');
+const { canaryOf } = require('./canary');
 const { optionsWithout } = require('./fences');
 
 async function main() {
@@ -29,7 +30,7 @@ async function main() {
   });
   try {
     const neighbour = await pool.acquire();
-    const secret = { SECRET: 'canary-of-the-neighbour' };
+    const secret = { SECRET: canaryOf('neighbour') };
     // Until its stdin ends, which it does with its container.
     const command = neighbour.spawn(['sh', '-c', 'echo ready; cat'], { env: secret });
     command.exit.catch(() => undefined);

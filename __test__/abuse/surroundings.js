@@ -8,14 +8,18 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 
-/** Makes a segment that everybody may read, says its number, and removes it when its stdin ends. */
+const { RUN_ENV, canaryOf } = require('./canary');
+
+/** Makes a segment with its argument in it that everybody may read, says its number, and removes it when its stdin
+ * ends. */
 const SHARE = `
 import ctypes, sys
 libc = ctypes.CDLL(None)
 libc.shmat.restype = ctypes.c_void_p
 number = libc.shmget(0, 4096, 0o1666)
 address = libc.shmat(number, None, 0)
-ctypes.memmove(address, b"canary-of-the-host", 18)
+text = sys.argv[1].encode()
+ctypes.memmove(address, text, len(text))
 print(number, flush=True)
 sys.stdin.read()
 libc.shmctl(number, 0, None)
@@ -53,17 +57,20 @@ class Surroundings {
     const name = `scientist-pool-abuse-${randomUUID()}`;
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'abuse-'));
     fs.chmodSync(folder, 0o755);
-    fs.writeFileSync(path.join(folder, 'secret'), 'canary-of-the-host');
+    fs.writeFileSync(path.join(folder, 'secret'), canaryOf('host'));
     const socket = path.join(folder, 'engine.sock');
     const servers = [
       await listen(0, '127.0.0.1'),
       await listen(`\0${name}`),
       await listen({ path: socket, readableAll: true, writableAll: true }),
     ];
-    const sharer = spawn('python3', ['-c', SHARE], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const sharer = spawn('python3', ['-c', SHARE, canaryOf('segment')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const [segment] = await once(sharer.stdout, 'data');
-    process.env.ABUSE_CANARY = 'canary-of-node';
+    process.env.ABUSE_CANARY = canaryOf('node');
     const env = {
+      ...RUN_ENV,
       LISTENER_PORT: String(servers[0].address().port),
       LISTENER_NAME: name,
       ENGINE_SOCKET: socket,

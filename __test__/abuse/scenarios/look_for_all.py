@@ -1,11 +1,13 @@
-"""Looks for what `hold_all.py` holds, and prints what it comes to. WHERE: the address that that told."""
+"""Looks for what `hold_all.py` holds, and prints what it comes to. WHERE: the address that that told; NAME: what
+they are called."""
 
 import ctypes, json, os, signal, socket
 
 libc = ctypes.CDLL(None, use_errno=True)
 librt = ctypes.CDLL("librt.so.1", use_errno=True)
 ADDRESS = int(os.environ["WHERE"])
-SECRET = b"canary-in-memory"
+NAME = os.environ["NAME"]
+SECRET = NAME.encode()
 KEY = 0x5EED
 READ, PTRACE, KEYCTL = {"x86_64": (310, 101, 250)}.get(os.uname().machine, (270, 117, 219))
 ATTACH, DETACH, PEEK = 16, 17, 2
@@ -55,10 +57,10 @@ for pid in range(2, 40000):
     except PermissionError:
         pass
     found.update(reached(pid))
-for name, path in (("a file", "/tmp/canary"), ("a file in shared memory", "/dev/shm/canary")):
+for name, path in (("a file", "/tmp/" + NAME), ("a file in shared memory", "/dev/shm/" + NAME)):
     if os.path.exists(path):
         found.add(name)
-if reaches(socket.AF_UNIX, "\0canary"):
+if reaches(socket.AF_UNIX, "\0" + NAME):
     found.add("an abstract socket")
 if reaches(socket.AF_INET, ("127.0.0.1", 7777)):
     found.add("a port")
@@ -66,8 +68,8 @@ for name, made in (
     ("a segment", libc.shmget(KEY, 4096, 0)),
     ("a queue", libc.msgget(KEY, 0)),
     ("a semaphore", libc.semget(KEY, 1, 0)),
-    ("a named queue", librt.mq_open(b"/canary", os.O_RDWR)),
-    ("a key", libc.syscall(KEYCTL, 10, -4, b"user", b"canary", 0)),
+    ("a named queue", librt.mq_open(b"/" + SECRET, os.O_RDWR)),
+    ("a key", libc.syscall(KEYCTL, 10, -4, b"user", SECRET, 0)),
 ):
     if made != -1:
         found.add(name)

@@ -2,11 +2,8 @@
 
 import glob
 
-from attempt import containing, some
-
-# In two parts, so that this text itself is none.
-CANARY = b"canary-of-" + b"node"
+from attempt import canary, containing, some
 
 
 def probe():
-    return some(containing(CANARY, glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")))
+    return some(containing(canary("node"), glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")))

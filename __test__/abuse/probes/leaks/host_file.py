@@ -3,16 +3,14 @@
 import os
 from itertools import islice
 
-from attempt import containing, some
+from attempt import canary, containing, some
 
-# In two parts, so that this text itself is none.
-CANARY = b"canary-of-" + b"the-host"
 FOLDERS = "/mnt /tmp /dev/shm /etc /home /media /root /run /srv".split()
 
 
 def probe():
     # One is enough.
-    return some(islice(containing(CANARY, files()), 1))
+    return some(islice(containing(canary("host"), files()), 1))
 
 
 def files():

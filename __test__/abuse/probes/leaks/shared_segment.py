@@ -3,19 +3,18 @@
 import ctypes
 import os
 
-from attempt import LIBC, Stopped, checked
+from attempt import LIBC, Stopped, canary, checked
 
 SHM_RDONLY = 0o10000
-# In two parts, so that this text itself is none.
-CANARY = b"canary-of-" + b"the-host"
 
 
 def probe():
     LIBC.shmat.restype = ctypes.c_void_p
     address = LIBC.shmat(int(os.environ["SEGMENT"]), None, SHM_RDONLY)
     checked(ctypes.c_long(address).value)
-    text = ctypes.string_at(address, len(CANARY))
+    wanted = canary("segment")
+    text = ctypes.string_at(address, len(wanted))
     LIBC.shmdt(ctypes.c_void_p(address))
-    if text != CANARY:
+    if text != wanted:
         raise Stopped("a segment of another's")
     return "read: %s" % text.decode()
