@@ -14,7 +14,9 @@ no job waits for it yet), PYTHONPATH (the container's own; None: it has none), P
 interpreter counts as ready) and IDLE (imported while it waits; no harm if one is missing).
 """
 
+import _io
 import _signal
+import _weakref
 import atexit
 import gc
 import os
@@ -142,51 +144,17 @@ def put_back(kept):
         os.close(copy)
 
 
-# The names of the modules that the interpreter does not take apart; none where it has no `ctypes`.
-OUTLIVING = []
-
-
-def outlive():
-    """Has the modules that are preloaded outlive the interpreter: taking apart those of pandas takes it longer than most
-    scripts take in all. What they have registered for its end runs as ever. Gives what to call when they are there."""
-    import _io
-    import ctypes
-
-    kept, known = [], set(sys.modules)
-    # One that nothing gives back.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
-
-    def keep(gc=gc, modules=sys.modules, names=OUTLIVING, file=_io._IOBase):
-        kept.extend(modules.pop(name, None) for name in names)
-        # What hangs on them is never finalized. What a script has written to a file is to be there.
-        for thing in gc.get_objects():
-            if issubclass(type(thing), file):
-                try:
-                    thing.flush()
-                except Exception:
-                    pass
-
-    # The first to be registered is called last.
-    atexit.register(keep)
-    return lambda: OUTLIVING.extend(sys.modules.keys() - known)
-
-
 def preload():
     """Gives the word for whoever waits."""
     word = b"ready"
     if PRELOAD:
-        kept = set_aside()
-        try:
-            loaded = outlive()
-        except ImportError:
-            loaded = None
+        kept, known = set_aside(), set(sys.modules)
         try:
             for name in PRELOAD:
                 __import__(name)
         except BaseException as error:
             word = ("%s: %s: %s\n" % (name, type(error).__name__, error)).encode()
-        if loaded:
-            loaded()
+        OUTLIVING.extend(sys.modules.keys() - known)
         put_back(kept)
     return word
 
@@ -213,6 +181,14 @@ def warm_up():
     return seen
 
 
+# The names of the modules that are preloaded. The interpreter does not take them apart: with those of pandas that takes
+# it longer than most scripts take in all.
+OUTLIVING = []
+# What outlives the interpreter: a frozen list that nothing but itself holds is never let go.
+LASTING = []
+LASTING.append(LASTING)
+# References to the files that were open before the script began: weak ones, as a file may write as it is let go.
+FILES = []
 # What holds nothing whose end a script could see: no __del__, no callback, no open file, no
 # suspended generator.
 PLAIN = frozenset(
@@ -231,28 +207,58 @@ PLAIN = frozenset(
 )
 
 
-def thaw(gc=gc, plain=PLAIN, type=type):
-    """Lets the collections at the end reach everything, unless the script left plain values only."""
-    for thing in gc.get_objects():
+def end(
+    gc=gc,
+    modules=sys.modules,
+    file=_io._IOBase,
+    outliving=OUTLIVING,
+    lasting=LASTING,
+    files=FILES,
+    plain=PLAIN,
+    type=type,
+    issubclass=issubclass,
+    Exception=Exception,
+):
+    """What is to be done by the interpreter's end so that it takes apart no more than it has to, which is most of a
+    small script's time. Its names are its own: a script may have changed all others.
+
+    Where a script left plain values only, no module is taken apart, nor looked through for what is to be collected.
+    Else those that are preloaded are not: what hangs on them is never finalized, but files have what was written
+    to them. Where there are none, the collections reach everything.
+    """
+    left, files = gc.get_objects(), [referred() for referred in files]
+    for thing in left:
         if type(thing) not in plain:
-            gc.unfreeze()
-            return
+            if not outliving:
+                gc.unfreeze()
+                return
+            names = outliving
+            files += [thing for thing in left if issubclass(type(thing), file)]
+            break
+    else:
+        names = [name for name in modules if name not in ("__main__", "sys", "builtins")]
+    lasting.extend([modules.pop(name, None) for name in names])
+    for thing in files:
+        try:
+            thing.flush()
+        except Exception:
+            pass
+
+
+# The first to be registered is called last.
+atexit.register(end)
 
 
 def freeze():
-    """Has the collections at the interpreter's end pass over all that stands here already.
-
-    That is half of a small script's time. But what hangs on something frozen is never collected,
-    and so never finalized: `thaw`.
-    """
+    """Has the collections at the interpreter's end pass over all that stands here already: see `end`."""
     main = sys.modules["__main__"].__dict__
     names = dict(main)
     # The script's globals are not to be frozen. An empty dict is let go by a full collection, and
     # is tracked again with its first entry.
     main.clear()
     gc.collect()
-    if not OUTLIVING:
-        atexit.register(thaw)
+    files = [thing for thing in gc.get_objects() if issubclass(type(thing), _io._IOBase)]
+    FILES.extend(map(_weakref.ref, files))
     gc.freeze()
     main.update(names)
 
