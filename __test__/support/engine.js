@@ -48,8 +48,9 @@ function address() {
  * - `keepsSizes`: whether folders in memory have no room beyond their size;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `forgetDerived(packages)`: takes away the images with packages whose names have that text in them;
+ * - `removeImage(name)`: takes away one that was pulled;
  * - `keepsImages`: whether it keeps images by the names that the tests have for them; if so,
- *   `hasImage(name)`, `tagImage(name, other)`, `removeImage(name)`: of these.
+ *   `hasImage(name)`, `tagImage(name, other)`: of these.
  */
 function outside() {
   const engine = address();

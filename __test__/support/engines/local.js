@@ -47,6 +47,23 @@ function groupOf(id) {
   }
 }
 
+/** Takes images out of the store, by their names, and the layers that no other one has. */
+function forget(isMeant) {
+  const store = path.join(cache, 'images');
+  const notes = fs.readdirSync(path.join(store, 'images')).map((note) => {
+    const file = path.join(store, 'images', note);
+    return { file, ...JSON.parse(fs.readFileSync(file, 'utf8')) };
+  });
+  const kept = new Set(notes.filter(({ name }) => !isMeant(name)).flatMap(({ chain }) => chain));
+  for (const { file, chain } of notes.filter(({ name }) => isMeant(name))) {
+    fs.rmSync(file);
+    for (const layer of chain.filter((digest) => !kept.has(digest))) {
+      const tree = path.join(store, 'trees', layer.replace('sha256:', ''));
+      fs.rmSync(tree, { recursive: true, force: true });
+    }
+  }
+}
+
 /** A process's launchers with all that is in them, and what else they have started. */
 function below(pid) {
   const all = processes();
@@ -66,7 +83,7 @@ const isFirst = (pid) => /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${pid}/sta
  */
 class LocalOutside {
   env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
-  /** Images are files of this machine: none is tagged or removed. */
+  /** None is known by the name that another engine's test gives it. */
   keepsImages = false;
   showsLimits = false;
   hasTerminals = false;
@@ -95,15 +112,11 @@ class LocalOutside {
   }
 
   async forgetDerived(packages) {
-    const store = path.join(cache, 'images');
-    for (const note of fs.readdirSync(path.join(store, 'images'))) {
-      const file = path.join(store, 'images', note);
-      const { name, digest } = JSON.parse(fs.readFileSync(file, 'utf8'));
-      if (!name.split(' + ')[1]?.includes(packages)) continue;
-      fs.rmSync(file);
-      const tree = path.join(store, 'trees', digest.replace('sha256:', ''));
-      fs.rmSync(tree, { recursive: true, force: true });
-    }
+    forget((name) => name.split(' + ')[1]?.includes(packages));
+  }
+
+  async removeImage(image) {
+    forget((name) => name === image);
   }
 
   image(name) {
