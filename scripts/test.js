@@ -32,14 +32,13 @@ const FAULTS_ON_LOCAL = [
 /** They choose that engine themselves. */
 const ABUSE_ON_LOCAL = '__test__/abuse/(forks|local|runtimes)\\.test\\.js$';
 
-/** What runs on the local engine as well: all that needs no image by its name. */
+/** What runs on the local engine as well. */
 const ON_LOCAL = [
   ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
   '__test__/fidelity/fidelity\\.test\\.js$',
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ABUSE_ON_LOCAL,
   '__test__/abuse/(egress|secrets)\\.test\\.js$',
-  ...['--testPathIgnorePatterns', '__test__/engine/(examples|pages)\\.test\\.js$'],
 ];
 
 /** The OCI runtimes that the local engine is tried with. */

@@ -4,10 +4,10 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { IMAGE, NO_PYTHON, address, outside } = require('../support/engine');
+const { NO_PYTHON, address, outside } = require('../support/engine');
 const { cli } = require('../support/cli');
 
-const env = { ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) };
+const { env } = outside();
 
 test('doctor finds the limits and the hardening of a real container in force', async () => {
   const { stdout, code } = await cli(['doctor', '--json'], { env });

@@ -182,7 +182,7 @@ test('are built where that is wanted, and only then', async () => {
 
 describe('on the command line', () => {
   const images = path.join(os.tmpdir(), `packages-${run}`);
-  const env = { ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) };
+  const { env } = outside();
   // What is removed there is of this test alone. On Docker it is told of the pools of others by their files here.
   if (address() === 'local') env.XDG_CACHE_HOME = images;
   const command = async (...args) => {

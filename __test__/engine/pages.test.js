@@ -13,9 +13,11 @@ const onEngine = `Object.assign(process.env, ${JSON.stringify(outside().env)});\
 
 // These take a cluster.
 const isOfKubernetes = ({ source }) => source.includes("engine: 'kubernetes'");
+// These an image by the name that it has in a registry, which an engine does not have by that.
+const isOfRegistry = ({ source }) => /image: '\w+:\d/.test(source) && !outside().keepsImages;
 const examples = pages
   .flatMap((page) => page.examples)
-  .filter((example) => !example.isTest && !isOfKubernetes(example));
+  .filter((one) => !one.isTest && !isOfKubernetes(one) && !isOfRegistry(one));
 
 // Where one of them has its socket.
 const runtime = fs.mkdtempSync(path.join(os.tmpdir(), 'runtime-'));

@@ -82,7 +82,10 @@ const isFirst = (pid) => /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${pid}/sta
  * their control groups, which takes root: to anybody else there are none.
  */
 class LocalOutside {
-  env = { CONTAINER_ENGINE: 'local', DOCKER_HOST: '' };
+  env = {
+    ...{ CONTAINER_ENGINE: 'local', DOCKER_HOST: '' },
+    CONTAINER_POOL_IMAGE: this.image('python:3.9-slim'),
+  };
   /** None is known by the name that another engine's test gives it. */
   keepsImages = false;
   showsLimits = false;
