@@ -152,7 +152,8 @@ async function acquire(image) {
     network: { allow, hosts, ca: signer.pem },
     secrets: { TOKEN: { value: VALUE, hosts: locked } },
   });
-  const container = await pool.acquire();
+  // With the time that an image takes which nobody has used before.
+  const container = await pool.acquire({ timeout: 200_000 });
   const netrc = `import os
 os.mkdir("/tmp/home")
 open("/tmp/home/.netrc", "w").write("machine ${LOCKED} login user password " + os.environ["TOKEN"])`;
@@ -427,7 +428,7 @@ describe('in an image of curl and git', () => {
   let container;
   beforeAll(async () => {
     container = await acquire('buildpack-deps:bookworm-scm');
-  });
+  }, 300_000);
 
   async function ran(script) {
     const command = ['sh', '-ec', script];
