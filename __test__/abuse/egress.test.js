@@ -16,7 +16,7 @@ const { promisify } = require('node:util');
 const { Pools, outside, until } = require('../support/engine');
 const { growth } = require('../support/growth');
 const { certificateFor, serveNames } = require('../support/servers');
-const { CANARY, Listener } = require('./listener');
+const { CANARY, Flood, Listener } = require('./listener');
 const { SMUGGLING, smuggledIn } = require('./smuggling');
 
 const pools = new Pools();
@@ -348,6 +348,43 @@ for stream, target in [(dial(), b"http://%s/" % to), (tunnel(to.decode()), b"/")
     expect(sent[1]).toBe(100);
     expect(Math.max(...allowed.heard.map(({ bytes }) => bytes))).toBeGreaterThan(99 * MiB);
   }, 120_000);
+
+  test.each([
+    ['a tunnel', true, 'tunnel(to), b""'],
+    [
+      'a request',
+      false,
+      'dial(), b"POST http://%s/ HTTP/1.1\\r\\nHost: %s\\r\\nContent-Length: 99999999\\r\\n\\r\\n" % ((to.encode(),) * 2)',
+    ],
+  ])(
+    'egress/unread: what nobody hears does not gather on its way, in %s',
+    async (_, opaque, begin) => {
+      const flow = async (hears) => {
+        const host = await Flood.start(hears);
+        const count = hears ? 1 : 20;
+        const script = `
+from concurrent.futures import ThreadPoolExecutor
+to = env["NAME"] + ":${host.port}"
+with ThreadPoolExecutor(${count}) as pool:
+    print(max(pool.map(lambda _: fill(${begin}), range(${count}))) >> 20, flush=True)
+os._exit(0)`;
+        try {
+          return Number(await said(make({ opaque, allow: [`${NAME}:${host.port}`] }), script));
+        } finally {
+          host.close();
+        }
+      };
+      let sent;
+      const grown = await growth(async () => {
+        sent = await flow(false);
+      });
+      expect(sent).toBeLessThan(32);
+      // Of each a few windows, and not the 64 MiB that are to be had each way.
+      expect(grown).toBeLessThan(128 * MiB);
+      expect(await flow(true)).toBe(64);
+    },
+    120_000,
+  );
 
   test('egress/slow: who says little at a time keeps no place from others', async () => {
     const script = `

@@ -2,6 +2,7 @@
 
 const { once } = require('node:events');
 const net = require('node:net');
+const { Readable } = require('node:stream');
 const tls = require('node:tls');
 
 const CANARY = 'canary-of-a-host';
@@ -55,4 +56,40 @@ class Listener {
   }
 }
 
-module.exports = { CANARY, Listener };
+/** A host that talks without end to who connects, and hears nothing; or, if it `hears`, all, and says nothing. */
+class Flood {
+  #server;
+  #lines = new Set();
+
+  static async start(hears, options) {
+    const flood = new Flood();
+    const take = (line) => flood.#take(line, hears);
+    flood.#server = options ? tls.createServer(options, take) : net.createServer(take);
+    flood.#server.listen(0, '127.0.0.1');
+    await once(flood.#server, 'listening');
+    return flood;
+  }
+
+  get port() {
+    return this.#server.address().port;
+  }
+
+  #take(line, hears) {
+    this.#lines.add(line);
+    line.on('error', () => undefined);
+    if (hears) return line.resume();
+    const piece = Buffer.alloc(64 << 10);
+    const said = function* () {
+      yield Buffer.from('HTTP/1.1 200 OK\r\n\r\n');
+      for (;;) yield piece;
+    };
+    Readable.from(said()).pipe(line);
+  }
+
+  close() {
+    this.#server.close();
+    for (const line of this.#lines) line.destroy();
+  }
+}
+
+module.exports = { CANARY, Flood, Listener };

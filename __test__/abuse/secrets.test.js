@@ -13,7 +13,7 @@ const { gzipSync } = require('node:zlib');
 const { Pools } = require('../support/engine');
 const { growth } = require('../support/growth');
 const { authority, serve } = require('../support/servers');
-const { Listener } = require('./listener');
+const { Flood, Listener } = require('./listener');
 const { SMUGGLING, smuggledIn } = require('./smuggling');
 
 const pools = new Pools();
@@ -146,6 +146,34 @@ print(sent >> 20)`;
   },
   120_000,
 );
+
+test('secrets/unread: what nobody hears does not gather on its way', async () => {
+  const flow = async (hears, count) => {
+    const flood = await Flood.start(hears, signer.certify(NAME));
+    const own = [`${NAME}:${flood.port}`];
+    const script = `
+from concurrent.futures import ThreadPoolExecutor
+to = env["NAME"] + ":${flood.port}"
+begin = b"POST / HTTP/1.1\\r\\nHost: %s\\r\\nContent-Length: 99999999\\r\\n\\r\\n" % to.encode()
+with ThreadPoolExecutor(${count}) as pool:
+    print(max(pool.map(lambda _: fill(sealed(to), begin), range(${count}))) >> 20, flush=True)
+os._exit(0)`;
+    const network = { allow: own, hosts: { [NAME]: '127.0.0.1' }, ca: signer.pem };
+    try {
+      const secrets = { TOKEN: { value: VALUE, hosts: own } };
+      return Number(await said(make({ network, secrets }), script));
+    } finally {
+      flood.close();
+    }
+  };
+  let sent;
+  const grown = await growth(async () => {
+    sent = await flow(false, 20);
+  });
+  expect(sent).toBeLessThan(32);
+  expect(grown).toBeLessThan(128 * MiB);
+  expect(await flow(true, 1)).toBe(64);
+}, 120_000);
 
 test('secrets/pieces: no answer has one in pieces, packed, or in a head', async () => {
   const script = `

@@ -65,5 +65,18 @@ def say(stream, data):
         stream.close()
 
 
+def fill(stream, begin):
+    """How many bytes go, of 64 MiB, while nothing that comes is taken."""
+    stream.settimeout(3)
+    sent = 0
+    try:
+        stream.sendall(begin)
+        while sent < 64 << 20:
+            sent += stream.send(bytes(1 << 16))
+    except OSError:
+        pass
+    return sent
+
+
 def tell(*answers):
     print("through" if any(CANARY in answer for answer in answers) else "stopped")
