@@ -16,7 +16,7 @@ const REQUESTS = 20;
 const SIZE = 2 ** 30;
 /** Every how many rounds there is a body each way. */
 const BODIES_EVERY = 5;
-const CALLS = 3;
+const CALLS = 5;
 const ENGINES = ['scientist-pool', 'local'];
 
 module.exports = {

@@ -21,18 +21,20 @@ import socket
 import struct
 import sys
 
-WINDOW = 256 << 10
+WINDOW = 512 << 10
 # What is acknowledged at once. As much again is left until that comes.
 ENOUGH = WINDOW // 2
+# What is read and written at once, and what the pipes are to hold for that.
+PIPE = 256 << 10
 HEAD = struct.Struct("<IcI")
 # As the module fcntl has it from Python 3.10 on.
 F_SETPIPE_SZ = 1031
 
 
 def widen(pipe):
-    """Has a pipe hold a window: four times as much as it does."""
+    """Has a pipe hold more: four times as much as it does."""
     try:
-        fcntl.fcntl(pipe, F_SETPIPE_SZ, WINDOW)
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE)
     except OSError:
         # It is none here, or the kernel has given out all that there is for pipes: it is slower then.
         pass
@@ -42,21 +44,21 @@ class Said:
     """Frames that go out together."""
 
     def __init__(self):
-        self.buffer = memoryview(bytearray(WINDOW))
+        self.buffer = memoryview(bytearray(PIPE))
         self.end = 0
 
     def frame(self, number, kind, count=0):
-        if self.end + HEAD.size > WINDOW:
+        if self.end + HEAD.size > PIPE:
             self.flush()
         HEAD.pack_into(self.buffer, self.end, number, kind, count)
         self.end += HEAD.size
 
     def read(self, number, peer, most):
         """What a peer has to say; gives how many bytes that is."""
-        if self.end > WINDOW // 2:
+        if self.end > PIPE // 2:
             self.flush()
         begin = self.end + HEAD.size
-        count = peer.recv_into(self.buffer[begin:], min(most, WINDOW - begin))
+        count = peer.recv_into(self.buffer[begin:], min(most, PIPE - begin))
         self.frame(number, b"D" if count else b"E", count)
         self.end += count
         return count
@@ -127,7 +129,7 @@ class Relay:
         self.next = 0
         self.all = {}
         self.said = Said()
-        self.buffer = memoryview(bytearray(WINDOW))
+        self.buffer = memoryview(bytearray(PIPE))
         # The head of a frame that is under way; whose bytes follow, and how many.
         self.head = bytearray()
         self.number = self.left = 0

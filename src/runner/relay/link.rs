@@ -16,7 +16,7 @@ use tokio::{
 use super::frames::{say, Said};
 
 /// As `relay.py` has it.
-pub const WINDOW: usize = 256 << 10;
+pub const WINDOW: usize = 512 << 10;
 /// What is acknowledged at once. As much again is left until that comes.
 const ENOUGH: usize = WINDOW / 2;
 /// The most bytes of one that go before others have their turn.
