@@ -335,6 +335,9 @@ for stream, target in [(dial(), b"http://%s/" % to), (tunnel(to.decode()), b"/")
         while sent < 100 << 20:
             stream.sendall(line)
             sent += len(line)
+        # Whoever ends has had all of it.
+        stream.shutdown(socket.SHUT_WR)
+        stream.recv(1)
     except OSError: pass
     print(sent >> 20, end=" ")`;
     let sent;

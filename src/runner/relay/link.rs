@@ -273,7 +273,8 @@ impl Drop for LinkStream {
     fn drop(&mut self) {
         let mut state = self.link.lock();
         state.is_deaf = true;
-        state.held = BytesMut::new();
+        // As if it had been read: who waits for that is to learn that nobody does.
+        state.taken += std::mem::take(&mut state.held).len();
         if state.told == Told::No {
             state.told = Told::Soon;
         }
@@ -411,6 +412,17 @@ mod tests {
         link.hear(Said::Data(b"more of a body")).unwrap();
         let all = frames(&[Said::Data(b"refused"), Said::BrokenOff]);
         assert_eq!(said(&mut queue), (all, true));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_one_that_is_dropped_does_not_wait_for_ever() {
+        let Both { link, stream, mut queue } = both();
+        link.hear(Said::Data(&vec![0; WINDOW])).unwrap();
+        drop(stream);
+        let all = frames(&[Said::Gone(WINDOW as u32), Said::Ends]);
+        assert_eq!(said(&mut queue), (all, false));
+        link.hear(Said::Data(b"more")).unwrap();
+        assert_eq!(said(&mut queue), (frames(&[Said::BrokenOff]), true));
     }
 
     #[tokio::test]
