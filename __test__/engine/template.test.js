@@ -3,9 +3,8 @@
 // What becomes of a pool of the local engine when the interpreter that its own are forked from does not do what
 // it should.
 
-const { imageWith } = require('../../harness/packages');
 const { processes } = require('../../harness/processes');
-const { Pools, RUNTIME, address, outside, until } = require('../support/engine');
+const { Pools, RUNTIME, address, until } = require('../support/engine');
 
 const pools = new Pools();
 afterEach(pools.close);
@@ -65,27 +64,6 @@ async function upOn(pool) {
     expect(drawn.map(({ size }) => size)).toEqual(draws.map(() => 100));
     expect(pool.stats().template.forks - before).toBeGreaterThanOrEqual(99);
   });
-
-  // An ordinary user has no image to put them into.
-  (outside().seesContainers ? it : it.skip)(
-    'has forks with numpy, pandas and matplotlib in them',
-    async () => {
-      const wheels = ['matplotlib==3.9.4', 'pandas==2.2.3'];
-      const image = await imageWith(wheels, 'python:3.11-slim', '3.11');
-      const preload = ['numpy', 'pandas', 'matplotlib'];
-      const pool = make({ image, preload, memory: '512m', pidsLimit: 100 });
-      await upOn(pool);
-      const { forks: before } = pool.stats().template;
-      const { stdout } = await pool.run(`
-import sys
-print(*(name in sys.modules for name in ${JSON.stringify(preload)}))
-import numpy, pandas
-print(pandas.DataFrame({"a": numpy.arange(4)})["a"].sum(), numpy.dot(numpy.ones(500), numpy.ones(500)))`);
-      expect(stdout).toBe('True True True\n6 500.0');
-      expect(pool.stats().template.forks).toBeGreaterThan(before);
-    },
-    600_000,
-  );
 
   it("has forks with their pool's capabilities, and the calls that these allow", async () => {
     const pool = make({ user: '0:0', capAdd: ['SYS_ADMIN'] });
