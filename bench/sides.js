@@ -7,8 +7,11 @@ const { until } = require('../harness/until');
 /** How long a pool may take to come to rest after a burst, ms. */
 const PATIENCE = 120_000;
 
+/** Those of this package, on either engine. */
+const OWN = ['scientist-pool', 'local'];
+
 /** The names of what is compared, in the order in which it is shown. */
-const SIDES = ['baseline', 'scientist-pool', 'local', 'floor'];
+const SIDES = ['baseline', ...OWN, 'floor'];
 
 /**
  * The pools that are compared, behind one face:
@@ -128,4 +131,4 @@ class FloorPool {
   }
 }
 
-module.exports = { SIDES, opener };
+module.exports = { OWN, SIDES, opener };

@@ -248,8 +248,10 @@ async function main() {
   ).done;
   const hasLocal = process.platform === 'linux';
   const local = {
-    ...{ ...base, ...registries.value },
-    ...{ SCIENTIST_POOL_TEST_ENGINE: 'local', DOCKER_HOST: '' },
+    ...base,
+    ...registries.value,
+    SCIENTIST_POOL_TEST_ENGINE: 'local',
+    DOCKER_HOST: '',
   };
   if (hasLocal) {
     const contract = ['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'];

@@ -8,6 +8,7 @@ const { text } = require('node:stream/consumers');
 
 const { hello } = require('../jobs');
 const { spawnProgram } = require('../program');
+const { OWN } = require('../sides');
 const { quiet, shuffled } = require('../timing');
 
 const NAME = 'server.test';
@@ -17,7 +18,6 @@ const SIZE = 2 ** 30;
 /** Every how many rounds there is a body each way. */
 const BODIES_EVERY = 5;
 const CALLS = 5;
-const ENGINES = ['scientist-pool', 'local'];
 
 module.exports = {
   name: 'egress',
@@ -45,7 +45,7 @@ module.exports = {
       const network = { allow: [`${NAME}:${port}`], hosts: { [NAME]: '127.0.0.1' } };
       const free = { cpuQuota: Number.POSITIVE_INFINITY };
       const clients = { direct: (env) => direct(context, env) };
-      for (const side of ENGINES.filter((name) => sides.includes(name))) {
+      for (const side of OWN.filter((name) => sides.includes(name))) {
         pools.set(side, await open(side, { poolSize: CALLS, ...free }));
         const allowing = await open(side, { poolSize: CALLS, ...free, network });
         pools.set(`${side}, allow`, allowing);

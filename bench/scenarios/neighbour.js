@@ -2,10 +2,10 @@
 
 const { ATTACKS, attack } = require('../../harness/attacks');
 const { toolCall } = require('../jobs');
+const { OWN } = require('../sides');
 const { quiet, shuffled } = require('../timing');
 
 const CALLS = 10;
-const ENGINES = ['scientist-pool', 'local'];
 
 module.exports = {
   name: 'neighbour',
@@ -21,7 +21,7 @@ module.exports = {
     const pools = [];
     try {
       const cases = [];
-      for (const side of sides.filter((name) => ENGINES.includes(name))) {
+      for (const side of sides.filter((name) => OWN.includes(name))) {
         const victims = await open(side, { poolSize: CALLS });
         pools.push(victims);
         const attackers = await open(side, { poolSize: 1 });

@@ -8,11 +8,11 @@ const path = require('node:path');
 const { Index } = require('../../harness/package-index');
 const { wheelsOf } = require('../../harness/packages');
 const { hello } = require('../jobs');
+const { OWN } = require('../sides');
 const { quiet, shuffled } = require('../timing');
 
 const IMAGE = 'python:3.11-slim';
 const PACKAGES = ['pandas==2.2.3'];
-const OWN = ['scientist-pool', 'local'];
 /** pip alone, in the same kind of container with the same limits. */
 const PIP = `
 import os, subprocess, sys, urllib.request

@@ -2,6 +2,7 @@
 
 const assert = require('node:assert/strict');
 
+const { OWN } = require('../sides');
 const { shuffled } = require('../timing');
 
 module.exports = {
@@ -15,7 +16,7 @@ module.exports = {
   async run({ sides, open, rounds, attempt }) {
     const opened = [];
     try {
-      for (const side of sides.filter((name) => ['scientist-pool', 'local'].includes(name))) {
+      for (const side of sides.filter((name) => OWN.includes(name))) {
         const pool = await open(side, { poolSize: 0 });
         const container = await pool.acquire();
         opened.push({ side, pool, container, session: await container.session() });
