@@ -228,8 +228,19 @@ describe('npx scientist-pool mcp', () => {
 
   test('tells a client that asks for it how far it is', async () => {
     const steps = [];
-    const code = 'for n in range(3): print(n, flush=True)';
-    await call({ code }, { onprogress: ({ message }) => steps.push(message) });
+    const { transport } = client;
+    // The client itself passes on none that comes in one piece with the answer.
+    const take = transport.onmessage;
+    transport.onmessage = (message, extra) => {
+      if (message.method === 'notifications/progress') steps.push(message.params.message);
+      take(message, extra);
+    };
+    try {
+      const code = 'for n in range(3): print(n, flush=True)';
+      await call({ code }, { onprogress: () => {} });
+    } finally {
+      transport.onmessage = take;
+    }
     expect(steps.join('\n')).toBe('0\n1\n2');
   });
 

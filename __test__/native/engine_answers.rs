@@ -17,7 +17,7 @@ use scientist_pool::{
     config::{ContainerConfig, EngineConfig, KubernetesConfig, Network, PullPolicy, Seccomp},
     engine::{
         docker::{Clients, Docker},
-        CreateError, Engine, EngineKind, EngineState, Init, OnPull, Stream as Of,
+        CreateError, Engine, EngineKind, EngineState, Init, OnPull, Port, Stream as Of,
     },
     error::Code,
 };
@@ -180,6 +180,10 @@ fn docker(socket: &Path) -> Docker {
 }
 
 fn docker_of(clients: &Clients, socket: &Path) -> Docker {
+    docker_with(clients, socket, Network::Named("none".into()))
+}
+
+fn docker_with(clients: &Clients, socket: &Path, network: Network) -> Docker {
     let engine = EngineConfig {
         kind: EngineKind::Docker,
         host: Some(format!("unix://{}", socket.display())),
@@ -197,7 +201,7 @@ fn docker_of(clients: &Clients, socket: &Path) -> Docker {
         pids_limit: 50,
         cpu_quota: 50_000,
         cpu_period: 100_000,
-        network: Network::Named("none".into()),
+        network,
         user: None,
         readonly_rootfs: true,
         no_new_privileges: true,
@@ -338,6 +342,53 @@ async fn a_container_is_made_with_a_filter_of_our_own_and_no_swap() {
     assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
     assert!(options.contains(&"no-new-privileges".into()));
     assert_eq!(made["MemorySwap"], made["Memory"]);
+}
+
+/// The sources of what is mounted in the containers that an engine was asked for, by a pool with a proxy. `refuses`:
+/// it has no such files.
+async fn mounted(containers: usize, refuses: bool) -> Vec<Option<String>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let fake = Fake::with_bodies(move |request, sent, _| {
+        if !request.starts_with("POST /containers/create") {
+            return well(request);
+        }
+        let body: serde_json::Value = serde_json::from_slice(sent).unwrap();
+        let source = body["HostConfig"]["Mounts"][0]["Source"].as_str().map(str::to_owned);
+        seen.lock().unwrap().push(source.clone());
+        match source {
+            Some(source) if refuses => refused(400, &format!("no such path: {source}")),
+            _ => well(request),
+        }
+    });
+    let proxied = serde_json::json!({
+        "allow": ["api.test"], "deny": [], "hosts": {}, "opaque": false, "maxConnections": 1,
+        "maxSentBytes": 1, "maxReceivedBytes": 1, "connectTimeout": 1, "idleTimeout": 1,
+    });
+    let network = Network::Proxied(serde_json::from_value(proxied).unwrap());
+    let docker = docker_with(&Clients::default(), &fake.folder.path().join("engine.sock"), network);
+    for _ in 0..containers {
+        let port = docker.create(cat()).await.unwrap().port;
+        assert_eq!(matches!(port, Port::Free(Some(_))), !refuses && cfg!(target_os = "linux"));
+    }
+    let asked = asked.lock().unwrap().clone();
+    asked
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_socket_for_a_handover_is_mounted_in_each_container_and_gone_with_it() {
+    let asked = mounted(2, false).await;
+    let [Some(one), Some(other)] = &asked[..] else { panic!("{asked:?}") };
+    assert_ne!(one, other);
+    assert!([one, other].iter().all(|path| !Path::new(path).exists()));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_engine_that_does_not_find_that_socket_is_asked_without_from_then_on() {
+    let asked = mounted(2, true).await;
+    assert!(matches!(&asked[..], [Some(_), None, None]), "{asked:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod health;
 pub mod kubernetes;
 #[cfg(target_os = "linux")]
 pub mod local;
+#[cfg(target_os = "linux")]
+mod loopback;
 mod output;
 pub mod registry;
 mod seccomp;
@@ -165,8 +167,36 @@ pub struct Attached {
     pub output: Box<dyn Output>,
     /// What the engine tells of it from now on.
     pub vitals: Vitals,
-    /// What its processes connect to on the port of the proxy, where the engine itself can listen there.
-    pub connections: Option<Connections>,
+    pub port: Port,
+}
+
+/// The port of the proxy on a container's loopback.
+pub enum Port {
+    /// This process listens there.
+    Heard(Connections),
+    /// Nobody does yet. A process of the container that does may hand its socket over.
+    Free(Option<Handover>),
+}
+
+impl Port {
+    /// What connects to it, where this process listens.
+    pub fn heard(self) -> Option<Connections> {
+        match self {
+            Port::Heard(connections) => Some(connections),
+            Port::Free(_) => None,
+        }
+    }
+}
+
+/// The way by which a process of a container hands over a socket that listens. It connects to a Unix socket, sends
+/// the descriptor with one byte (`SCM_RIGHTS`), and gets a byte back.
+pub struct Handover {
+    /// Where the Unix socket is in the container.
+    pub path: &'static str,
+    /// What connects to the socket, once that has come.
+    pub connections: BoxFuture<'static, std::io::Result<Connections>>,
+    /// To be called where it came to nothing, so that later containers are spared it.
+    pub is_vain: Box<dyn FnOnce() + Send>,
 }
 
 /// A connection that a process of a container has made.

@@ -1,7 +1,7 @@
 """Relays what connects to the container's proxy over its own stdin and stdout.
 
-Arguments: the port of the loopback to listen on, and how many connections there may be at once. Each way go
-frames: the number of a connection (4 bytes, little-endian), a kind (1), and a count (4):
+Arguments: the port of the loopback to listen on, how many connections there may be at once, and perhaps a Unix
+socket, to whose other end the one that listens is handed over: then nothing is relayed. Else each way go frames: the number of a connection (4 bytes, little-endian), a kind (1), and a count (4):
 
     L  it listens; the first one, of no connection
     O  a new connection
@@ -27,8 +27,23 @@ ENOUGH = WINDOW // 2
 # What is read and written at once, and what the pipes are to hold for that.
 PIPE = 256 << 10
 HEAD = struct.Struct("<IcI")
+# To whom a socket is handed over, for an answer; s.
+PATIENCE = 5
 # As the module fcntl has it from Python 3.10 on.
 F_SETPIPE_SZ = 1031
+
+
+def hand_over(listener, path):
+    """Sends a socket to the other end of a Unix socket; gives whether it has come."""
+    with socket.socket(socket.AF_UNIX) as way:
+        way.settimeout(PATIENCE)
+        try:
+            way.connect(path)
+            rights = struct.pack("i", listener.fileno())
+            way.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            return way.recv(1) == b"L"
+        except OSError:
+            return False
 
 
 def widen(pipe):
@@ -239,4 +254,6 @@ class Relay:
             self.guard(connection, connection.read)
 
 
-Relay(int(sys.argv[1]), int(sys.argv[2])).run()
+relay = Relay(int(sys.argv[1]), int(sys.argv[2]))
+if not any(hand_over(relay.listener, path) for path in sys.argv[3:]):
+    relay.run()

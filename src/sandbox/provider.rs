@@ -21,7 +21,7 @@ use crate::{
     engine::{
         security::{Protection, Unhonoured},
         Attached, Connections, CreateError, Engine, EngineInfo, Health, Init as Program, OnPull,
-        Vitals,
+        Port, Vitals,
     },
     error::{Code, Error, Result},
     pool::{Pooled, Prepared, Provider},
@@ -139,7 +139,7 @@ impl Sandboxes {
         if self.has_python.load(Ordering::Relaxed) {
             drop(lane.take());
         }
-        let Attached { id, stdin, output, vitals, connections } = attached;
+        let Attached { id, stdin, output, vitals, port } = attached;
         let given_up = Booting { engine: &*self.engine, id: &id };
         let error = match Session::boot(supervisor, stdin, output, &self.preload).await {
             Ok(session) if !session.has_python() && !self.preload.is_empty() => {
@@ -151,11 +151,11 @@ impl Sandboxes {
             }
             Ok(session) => {
                 self.has_python.fetch_or(session.has_python(), Ordering::Relaxed);
-                let connections = match (&self.border, connections) {
-                    (Some(border), None) if session.has_python() => {
-                        Some(border.relay(&*self.engine, &id).await?)
+                let connections = match (&self.border, port) {
+                    (Some(border), Port::Free(handover)) if session.has_python() => {
+                        Some(border.relay(&*self.engine, &id, handover).await?)
                     }
-                    (_, connections) => connections,
+                    (_, port) => port.heard(),
                 };
                 let way_out = self.way_out(&id, connections, Some(&session)).await?;
                 std::mem::forget(given_up);
@@ -201,7 +201,7 @@ impl Sandboxes {
 
     /// A container whose PID 1 waits for the end of its stdin; every call goes through an exec.
     async fn idle(&self) -> Result<Container> {
-        let Attached { id, stdin, output, vitals, connections } =
+        let Attached { id, stdin, output, vitals, port } =
             self.start(vec!["cat".to_owned()]).await.map_err(|error| match error {
                 CreateError::Other(error) => error,
                 CreateError::NoSuchProgram(error) => {
@@ -211,7 +211,7 @@ impl Sandboxes {
                 }
             })?;
         let given_up = Booting { engine: &*self.engine, id: &id };
-        let way_out = self.way_out(&id, connections, None).await?;
+        let way_out = self.way_out(&id, port.heard(), None).await?;
         std::mem::forget(given_up);
         let lifeline = Lifeline::hold(stdin, output);
         let python = !self.is_shielded();

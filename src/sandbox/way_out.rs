@@ -22,7 +22,7 @@ use tokio::{
 use super::trust;
 use crate::{
     config::{ContainerConfig, EgressConfig, Narrowed, Proxied, SecretConfig, SecretPlace},
-    engine::{Connections, Engine},
+    engine::{Connections, Engine, Handover},
     error::{Code, Error, Result},
     runner::{proxy, relay},
     task,
@@ -130,9 +130,14 @@ impl Border {
         }
     }
 
-    /// What its processes connect to on the port of the proxy, where the engine does not tell.
-    pub(super) async fn relay(&self, engine: &dyn Engine, id: &str) -> Result<Connections> {
-        relay::start(engine, id, proxy::PROXY_PORT, self.most).await
+    /// What its processes connect to on the port of the proxy, where nobody listens yet.
+    pub(super) async fn relay(
+        &self,
+        engine: &dyn Engine,
+        id: &str,
+        handover: Option<Handover>,
+    ) -> Result<Connections> {
+        relay::start(engine, id, proxy::PROXY_PORT, self.most, handover).await
     }
 
     /// The way out of a new container, for as long as it is there.

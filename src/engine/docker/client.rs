@@ -110,6 +110,7 @@ pub(super) struct Client {
     negotiating: Mutex<()>,
     circuit: Arc<Circuit>,
     roster: Arc<Roster>,
+    hands_over: Arc<AtomicBool>,
     listening: std::sync::Mutex<Option<AbortHandle>>,
 }
 
@@ -185,6 +186,7 @@ impl Client {
             negotiating: Mutex::new(()),
             circuit,
             roster: Roster::new(),
+            hands_over: Arc::new(AtomicBool::new(true)),
             listening: std::sync::Mutex::default(),
         })
     }
@@ -208,6 +210,11 @@ impl Client {
 
     pub(super) fn roster(&self) -> &Arc<Roster> {
         &self.roster
+    }
+
+    /// Whether sockets can be handed over from its containers, as far as is known.
+    pub(super) fn hands_over(&self) -> &Arc<AtomicBool> {
+        &self.hands_over
     }
 
     /// The error to show for a fault of the call named.

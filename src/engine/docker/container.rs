@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{atomic::Ordering, Arc},
     time::Duration,
 };
 
@@ -17,11 +17,13 @@ use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
 use super::{
     super::{
-        background::Background, registry::reference::Reference, Attached, CreateError, Init, Vitals,
+        background::Background, registry::reference::Reference, Attached, CreateError, Handover,
+        Init, Port, Vitals,
     },
     client::Client,
     fault::Fault,
     frames::Frames,
+    handover::Offer,
     honours::Honours,
     image,
     owner::{self, Owner},
@@ -51,15 +53,54 @@ pub(super) struct Kind {
     pub honours: Arc<Honours>,
 }
 
-/// Creates, attaches to and starts a container.
-///
-/// The work is a task of its own, so that a caller who goes away leaves no call half-made: the create is
-/// awaited whatever happens, as nothing else tells whether there is a container to remove.
+/// Creates, attaches to and starts a container. An engine that has no such files as this machine says so of the
+/// socket for a handover; then it is made without.
 pub(super) async fn create(
     client: &Arc<Client>,
     background: &Background,
     kind: Kind,
     init: Init,
+) -> Result<Attached, CreateError> {
+    let Some(offer) = offer(client, &kind.config) else {
+        return create_once(client, background, kind, init, None).await;
+    };
+    let shown = offer.shown();
+    let source = shown.source.clone();
+    match create_once(client, background, kind.clone(), init.clone(), Some(shown)).await {
+        Ok(attached) => {
+            let works = client.hands_over().clone();
+            let handover = Handover {
+                path: offer.path(),
+                connections: Box::pin(offer.taken()),
+                is_vain: Box::new(move || works.store(false, Ordering::Relaxed)),
+            };
+            Ok(Attached { port: Port::Free(Some(handover)), ..attached })
+        }
+        Err(CreateError::Other(error)) if error.message.contains(&source) => {
+            client.hands_over().store(false, Ordering::Relaxed);
+            create_once(client, background, kind, init, None).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A socket by which a container of this engine may hand over what listens in it.
+fn offer(client: &Client, config: &ContainerConfig) -> Option<Offer> {
+    config.network.proxied()?;
+    if client.address().is_remote() || !client.hands_over().load(Ordering::Relaxed) {
+        return None;
+    }
+    Offer::new().ok()
+}
+
+/// The work is a task of its own, so that a caller who goes away leaves no call half-made: the create is
+/// awaited whatever happens, as nothing else tells whether there is a container to remove.
+async fn create_once(
+    client: &Arc<Client>,
+    background: &Background,
+    kind: Kind,
+    init: Init,
+    offered: Option<Shown>,
 ) -> Result<Attached, CreateError> {
     let runtime = Handle::current();
     let (mut give, take) = oneshot::channel();
@@ -72,7 +113,7 @@ pub(super) async fn create(
     };
     let client = client.clone();
     background.spawn(&runtime, async move {
-        let made = match make(&client, &kind, &init, &mut unfinished).await {
+        let made = match make(&client, &kind, &init, offered, &mut unfinished).await {
             Ok(id) => {
                 // Before the start: one that ends at once is heard of, too.
                 let vitals = client.roster().enter(&id);
@@ -131,6 +172,7 @@ async fn make(
     client: &Client,
     kind: &Kind,
     init: &Init,
+    offered: Option<Shown>,
     unfinished: &mut Unfinished,
 ) -> Result<String, Error> {
     let owner = Owner::current();
@@ -141,7 +183,7 @@ async fn make(
         let name = owner.next_name();
         unfinished.container = Some((name.clone(), false));
         unfinished.expected = Some(client.roster().expect(&name));
-        let body = || body(kind, init, owner, is_podman);
+        let body = || body(kind, init, offered.as_ref(), owner, is_podman);
         let fault = match make_named(client, &name, body).await {
             Ok(id) => {
                 unfinished.container = Some((id.clone(), true));
@@ -219,7 +261,13 @@ async fn start(
     let (reader, stdin) =
         client.attach_container(&id).await.map_err(|fault| failed("attach to container", fault))?;
     client.start_container(&id).await.map_err(|fault| failed("start container", fault))?;
-    Ok(Attached { id, stdin, output: Box::new(Frames::new(reader)), vitals, connections: None })
+    Ok(Attached {
+        id,
+        stdin,
+        output: Box::new(Frames::new(reader)),
+        vitals,
+        port: Port::Free(None),
+    })
 }
 
 /// Whether the engine says that the container's program is not there. It says so in its runtime's words
@@ -241,7 +289,13 @@ fn lacks_program(said: &str, program: &str) -> bool {
 }
 
 /// The create call's body.
-fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCreateBody {
+fn body(
+    kind: &Kind,
+    init: &Init,
+    offered: Option<&Shown>,
+    owner: &Owner,
+    is_podman: bool,
+) -> ContainerCreateBody {
     let Kind { config, image, honours } = kind;
     let mut labels: HashMap<String, String> = config.labels.clone().into_iter().collect();
     labels.extend(owner.labels().map(|(name, value)| (name.to_owned(), value)));
@@ -268,12 +322,17 @@ fn body(kind: &Kind, init: &Init, owner: &Owner, is_podman: bool) -> ContainerCr
             test: Some(vec!["NONE".to_owned()]),
             ..HealthConfig::default()
         }),
-        host_config: Some(host_config(config, honours, is_podman)),
+        host_config: Some(host_config(config, honours, offered, is_podman)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> HostConfig {
+fn host_config(
+    config: &ContainerConfig,
+    honours: &Honours,
+    offered: Option<&Shown>,
+    is_podman: bool,
+) -> HostConfig {
     let mut security = Vec::new();
     if config.no_new_privileges {
         security.push("no-new-privileges".to_owned());
@@ -303,7 +362,7 @@ fn host_config(config: &ContainerConfig, honours: &Honours, is_podman: bool) -> 
         cap_add: config.cap_add.clone(),
         security_opt: Some(security),
         tmpfs: Some(tmpfs(&config.tmpfs, is_podman && config.readonly_rootfs)),
-        mounts: Some(config.mounts.iter().map(mount).collect()),
+        mounts: Some(config.mounts.iter().chain(offered).map(mount).collect()),
         shm_size: config.shm_size,
         ulimits: Some(ulimits.collect()),
         log_config: (!config.log)

@@ -10,7 +10,7 @@
 //! - `image`: the image; `derive`: one that is made of it, `hold`: and who uses that; `network`: the network.
 //! - `info`: what the engine says of itself; `honours`: what it gives of the protections
 //!   asked for.
-//! - `container`, `exec`, `remove`: a container's life.
+//! - `container`, `exec`, `remove`: a container's life; `handover`: a socket that comes out of one.
 //! - `usage`: what it has used.
 //! - `owner`, `sweep`: whose a container is, and the end of those whose owner is gone.
 
@@ -24,6 +24,7 @@ mod events;
 mod exec;
 mod fault;
 pub mod frames;
+mod handover;
 mod hold;
 mod honours;
 mod image;

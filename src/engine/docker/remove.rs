@@ -28,7 +28,7 @@ pub(super) enum Removal {
 /// Kills and removes the container of that name or id; returns once the engine confirms that it is
 /// gone.
 pub(super) async fn remove(client: &Client, id: &str) -> Result<Removal> {
-    client.roster().doom(id);
+    let _under_way = client.roster().doom(id);
     let until = Instant::now() + DEADLINE;
     let limit = client.timeout().min(DEADLINE);
     let attempt = async {

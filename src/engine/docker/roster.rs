@@ -49,6 +49,8 @@ struct Member {
     told: watch::Sender<Told>,
     /// Its removal has been asked for.
     doomed: bool,
+    /// How many calls are at it.
+    removals: usize,
 }
 
 impl Roster {
@@ -69,15 +71,19 @@ impl Roster {
     /// A container has been made. What the engine tells of it comes through what is returned.
     pub fn enter(self: &Arc<Self>, id: &str) -> Vitals {
         let (sender, told) = watch::channel(Told::default());
-        self.lists().members.insert(id.to_owned(), Member { told: sender, doomed: false });
+        self.lists()
+            .members
+            .insert(id.to_owned(), Member { told: sender, doomed: false, removals: 0 });
         Vitals::new(told, Entered { roster: self.clone(), id: id.to_owned() })
     }
 
-    /// A container's removal is asked for.
-    pub fn doom(&self, id: &str) {
+    /// A container's removal is asked for, and under way until what is returned is dropped.
+    pub fn doom(self: &Arc<Self>, id: &str) -> Doomed {
         if let Some(member) = self.lists().members.get_mut(id) {
             member.doomed = true;
+            member.removals += 1;
         }
+        Doomed { roster: self.clone(), id: id.to_owned() }
     }
 
     /// Whether no container is there, or on its way, that anybody would want to hear of.
@@ -139,7 +145,10 @@ impl Lists {
     /// One that is made becomes a member before its name is taken off, so it is always one of the two.
     fn want(&self, container: &Listed) -> bool {
         container.names().any(|name| self.expected.contains(name))
-            || self.members.get(&container.id).is_some_and(|member| !member.doomed)
+            || self
+                .members
+                .get(&container.id)
+                .is_some_and(|member| !member.doomed || member.removals > 0)
     }
 }
 
@@ -157,6 +166,20 @@ pub(super) struct Expected {
 impl Drop for Expected {
     fn drop(&mut self) {
         self.roster.lists().expected.remove(&self.name);
+    }
+}
+
+/// A removal under way, until this is dropped.
+pub(super) struct Doomed {
+    roster: Arc<Roster>,
+    id: ContainerId,
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        if let Some(member) = self.roster.lists().members.get_mut(&self.id) {
+            member.removals = member.removals.saturating_sub(1);
+        }
     }
 }
 
@@ -218,13 +241,15 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_and_nobody_holds_is_unwanted() {
         let (roster, other) = (Roster::new(), Roster::new());
-        let (_held, _doomed) = (roster.enter("held"), roster.enter("doomed"));
+        let [_held, _doomed, _going] = ["held", "doomed", "going"].map(|id| roster.enter(id));
         let _elsewhere = other.enter("elsewhere");
-        roster.doom("doomed");
+        drop(roster.doom("doomed"));
+        let _under_way = roster.doom("going");
         let awaited = roster.expect("awaited");
         let list = [
             listed("held", "n1", "running"),
             listed("doomed", "n2", "running"),
+            listed("going", "n5", "running"),
             listed("x", "awaited", "created"),
             listed("elsewhere", "n3", "running"),
             listed("stray", "n4", "created"),
@@ -242,7 +267,7 @@ mod tests {
         let _a = roster.enter("a");
         drop(expected);
         assert!(!roster.is_idle());
-        roster.doom("a");
+        drop(roster.doom("a"));
         assert!(roster.is_idle());
     }
 }

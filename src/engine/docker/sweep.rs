@@ -3,6 +3,7 @@
 use super::{
     super::{ContainerId, Orphan},
     client::Client,
+    handover,
     listed::Listed,
     owner::{self, Owner},
     remove::remove,
@@ -36,6 +37,7 @@ pub(super) async fn orphans(client: &Client) -> Result<Vec<Orphan>> {
 ///
 /// The listing's; a removal's only if none succeeded: what is left is for the next sweep.
 pub(super) async fn sweep(client: &Client) -> Result<Vec<ContainerId>> {
+    handover::sweep();
     let mut removed = Vec::new();
     let mut failed = None;
     let mut removals = stream::iter(orphans(client).await?)

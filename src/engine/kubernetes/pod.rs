@@ -20,7 +20,7 @@ use super::{
     streams::{streams, Lifeline},
 };
 use crate::{
-    engine::{background::Background, Attached, CreateError, Init},
+    engine::{background::Background, Attached, CreateError, Init, Port},
     error::{Code, Error, Result},
 };
 
@@ -146,7 +146,7 @@ async fn start(cluster: &Cluster, kind: &Kind, listed: Listed, init: &Init) -> R
         stdin: Box::new(stdin),
         output: Box::new(output),
         vitals: listed.vitals(),
-        connections: None,
+        port: Port::Free(None),
     })
 }
 

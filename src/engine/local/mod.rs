@@ -27,17 +27,15 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
-    task::Poll,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use futures_util::stream::poll_fn;
 use scientist_pool_protocol::{
     Absence, Answer, CgroupVersion, Exit, Failure, FailureKind, Fence, Limit, Program, Report,
     Request, Spec, Usage,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 
 pub use self::image::has_alone;
 use self::{
@@ -51,10 +49,11 @@ use self::{
 };
 use super::{
     background::Background,
+    loopback::accepted,
     security::{Isolation, Protection, Provision, Unhonoured},
-    Attached, Connection, Connections, ContainerId, CpuTime, CreateError, Engine, EngineInfo,
-    EngineKind, ExecSpec, ExecStatus, ExecStream, Health, Init, KeptImage, Making, OnPull, Orphan,
-    Recipe, Runtime, TemplateStatus, Vitals,
+    Attached, ContainerId, CpuTime, CreateError, Engine, EngineInfo, EngineKind, ExecSpec,
+    ExecStatus, ExecStream, Health, Init, KeptImage, Making, OnPull, Orphan, Port, Recipe, Runtime,
+    TemplateStatus, Vitals,
 };
 use crate::{
     budget::Budget,
@@ -257,15 +256,15 @@ async fn begin(
     };
     let mut descriptors = descriptors;
     let listener = descriptors.split_off(descriptors.len().min(BEFORE_LISTENER)).pop();
-    let connections = match (listens, listener) {
-        (true, Some(listener)) => Some(accepted(listener).map_err(unusable)?),
+    let port = match (listens, listener) {
+        (true, Some(listener)) => Port::Heard(accepted(listener).map_err(unusable)?),
         (true, None) => return Err(unusable(no_descriptor())),
-        (false, _) => None,
+        (false, _) => Port::Free(None),
     };
     let (stdin, output) = streams(descriptors).map_err(unusable)?;
     let vitals = Vitals::new(told, entered.keep());
     let (stdin, output) = (Box::new(stdin), Box::new(output));
-    Ok(Attached { id: full, stdin, output, vitals, connections })
+    Ok(Attached { id: full, stdin, output, vitals, port })
 }
 
 /// A container that is known to the link. One that does not arrive is removed behind the call.
@@ -484,19 +483,6 @@ fn streams(descriptors: Vec<OwnedFd>) -> io::Result<(Stdin, Pipes)> {
 
 fn no_descriptor() -> io::Error {
     io::Error::other("they did not come, as this process has no descriptor left for them")
-}
-
-/// What is connected to a socket that a container's loopback has.
-fn accepted(listener: OwnedFd) -> io::Result<Connections> {
-    let listener = TcpListener::from_std(listener.into())?;
-    Ok(Box::pin(poll_fn(move |context| {
-        let accepted = std::task::ready!(listener.poll_accept(context));
-        Poll::Ready(Some(accepted.map(|(stream, _)| {
-            // Else a small piece waits until the one before it is acknowledged, which takes up to 40 ms.
-            let _ = stream.set_nodelay(true);
-            Box::new(stream) as Box<dyn Connection>
-        })))
-    })))
 }
 
 fn lost() -> Error {

@@ -399,7 +399,7 @@ mod tests {
     use super::*;
     use crate::{
         budget::Budget,
-        engine::{background::Background, local::Launcher, Output, Told, Vitals},
+        engine::{background::Background, local::Launcher, Output, Port, Told, Vitals},
         error::{Code, Error},
     };
 
@@ -475,7 +475,7 @@ mod tests {
                 stdin: Box::new(stdin),
                 output: Box::new(Spoken(spoken)),
                 vitals: Vitals::new(vitals, ()),
-                connections: None,
+                port: Port::Free(None),
             };
             let program = PathBuf::from("/no/launcher");
             let launcher = Launcher::new(program, Duration::from_secs(1), Budget::new());

@@ -1,5 +1,6 @@
 //! The connections that a container's processes make to the proxy on their loopback, where the engine itself
-//! can't listen there: `relay.py` does, and passes them on over an exec of its own.
+//! can't listen there: `relay.py` does, in an exec of its own. It hands the socket over and ends, or passes the
+//! connections on.
 //!
 //! It runs as the scripts do, and is no more than they are: what it says is bounded, and ends the exec where it
 //! breaks the rules.
@@ -9,6 +10,7 @@ mod link;
 
 use std::{
     collections::{hash_map, HashMap},
+    future::pending,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -28,7 +30,7 @@ use self::{
 };
 use super::exec;
 use crate::{
-    engine::{Connection, Connections, Engine, ExecSpec, ExecStream, Output, Stream},
+    engine::{Connection, Connections, Engine, ExecSpec, ExecStream, Handover, Output, Stream},
     error::{Code, Error, Result},
     task,
 };
@@ -46,10 +48,17 @@ const KEPT: usize = 2;
 /// # Errors
 ///
 /// It did not come up.
-pub async fn start(engine: &dyn Engine, id: &str, port: u16, most: usize) -> Result<Connections> {
+pub async fn start(
+    engine: &dyn Engine,
+    id: &str,
+    port: u16,
+    most: usize,
+    handover: Option<Handover>,
+) -> Result<Connections> {
     let program = ["python3", "-I", "-S", "-c", include_str!("../relay.py")].map(String::from);
-    let argv = program.into_iter().chain([port.to_string(), most.to_string()]).collect();
-    let spec = ExecSpec { argv, ..ExecSpec::default() };
+    let path = handover.as_ref().map(|handover| handover.path.to_owned());
+    let argv = program.into_iter().chain([port.to_string(), most.to_string()]).chain(path);
+    let spec = ExecSpec { argv: argv.collect(), ..ExecSpec::default() };
     let ExecStream { stdin, output, .. } = exec::start(engine, id, spec).await?;
     let (due, queue) = mpsc::unbounded_channel();
     let mut hearing = Hearing::new(output, Arc::default(), due, most);
@@ -61,7 +70,24 @@ pub async fn start(engine: &dyn Engine, id: &str, port: u16, most: usize) -> Res
         }
         Ok(())
     };
-    let listens = timeout(PATIENCE, listens).await;
+    let (handed_over, is_vain) = match handover {
+        Some(Handover { connections, is_vain, .. }) => (Some(connections), Some(is_vain)),
+        None => (None, None),
+    };
+    let handed_over = async {
+        match handed_over {
+            Some(connections) => connections.await,
+            None => pending().await,
+        }
+    };
+    let listens = tokio::select! {
+        biased;
+        Ok(connections) = handed_over => return Ok(connections),
+        listens = timeout(PATIENCE, listens) => listens,
+    };
+    if let Some(is_vain) = is_vain {
+        is_vain();
+    }
     if !matches!(listens, Ok(Ok(()))) {
         let complaint = String::from_utf8_lossy(&hearing.complaint);
         let why = complaint.trim().lines().last().unwrap_or("it did not begin to listen");
