@@ -21,6 +21,16 @@ async function withPool(options, use) {
   }
 }
 
+/** Waits for what keeps no process alive by itself, such as an event of a pool. */
+async function awake(promise) {
+  const hold = setInterval(() => {}, 60_000);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(hold);
+  }
+}
+
 /**
  * Has a pool without warm containers contact its engine, and does something with it.
  *
@@ -42,7 +52,7 @@ async function withEngine(options, io, use) {
     wipe();
     // It has answered if the image is all that is wrong; its own event may still be on its way.
     if (failure !== null && !/^IMAGE_/.test(failure.code)) throw failure;
-    const { engine, swept } = await told;
+    const { engine, swept } = await awake(told);
     return await use({ pool, engine, swept, failure });
   } finally {
     await pool.shutdown({ grace: 0 });

@@ -7,6 +7,7 @@ const { PassThrough } = require('node:stream');
 const { main } = require('../../cli/main');
 const { cli } = require('../support/cli');
 const { useFakeEngine } = require('../support/fake-bench');
+const { runNode } = require('../support/node');
 
 const bench = useFakeEngine();
 
@@ -71,6 +72,24 @@ test('one that the engine keeps is told, and is exit code 1', async () => {
   expect(code).toBe(1);
   bench.engine.off('remove');
   expect((await prune('--yes')).code).toBe(0);
+});
+
+test('stays until the engine is told of, however late that is', async () => {
+  const { gone } = await labels();
+  bench.engine.plant({ Labels: gone, Image: 'python:3.9-slim' });
+  // The event comes when nothing else keeps the process alive, as events do not.
+  const { stdout } = await runNode(
+    `const { ContainerPoolManager } = require('.');
+    const { emit } = ContainerPoolManager.prototype;
+    ContainerPoolManager.prototype.emit = function (name, ...told) {
+      if (name !== 'engine') return emit.call(this, name, ...told);
+      setTimeout(() => emit.call(this, name, ...told), 200).unref();
+    };
+    const { withEngine } = require('./cli/engine');
+    withEngine({}, process, ({ swept }) => console.log(swept.length));`,
+    { env: { DOCKER_HOST: bench.engine.address } },
+  );
+  expect(stdout).toBe('1\n');
 });
 
 test('asks for no image, and says where there is nothing to remove', async () => {
