@@ -14,14 +14,8 @@ const { run } = require('../harness/command');
 const { say } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
+const { IMAGES, MARK, jest, startEngine } = require('./jest');
 const { Steps } = require('./steps');
-
-const IMAGES = [
-  ...['python:3.9-slim', 'python:3.11-slim', 'python:3.13-slim', 'busybox:stable'],
-  // curl and git.
-  'buildpack-deps:bookworm-scm',
-];
-const MARK = 'SCIENTIST_POOL_TEST_RUN';
 
 /** The faults that any engine must stand, and those that the local one alone can have. */
 const FAULTS_ON_LOCAL = [
@@ -80,28 +74,6 @@ async function cargoTest(args, env) {
   }
 }
 
-async function jest(
-  args,
-  env,
-  report,
-  { as = [], cache = path.join(paths.root, 'target', 'jest') } = {},
-) {
-  const program = require.resolve('jest/bin/jest', { paths: [paths.root] });
-  const [command, ...rest] = [
-    ...[...as, process.execPath, program, '--ci', '--json', `--outputFile=${report}`],
-    ...[`--cacheDirectory=${cache}`, ...args],
-  ];
-  const { code } = await run(command, rest, { cwd: paths.root, env, show: true, check: false });
-  const result = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : {};
-  const counts = {
-    passed: result.numPassedTests ?? 0,
-    failed: Math.max(result.numFailedTests ?? 0, result.numRuntimeErrorTestSuites ?? 0),
-    skipped: (result.numPendingTests ?? 0) + (result.numTodoTests ?? 0),
-  };
-  if (code === 0) return counts;
-  throw Object.assign(new Error(`jest ended with code ${code}`), { hint: '', ...counts });
-}
-
 /** Runs jest as a user who has nothing but a home of its own, with the archives of images in its caches. */
 async function jestAsNobody(args, env, reports) {
   const { archiveOf } = require('../harness/archives');
@@ -123,17 +95,6 @@ async function jestAsNobody(args, env, reports) {
   const own = { HOME: home, TMPDIR: home, XDG_CACHE_HOME: home };
   const cache = path.join(home, 'jest');
   return jest(args, { ...env, ...own }, path.join(home, 'report.json'), { as, cache });
-}
-
-/** The engine of the tests: the caller's choice, else one of our own with all the images. */
-async function startEngine() {
-  const { OwnEngine } = require('../harness/own-engine');
-  const { ensureImages } = require('../harness/images');
-  const chosen = process.env.SCIENTIST_POOL_TEST_ENGINE;
-  const engine = chosen ? { host: chosen, env: { DOCKER_HOST: chosen } } : await OwnEngine.start();
-  await ensureImages(engine, IMAGES);
-  await require('../harness/archives').ensureArchives(engine, IMAGES);
-  return { value: engine, note: engine.host };
 }
 
 /** The runtimes of the tests, of which each that can't be had counts as skipped. */
