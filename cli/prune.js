@@ -30,15 +30,20 @@ function look(given) {
     const found = await findOrphans(pool);
     const host = os.hostname();
     const orphans = found.map(({ id, image, created, pid }) => ({
-      ...{ id, image, created: new Date(created * 1000).toISOString(), pid, host },
+      ...{ id, image, created: new Date(created * 1000).toISOString() },
+      // 0: it was a process of another host, or may have been.
+      ...(pid === 0 ? { pid: null, host: null } : { pid, host }),
     }));
     return { engine: pool.stats().engine.address, orphans };
   });
 }
 
+/** As people know it: of what is hexadecimal all through, engines show the first twelve digits. */
+const short = (id) => (/^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id);
+
 function table(orphans, colour) {
   const rows = orphans.map(({ id, image, created, pid, host }) => [
-    ...[id.slice(0, 12), image, age(Date.parse(created)), `${pid}`, host],
+    ...[short(id), image, age(Date.parse(created)), pid === null ? '-' : `${pid}`, host ?? '-'],
   ]);
   const [head, ...body] = layOut([['container', 'image', 'age', 'process', 'host'], ...rows]);
   return `${[colour('bold', head), ...body].join('\n')}\n`;
