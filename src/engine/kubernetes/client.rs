@@ -66,6 +66,7 @@ pub(super) enum At<'a> {
     Lease(&'a str),
     Quotas,
     Policies,
+    RulesReviews,
     AccessReviews,
     RuntimeClass(&'a str),
     Version,
@@ -119,6 +120,7 @@ impl Client {
             At::Policies => {
                 format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
             }
+            At::RulesReviews => "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews".to_owned(),
             At::AccessReviews => {
                 "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned()
             }

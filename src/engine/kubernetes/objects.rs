@@ -102,6 +102,44 @@ pub(super) struct LeaseSpec {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct RulesReview {
+    pub status: Option<Rules>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Rules {
+    /// There may be more.
+    pub incomplete: bool,
+    pub resource_rules: Vec<Rule>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Rule {
+    pub verbs: Vec<String>,
+    pub api_groups: Vec<String>,
+    /// With their parts: `pods`, `pods/exec`.
+    pub resources: Vec<String>,
+    /// Not empty: for those alone.
+    pub resource_names: Vec<String>,
+}
+
+impl Rule {
+    /// Whether it allows that to all resources of that name, as RBAC reads it.
+    pub fn allows(&self, verb: &str, group: &str, resource: &str) -> bool {
+        let has = |all: &[String], one: &str| all.iter().any(|known| known == "*" || known == one);
+        let part = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
+        has(&self.verbs, verb)
+            && has(&self.api_groups, group)
+            && (has(&self.resources, resource)
+                || part.is_some_and(|part| self.resources.contains(&part)))
+            && self.resource_names.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct AccessReview {
     pub status: Option<AccessStatus>,
 }

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 
 use super::{
     client::{At, Client},
-    objects::{AccessReview, Quota},
+    objects::{AccessReview, Quota, Rules, RulesReview},
 };
 
 /// What a pool does: the API group, what with, and the verbs. The Role in docs/kubernetes.md has them.
@@ -17,38 +17,71 @@ const RIGHTS: [(&str, &str, &str, &[&str]); 4] = [
     ("coordination.k8s.io", "leases", "", &["create", "get", "list", "patch", "delete"]),
 ];
 
+/// A verb, an API group, and a resource with its part.
+type Right = (&'static str, &'static str, String);
+
 /// The rights that are missing, in one sentence; `None`: none is, or the cluster does not tell.
+///
+/// One request asks for all of them. What its answer lacks is asked for singly where that is not known to be complete.
 pub(super) async fn rights(client: &Client) -> Option<String> {
     let asked = RIGHTS.iter().flat_map(|(group, resource, part, verbs)| {
-        verbs.iter().map(move |verb| (*group, *resource, *part, *verb))
-    });
-    let missing = join_all(asked.map(|(group, resource, part, verb)| async move {
-        let body = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": {
-                "namespace": client.namespace(),
-                "group": group,
-                "resource": resource,
-                "subresource": part,
-                "verb": verb,
-            } },
-        });
-        let review =
-            client.call::<AccessReview>(Method::POST, At::AccessReviews, "", Some(&body)).await;
-        let status = review.ok()?.status?;
         let slash = if part.is_empty() { "" } else { "/" };
-        (!status.allowed).then(|| format!("{verb} {resource}{slash}{part}"))
-    }));
-    let missing: Vec<String> = missing.await.into_iter().flatten().collect();
+        let resource = format!("{resource}{slash}{part}");
+        verbs.iter().map(move |verb| (*verb, *group, resource.clone()))
+    });
+    let asked: Vec<Right> = asked.collect();
+    let rules = rules(client).await;
+    let is_said = |(verb, group, resource): &Right| {
+        rules.resource_rules.iter().any(|rule| rule.allows(verb, group, resource))
+    };
+    let mut missing: Vec<Right> = asked.into_iter().filter(|right| !is_said(right)).collect();
+    if rules.incomplete {
+        let mut reviews = Vec::new();
+        for right in &missing {
+            reviews.push(is_refused(client, right));
+        }
+        let mut refused = join_all(reviews).await.into_iter();
+        missing.retain(|_| refused.next().unwrap_or(false));
+    }
     if missing.is_empty() {
         return None;
     }
+    let missing: Vec<String> =
+        missing.iter().map(|(verb, _, resource)| format!("{verb} {resource}")).collect();
     Some(format!(
         "These credentials may not {} in the namespace {}: docs/kubernetes.md has the Role that the pool needs",
         missing.join(", "),
         client.namespace()
     ))
+}
+
+async fn rules(client: &Client) -> Rules {
+    let body = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": { "namespace": client.namespace() },
+    });
+    let review = client.call::<RulesReview>(Method::POST, At::RulesReviews, "", Some(&body)).await;
+    let unknown = Rules { incomplete: true, resource_rules: Vec::new() };
+    review.ok().and_then(|review| review.status).unwrap_or(unknown)
+}
+
+async fn is_refused(client: &Client, (verb, group, resource): &Right) -> bool {
+    let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+    let body = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": {
+            "namespace": client.namespace(),
+            "group": group,
+            "resource": resource,
+            "subresource": part,
+            "verb": verb,
+        } },
+    });
+    let review =
+        client.call::<AccessReview>(Method::POST, At::AccessReviews, "", Some(&body)).await;
+    review.ok().and_then(|review| review.status).is_some_and(|status| !status.allowed)
 }
 
 /// The quotas that have no room for a pod, each in a sentence.
@@ -81,6 +114,26 @@ pub(super) async fn runtime_class(client: &Client, name: &str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_allows_what_it_names_and_all_that_its_stars_do() {
+        let rule = |verbs: &str, groups: &str, resources: &str| -> super::super::objects::Rule {
+            serde_json::from_value(json!({
+                "verbs": [verbs], "apiGroups": [groups], "resources": [resources],
+            }))
+            .unwrap()
+        };
+        let right = ("create", "", "pods/exec");
+        let allowed =
+            [rule("create", "", "pods/exec"), rule("*", "*", "*"), rule("*", "", "*/exec")];
+        for rule in &allowed {
+            assert!(rule.allows(right.0, right.1, right.2), "{rule:?}");
+        }
+        let refused = [rule("get", "", "*"), rule("*", "apps", "*"), rule("*", "*", "pods")];
+        for rule in &refused {
+            assert!(!rule.allows(right.0, right.1, right.2), "{rule:?}");
+        }
+    }
 
     #[test]
     fn a_quota_of_pods_that_is_used_up_is_told() {
