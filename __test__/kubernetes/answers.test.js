@@ -2,9 +2,20 @@
 
 // How the engine takes what an API server can answer, on one that is scripted.
 
+const fs = require('node:fs');
+
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
+const { cli } = require('../support/cli');
 const { FakeCluster, refusal, running, waiting } = require('../support/fake-cluster');
+
+const ALL_BUT_EXEC = [
+  {
+    verbs: ['create', 'get', 'list', 'watch', 'delete'],
+    ...{ apiGroups: [''], resources: ['pods', 'pods/attach'] },
+  },
+  { verbs: ['*'], apiGroups: ['coordination.k8s.io'], resources: ['*'] },
+];
 
 let cluster;
 let pools;
@@ -69,7 +80,7 @@ test('a pod is as closed as a pod can be', async () => {
   const [only] = spec.containers;
   expect(only).toMatchObject({
     stdin: true,
-    stdinOnce: true,
+    stdinOnce: false,
     securityContext: {
       privileged: false,
       allowPrivilegeEscalation: false,
@@ -137,8 +148,8 @@ test('missing rights are told with where the Role is', async () => {
 test('missing rights, a full quota and a runtime class that is not there are told beforehand', async () => {
   const full = { hard: { pods: '4' }, used: { pods: '4' } };
   const answers = {
-    selfsubjectaccessreviews: ({ spec: { resourceAttributes: asked } }) => ({
-      body: { status: { allowed: asked.subresource !== 'exec' } },
+    selfsubjectrulesreviews: () => ({
+      body: { status: { incomplete: false, resourceRules: ALL_BUT_EXEC } },
     }),
     resourcequotas: () => ({ body: { items: [{ metadata: { name: 'small' }, status: full }] } }),
     gvisor: () => refusal(404, 'NotFound'),
@@ -152,6 +163,27 @@ test('missing rights, a full quota and a runtime class that is not there are tol
     expect.stringContaining('may not create pods/exec, get pods/exec in the namespace pool'),
     expect.stringContaining('no RuntimeClass gvisor'),
   ]);
+});
+
+test('what a list of rights that may have more lacks is asked for singly', async () => {
+  const asked = [];
+  const answers = {
+    selfsubjectrulesreviews: () => ({
+      body: { status: { incomplete: true, resourceRules: ALL_BUT_EXEC } },
+    }),
+    selfsubjectaccessreviews: ({ spec: { resourceAttributes } }) => {
+      asked.push(`${resourceAttributes.verb} ${resourceAttributes.subresource}`);
+      return { body: { status: { allowed: resourceAttributes.verb === 'get' } } };
+    },
+  };
+  cluster.script = (_method, path, body) => answers[path.split('/').at(-1)]?.(body);
+  const pool = make();
+  const told = new Promise((resolve) => pool.once('engine', resolve));
+  await pool.initialize();
+  expect((await told).engine.warnings).toEqual([
+    expect.stringContaining('may not create pods/exec in the namespace pool'),
+  ]);
+  expect(asked.sort()).toEqual(['create exec', 'get exec']);
 });
 
 test('a server in trouble is told as that, asked again where that is safe, and forgotten when it is well', async () => {
@@ -211,27 +243,75 @@ test('a pod that is deleted by hand ends its call, and is replaced', async () =>
   await until(() => pool.stats().warm === 1);
 });
 
-test('a connection that breaks costs what was warm, and the pool goes on', async () => {
+test('warm pods outlive a connection that breaks, and the first job is run by them', async () => {
   const pool = make({ poolSize: 2 });
   await pool.initialize();
-  const before = [...cluster.pods.keys()];
+  const before = [...cluster.pods.keys()].sort();
+  const streams = () => cluster.count('GET /api/v1/namespaces/pool/pods/');
+  expect(streams()).toBe(4);
   cluster.cut();
-  await until(() => pool.stats().warm === 2 && before.every((id) => !cluster.pods.has(id)));
-  expect((await pool.run('print(1)')).stdout).toBe('1');
+  // Of each the one to process 1, and the supervisor's.
+  await until(() => streams() === 8);
+  const container = await pool.acquire();
+  expect(before).toContain(container.id);
+  expect((await container.execute('print(6 * 7)')).stdout).toBe('42');
+  await container.destroy();
+  await until(() => pool.stats().warm === 2);
+  expect(pool.stats().totals).toMatchObject({ lost: 0 });
+});
+
+test('a job that comes while the connection is broken waits for the next one', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const container = await pool.acquire();
+  cluster.refuses = true;
+  cluster.cut();
+  // Of the supervisor's stream, the first job would be lost before that is noticed.
+  await until(() => cluster.refused >= 4);
+  const call = container.execute('print("waited")');
+  cluster.refuses = false;
+  expect((await call).stdout).toBe('waited');
+});
+
+test('a running call is lost with its connection, its script ends, and the pool goes on', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const container = await pool.acquire();
+  const script = 'import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)';
+  let call;
+  const pid = await new Promise((resolve) => {
+    call = container.execute(script, {}, [], { onStdout: (text) => resolve(Number(text)) });
+    call.catch(() => {});
+  });
+  cluster.cut();
+  await expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
+  await until(() => !fs.existsSync(`/proc/${pid}`));
+  await until(() => pool.stats().warm === 1 && !cluster.pods.has(container.id));
+});
+
+test('what is lost in a container after its first call is the container', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const container = await pool.acquire();
+  await container.execute('print(1)');
+  cluster.cut();
+  await expect(container.execute('print(2)')).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
+  await container.destroy();
+});
+
+const owned = (owner) => ({
+  metadata: {
+    ...{ name: `${owner}-1`, uid: 'u', resourceVersion: '1' },
+    labels: { 'app.kubernetes.io/managed-by': 'scientist-pool', 'scientist-pool/owner': owner },
+  },
+  spec: { containers: [{ image: 'x' }] },
+});
+const lease = (name, renewed) => ({
+  metadata: { name, uid: name, resourceVersion: '1' },
+  spec: { leaseDurationSeconds: 60, renewTime: new Date(renewed).toISOString() },
 });
 
 test('pods whose owner has let its lease lapse are removed, and no others', async () => {
-  const owned = (owner) => ({
-    metadata: {
-      ...{ name: `${owner}-1`, uid: 'u', resourceVersion: '1' },
-      labels: { 'app.kubernetes.io/managed-by': 'scientist-pool', 'scientist-pool/owner': owner },
-    },
-    spec: { containers: [{ image: 'x' }] },
-  });
-  const lease = (name, renewed) => ({
-    metadata: { name, uid: name, resourceVersion: '1' },
-    spec: { leaseDurationSeconds: 60, renewTime: new Date(renewed).toISOString() },
-  });
   for (const owner of ['lapsed', 'alive', 'without']) {
     cluster.pods.set(`${owner}-1`, owned(owner));
   }
@@ -245,4 +325,16 @@ test('pods whose owner has let its lease lapse are removed, and no others', asyn
   expect([...cluster.pods.keys()]).toEqual(['alive-1']);
   cluster.pods.clear();
   cluster.leases.clear();
+});
+
+test('prune names pods in full, of a process that may be anywhere', async () => {
+  const name = 'scientist-pool-0123456789abcdef';
+  cluster.pods.set(`${name}-1`, owned(name));
+  const env = { KUBECONFIG: cluster.kubeconfig };
+  const args = ['prune', '--engine', 'kubernetes'];
+  const { stdout } = await cli([...args, '--dry-run'], { env });
+  expect(stdout).toMatch(new RegExp(`^${name}-1 +x +.* +- +-$`, 'm'));
+  const { removed } = JSON.parse((await cli([...args, '--yes', '--json'], { env })).stdout);
+  expect(removed).toEqual([`${name}-1`]);
+  expect(cluster.pods.size).toBe(0);
 });

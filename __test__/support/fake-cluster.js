@@ -28,6 +28,12 @@ class FakeCluster {
   #told = [];
   #watches = new Set();
   #sockets = new Set();
+  /** Those that run, by their pods' uids. */
+  #firsts = new Map();
+
+  /** Whether streams are refused, and how often they have been. */
+  refuses = false;
+  refused = 0;
 
   /** What is answered in place of the usual, by `(method, path) => { status, body, headers } | undefined`. */
   script = () => undefined;
@@ -49,6 +55,11 @@ class FakeCluster {
     cluster.server.on('upgrade', (request, socket, head) => {
       const url = new URL(request.url, 'http://cluster');
       cluster.seen.push(`GET ${url.pathname}`);
+      if (cluster.refuses) {
+        cluster.refused += 1;
+        socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+        return;
+      }
       streams.handleUpgrade(request, socket, head, (stream) => cluster.#stream(url, stream));
     });
     await new Promise((resolve) => cluster.server.listen(0, '127.0.0.1', resolve));
@@ -138,6 +149,10 @@ class FakeCluster {
     if (url.pathname === '/version') {
       return { body: { gitVersion: 'v1.30.0', major: '1', minor: '30' } };
     }
+    if (url.pathname.endsWith('/selfsubjectrulesreviews')) {
+      const all = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
+      return { body: { status: { incomplete: false, resourceRules: [all] } } };
+    }
     const of = { pods: this.pods, leases: this.leases }[kind];
     if (of === undefined) return { body: { items: [] } };
     if (method === 'POST') {
@@ -183,24 +198,42 @@ class FakeCluster {
     return { body: of.get(name) };
   }
 
-  #stream(url, stream) {
-    const [, name, how] = /\/pods\/([^/]+)\/(attach|exec)$/.exec(url.pathname);
-    const pod = this.pods.get(name);
-    const argv =
-      how === 'exec' ? url.searchParams.getAll('command') : pod.spec.containers[0].command;
+  /** Starts a program in a pod. */
+  #spawn(name, argv) {
     const { PATH, SCIENTIST_POOL_TEST_RUN } = process.env;
     const env = { PATH, SCIENTIST_POOL_TEST_RUN, FAKE_POD: `${this.address}/${name}` };
     const child = spawn(argv[0], argv.slice(1), { cwd: '/tmp', env });
+    child.stdin.on('error', () => {});
+    return child;
+  }
+
+  /** Process 1 of a pod, which is attached to again and again. */
+  #first(name) {
+    const pod = this.pods.get(name);
+    const known = this.#firsts.get(pod.metadata.uid);
+    if (known) return known;
+    const { command, stdinOnce } = pod.spec.containers[0];
+    const first = { child: this.#spawn(name, command), stdinOnce };
+    this.#firsts.set(pod.metadata.uid, first);
+    first.child.on('close', () => this.#firsts.delete(pod.metadata.uid));
+    return first;
+  }
+
+  #stream(url, stream) {
+    const [, name, how] = /\/pods\/([^/]+)\/(attach|exec)$/.exec(url.pathname);
+    const isExec = how === 'exec';
+    const { child, stdinOnce } = isExec
+      ? { child: this.#spawn(name, url.searchParams.getAll('command')), stdinOnce: true }
+      : this.#first(name);
     const send = (channel, bytes) =>
       stream.readyState === stream.OPEN &&
       stream.send(Buffer.concat([Buffer.from([channel]), bytes]));
     stream.on('message', (data) => {
       if (data[0] === STDIN && child.stdin.writable) child.stdin.write(data.subarray(1));
     });
-    stream.on('close', () => child.stdin.end());
+    stream.on('close', () => stdinOnce && child.stdin.end());
     stream.on('error', () => {});
-    child.stdin.on('error', () => {});
-    if (how === 'exec') {
+    if (isExec) {
       child.stdout.on('data', (bytes) => send(STDOUT, bytes));
       child.stderr.on('data', (bytes) => send(STDERR, bytes));
     }

@@ -256,10 +256,7 @@ class Channel:
 
     @staticmethod
     def write(call, data):
-        try:
-            return wrote(call, STDOUT, data)
-        except BrokenPipeError:
-            posix._exit(0)
+        return wrote(call, STDOUT, data)
 
 
 channel = Channel()
@@ -380,20 +377,26 @@ class Supervisor:
         if self.library is None:
             channel.send(b"U")
             posix._exit(0)
-        if not self.booting:
-            channel.send(b"R")
-        self.reap()
-        while True:
-            work = self.work()
-            rest = self.strays.rest()
-            events = {fd: wanted for fd, (wanted, _) in work.items()}
-            for fd, happened in watch.wait(events, rest or None):
-                if fd == STDIN and not happened & select.EPOLLIN:
-                    posix._exit(0)
-                # One before it may have closed it.
-                if fd in watch.awaited:
-                    work[fd][1]()
-            self.settle()
+        try:
+            if not self.booting:
+                channel.send(b"R")
+            self.reap()
+            while True:
+                self.turn()
+        except BrokenPipeError:
+            self.leave()
+
+    def turn(self):
+        work = self.work()
+        rest = self.strays.rest()
+        events = {fd: wanted for fd, (wanted, _) in work.items()}
+        for fd, happened in watch.wait(events, rest or None):
+            if fd == STDIN and not happened & select.EPOLLIN:
+                self.leave()
+            # One before it may have closed it.
+            if fd in watch.awaited:
+                work[fd][1]()
+        self.settle()
 
     def work(self):
         """What to wait for: descriptor, its events, and what to do about them."""
@@ -422,7 +425,7 @@ class Supervisor:
     def receive(self):
         data = posix.read(STDIN, CHUNK)
         if not data:
-            posix._exit(0)
+            self.leave()
         self.input += data
         while len(self.input) >= 5:
             end = 5 + int.from_bytes(self.input[1:5], "little")
@@ -443,6 +446,15 @@ class Supervisor:
                 self.interrupt()
             elif kind == b"J":
                 self.begin(Fields(payload))
+
+    def leave(self):
+        """Nobody is there any more. What runs would go on where this is not process 1."""
+        if self.job is not None and self.job.status is None:
+            try:
+                posix.killpg(self.job.pid, signal.SIGKILL)
+            except OSError:
+                pass
+        posix._exit(0)
 
     def interrupt(self):
         # Nobody else has its number until it is waited for.

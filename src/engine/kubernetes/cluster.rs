@@ -13,7 +13,7 @@ use kube::core::WatchEvent;
 use rand::{rngs::StdRng, SeedableRng};
 use serde_json::{json, Value};
 use tokio::{
-    sync::{watch, Mutex as AsyncMutex, OnceCell},
+    sync::{watch, Mutex as AsyncMutex, OnceCell, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -26,6 +26,7 @@ use super::{
     place::Place,
     roster::Roster,
     spec,
+    way::AT_ONCE,
 };
 use crate::{
     backoff,
@@ -86,6 +87,8 @@ pub(super) struct Cluster {
     owner: Arc<Owner>,
     roster: Arc<Roster>,
     tenure: AsyncMutex<Option<Tenure>>,
+    /// Of those who open a stream anew.
+    turns: Arc<Semaphore>,
 }
 
 /// While pods are made: the Lease, and what is to be heard of them.
@@ -114,6 +117,7 @@ impl Cluster {
             owner: Arc::new(Owner::new()),
             roster: Arc::default(),
             tenure: AsyncMutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
         })
     }
 
@@ -131,6 +135,10 @@ impl Cluster {
 
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster
+    }
+
+    pub fn turns(&self) -> &Arc<Semaphore> {
+        &self.turns
     }
 
     /// # Errors

@@ -6,16 +6,20 @@
 //! - `owner`: whose a pod is, and when that is proven to be gone.
 //! - `review`: what stands in a pool's way there, as far as that is told beforehand.
 //! - `roster`: what the watch has told of each pod.
-//! - `spec`: what pods are made as; `pod`: from its creation to its streams; `streams`: those.
+//! - `spec`: what pods are made as; `pod`: from its creation to its streams.
+//! - `lifeline`: the stream to its process 1; `link`: that to its supervisor; `way`: how they are opened anew;
+//!   `streams`: those of what else runs in it.
 //!
 //! Process 1 of a pod (`waiter.py`) only waits: what it writes would be the pod's log, on the node and for
 //! every collector. The supervisor runs beside it, by an exec whose stream nobody keeps. The stream attached to
-//! process 1 is the lifeline: it ends with this process, and a word comes by it every few seconds, for a
-//! connection that is cut without one is noticed by nobody else.
+//! process 1 is the lifeline: a word comes by it every few seconds, and process 1 ends when none has come for long.
+//! So it outlives the API server, which carries the streams, and not this process.
 
 mod client;
 mod cluster;
 mod fault;
+mod lifeline;
+mod link;
 mod objects;
 mod owner;
 mod place;
@@ -24,6 +28,7 @@ mod review;
 mod roster;
 mod spec;
 mod streams;
+mod way;
 
 use std::{
     collections::HashMap,
@@ -244,6 +249,7 @@ impl Engine for Kubernetes {
         }
         let argv = self.kind.beside(&Init { argv: spec.argv })?;
         let client = self.cluster.client().await?;
+        let closed = self.cluster.roster().run_in(id).unwrap_or_default();
         let process = client.exec(id, argv).await;
         let lost = |error: Error| {
             let message = format!("the container has ended: {}", error.message);
@@ -257,8 +263,7 @@ impl Engine for Kubernetes {
                 return Err(if missing { lost(error) } else { error });
             }
         };
-        let closed = self.cluster.roster().streams(id).unwrap_or_default();
-        let (stdin, output, ending) = streams(process, None, closed).map_err(|why| {
+        let (stdin, output, ending) = streams(process, closed).map_err(|why| {
             Error::new(Code::EngineError, format!("exec in pod: {why}")).container(id)
         })?;
         let exec_id = format!("{id}/{}", self.next_exec.fetch_add(1, Ordering::Relaxed));

@@ -14,10 +14,12 @@ use super::{
     client::{At, Client},
     cluster::Cluster,
     fault::Fault,
+    lifeline::Lifeline,
+    link::{link, Ground},
     objects::Pod,
     roster::{Listed, Stage},
     spec::Kind,
-    streams::{streams, Lifeline},
+    way::Way,
 };
 use crate::{
     engine::{background::Background, Attached, CreateError, Init, Port},
@@ -127,19 +129,38 @@ async fn make(
 }
 
 /// Waits for the container, and opens its streams.
-async fn start(cluster: &Cluster, kind: &Kind, listed: Listed, init: &Init) -> Result<Attached> {
+async fn start(
+    cluster: &Cluster,
+    kind: &Arc<Kind>,
+    listed: Listed,
+    init: &Init,
+) -> Result<Attached> {
     let name = listed.name.clone();
-    let argv = kind.beside(init)?;
+    let argv: Arc<[String]> = kind.beside(init)?.into();
     let client = cluster.client().await?;
     running(listed.stage.clone(), kind).await.map_err(|error| error.container(&name))?;
     let failed = |call: &str, fault: Fault| client.error(call, fault).container(&name);
-    let lifeline =
+    let attached =
         opened(|| client.attach(&name)).await.map_err(|fault| failed("attach to pod", fault))?;
-    let lifeline = Lifeline::hold(lifeline, listed.streams.clone());
-    let process = opened(|| client.exec(&name, argv.clone()))
+    let way = Way {
+        client: client.clone(),
+        pod: name.as_str().into(),
+        stage: listed.stage.clone(),
+        turns: cluster.turns().clone(),
+    };
+    let lifeline = Lifeline::hold(attached, way.clone(), &listed.streams);
+    let process = opened(|| client.exec(&name, argv.to_vec()))
         .await
         .map_err(|fault| failed("exec in pod", fault))?;
-    let (stdin, output, _) = streams(process, Some(lifeline), listed.streams.clone())
+    let kind = kind.clone();
+    let ground = Ground {
+        way,
+        argv,
+        share: Box::new(move |sent| kind.share(sent)),
+        used: listed.used.clone(),
+        closed: listed.streams.clone(),
+    };
+    let (stdin, output) = link(process, lifeline, ground)
         .map_err(|why| failed("exec in pod", Fault::Garbled(why.to_string())))?;
     Ok(Attached {
         id: name,

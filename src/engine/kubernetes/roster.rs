@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+    },
 };
 
 use tokio::sync::watch;
@@ -51,6 +54,7 @@ struct Entry {
     told: watch::Sender<Told>,
     /// Closes its streams.
     streams: CancellationToken,
+    used: Arc<AtomicBool>,
 }
 
 /// A pod that is on the roster while this lives.
@@ -60,6 +64,8 @@ pub(super) struct Listed {
     pub stage: watch::Receiver<Stage>,
     told: watch::Receiver<Told>,
     pub streams: CancellationToken,
+    /// Something else than its supervisor has been run in it.
+    pub used: Arc<AtomicBool>,
 }
 
 impl Drop for Listed {
@@ -88,7 +94,8 @@ impl Roster {
         let (stage, seen) = watch::channel(Stage::default());
         let (told, vitals) = watch::channel(Told::default());
         let streams = CancellationToken::new();
-        let entry = Entry { uid: None, stage, told, streams: streams.clone() };
+        let used = Arc::<AtomicBool>::default();
+        let entry = Entry { uid: None, stage, told, streams: streams.clone(), used: used.clone() };
         self.lock().insert(name.to_owned(), entry);
         Listed {
             roster: Arc::downgrade(self),
@@ -96,6 +103,7 @@ impl Roster {
             stage: seen,
             told: vitals,
             streams,
+            used,
         }
     }
 
@@ -118,9 +126,12 @@ impl Roster {
         entry.uid.clone()
     }
 
-    /// What closes its streams.
-    pub fn streams(&self, name: &str) -> Option<CancellationToken> {
-        self.lock().get(name).map(|entry| entry.streams.clone())
+    /// Something is about to be run in it; gives what closes its streams.
+    pub fn run_in(&self, name: &str) -> Option<CancellationToken> {
+        let pods = self.lock();
+        let entry = pods.get(name)?;
+        entry.used.store(true, Ordering::Release);
+        Some(entry.streams.clone())
     }
 
     /// As it stands now.

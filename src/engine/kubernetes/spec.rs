@@ -1,10 +1,16 @@
 //! A pool's containers, as pods.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use serde_json::{json, Map, Value};
 
-use super::owner::{self, Owner};
+use super::{
+    lifeline::FAREWELL,
+    owner::{self, Owner},
+};
 use crate::{
     config::{ContainerConfig, KubernetesConfig, PullPolicy, Seccomp, NO_NETWORK},
     engine::{
@@ -14,10 +20,10 @@ use crate::{
     error::{Code, Error, Result},
 };
 
-/// What process 1 runs; it ends after that many milliseconds without a word.
+/// What process 1 runs; it ends after that many milliseconds without a word, and with the last of them.
 const WAITER: &str = include_str!("waiter.py");
-/// More than several heartbeats that come late.
-pub(super) const SILENCE_MS: u32 = 45_000;
+/// As long as a Lease holds at most. An API server that is started again is back long before.
+pub(super) const SILENCE_MS: u32 = 90_000;
 pub(super) const CONTAINER: &str = "sandbox";
 /// What a container may write that is on no volume: with a read-only root, next to nothing.
 const EPHEMERAL: &str = "64Mi";
@@ -44,6 +50,8 @@ pub(super) struct Kind {
     labels: BTreeMap<String, String>,
     limits: Vec<(String, i64, i64)>,
     unhonoured: Vec<Unhonoured>,
+    /// What a supervisor was sent first, while one of its pods is there.
+    boot: Mutex<Option<Weak<[u8]>>>,
 }
 
 impl Kind {
@@ -99,6 +107,7 @@ impl Kind {
                 .map(|(name, (soft, hard))| (name.to_ascii_uppercase(), *soft, *hard))
                 .collect(),
             unhonoured: unhonoured(config, cluster),
+            boot: Mutex::default(),
         };
         kind.container.insert("securityContext".into(), security(config, cluster, user));
         kind.container.insert("resources".into(), resources(config));
@@ -114,6 +123,19 @@ impl Kind {
 
     pub fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
+    }
+
+    /// What a supervisor is sent first, which is the same for all: one copy of it.
+    pub fn share(&self, sent: Vec<u8>) -> Arc<[u8]> {
+        let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
+        match boot.as_ref().and_then(Weak::upgrade) {
+            Some(known) if *known == *sent => known,
+            _ => {
+                let shared: Arc<[u8]> = sent.into();
+                *boot = Some(Arc::downgrade(&shared));
+                shared
+            }
+        }
     }
 
     /// The protections that a pod has no field for.
@@ -134,7 +156,7 @@ impl Kind {
             .filter_map(|variable| variable.split_once('='))
             .map(|(name, value)| json!({ "name": name, "value": value }))
             .collect();
-        let waiter = format!("SILENCE = {SILENCE_MS}\n{WAITER}");
+        let waiter = format!("SILENCE = {SILENCE_MS}\nFAREWELL = b'{FAREWELL}'\n{WAITER}");
         let mut container = self.container.clone();
         container.extend([
             ("name".to_owned(), json!(CONTAINER)),
@@ -142,9 +164,9 @@ impl Kind {
             ("imagePullPolicy".to_owned(), json!(self.pull)),
             ("command".to_owned(), json!(["python3", "-I", "-S", "-c", waiter])),
             ("env".to_owned(), json!(env)),
-            // The lifeline: who is attached to it first and goes ends it.
+            // The lifeline, which may be attached again.
             ("stdin".to_owned(), json!(true)),
-            ("stdinOnce".to_owned(), json!(true)),
+            ("stdinOnce".to_owned(), json!(false)),
         ]);
         if let Some(home) = &self.home {
             container.insert("workingDir".to_owned(), json!(home));

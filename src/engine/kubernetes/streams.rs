@@ -1,19 +1,18 @@
-//! The streams of a pod: that of its lifeline, and those of what runs in it.
+//! The streams of what an exec runs in a pod.
 
 use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use futures_util::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1;
 use kube::api::AttachedProcess;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{interval, MissedTickBehavior},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -22,31 +21,70 @@ use crate::{
     task,
 };
 
-/// Between two words to process 1, which ends when it hears none for much longer.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+pub(super) type Writer = Pin<Box<dyn AsyncWrite + Send>>;
+type Reader = Pin<Box<dyn AsyncRead + Send>>;
+/// What is told of a process's end; `None`: the connection ended before.
+pub(super) type Status = BoxFuture<'static, Option<v1::Status>>;
 
-/// The stream to process 1: while this lives, and is not cancelled, process 1 hears that it is to go on.
-pub(super) struct Lifeline(#[allow(dead_code)] AbortOnDropHandle<()>);
+/// A process with its streams.
+pub(super) struct Opened {
+    /// Keeps the connection.
+    pub process: AttachedProcess,
+    pub writer: Writer,
+    pub pipes: Pipes,
+    pub status: Status,
+}
 
-impl Lifeline {
-    pub fn hold(mut attached: AttachedProcess, closed: CancellationToken) -> Self {
-        let work = async move {
-            let Some(mut stdin) = attached.stdin() else { return };
-            let mut beat = interval(HEARTBEAT);
-            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                beat.tick().await;
-                if stdin.write_all(b"\n").await.is_err() {
-                    return;
-                }
+/// # Errors
+///
+/// It has not all of them.
+pub(super) fn opened(mut process: AttachedProcess) -> io::Result<Opened> {
+    let missing = || io::Error::other("the API server gave no such stream");
+    let writer = Box::pin(process.stdin().ok_or_else(missing)?);
+    let pipe = |reader: Reader| Some(Pipe { reader, buffer: Buffer::new() });
+    let stdout = pipe(Box::pin(process.stdout().ok_or_else(missing)?));
+    let stderr = pipe(Box::pin(process.stderr().ok_or_else(missing)?));
+    let status = Box::pin(process.take_status().ok_or_else(missing)?);
+    Ok(Opened { process, writer, pipes: Pipes { stdout, stderr }, status })
+}
+
+/// What a process writes.
+pub(super) struct Pipes {
+    stdout: Option<Pipe>,
+    stderr: Option<Pipe>,
+}
+
+struct Pipe {
+    reader: Reader,
+    buffer: Buffer,
+}
+
+impl Pipes {
+    pub fn stdout(&mut self) -> Option<&mut (impl AsyncRead + Send)> {
+        self.stdout.as_mut().map(|pipe| &mut pipe.reader)
+    }
+
+    /// See [`Output::poll_read`].
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        take: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut waits = false;
+        for (pipe, stream) in
+            [(&mut self.stderr, Stream::Stderr), (&mut self.stdout, Stream::Stdout)]
+        {
+            let Some(Pipe { reader, buffer }) = pipe else { continue };
+            match buffer.poll_read(reader, context, |bytes| take(stream, bytes)) {
+                Poll::Ready(Ok(0)) => *pipe = None,
+                Poll::Ready(read) => return Poll::Ready(read),
+                Poll::Pending => waits = true,
             }
-        };
-        Self(AbortOnDropHandle::new(task::spawn(async move {
-            tokio::select! {
-                () = work => {}
-                () = closed.cancelled() => {}
-            }
-        })))
+        }
+        if waits {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(0))
     }
 }
 
@@ -54,23 +92,16 @@ impl Lifeline {
 struct Kept {
     process: Mutex<Option<AttachedProcess>>,
     closing: Mutex<Option<AbortOnDropHandle<()>>>,
-    _lifeline: Option<Lifeline>,
 }
 
 pub(super) struct Stdin {
-    writer: Pin<Box<dyn AsyncWrite + Send>>,
+    writer: Writer,
     _kept: Arc<Kept>,
 }
 
 pub(super) struct Pieces {
-    stdout: Option<Pipe>,
-    stderr: Option<Pipe>,
+    pipes: Pipes,
     _kept: Arc<Kept>,
-}
-
-struct Pipe {
-    reader: Pin<Box<dyn AsyncRead + Send>>,
-    buffer: Buffer,
 }
 
 /// How a process ended, as soon as that is told.
@@ -78,27 +109,17 @@ pub(super) type Ending = watch::Receiver<Option<ExecStatus>>;
 
 /// The streams of a process, and its ending; `closed` cuts its connection.
 pub(super) fn streams(
-    mut process: AttachedProcess,
-    lifeline: Option<Lifeline>,
+    process: AttachedProcess,
     closed: CancellationToken,
 ) -> io::Result<(Stdin, Pieces, Ending)> {
-    let missing = || io::Error::other("the API server gave no such stream");
-    let writer = Box::pin(process.stdin().ok_or_else(missing)?);
-    let pipe = |reader: Pin<Box<dyn AsyncRead + Send>>| Pipe { reader, buffer: Buffer::new() };
-    let stdout = pipe(Box::pin(process.stdout().ok_or_else(missing)?));
-    let stderr = pipe(Box::pin(process.stderr().ok_or_else(missing)?));
-    let status = process.take_status().ok_or_else(missing)?;
+    let Opened { process, writer, pipes, status } = opened(process)?;
     let (tell, ending) = watch::channel(None);
     task::spawn(async move {
         if let Some(status) = status.await {
             tell.send_replace(Some(end_of(&status)));
         }
     });
-    let kept = Arc::new(Kept {
-        process: Mutex::new(Some(process)),
-        closing: Mutex::default(),
-        _lifeline: lifeline,
-    });
+    let kept = Arc::new(Kept { process: Mutex::new(Some(process)), closing: Mutex::default() });
     let weak = Arc::downgrade(&kept);
     let closing = AbortOnDropHandle::new(task::spawn(async move {
         closed.cancelled().await;
@@ -108,7 +129,7 @@ pub(super) fn streams(
     }));
     *kept.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some(closing);
     let stdin = Stdin { writer, _kept: kept.clone() };
-    Ok((stdin, Pieces { stdout: Some(stdout), stderr: Some(stderr), _kept: kept }, ending))
+    Ok((stdin, Pieces { pipes, _kept: kept }, ending))
 }
 
 impl Kept {
@@ -119,7 +140,7 @@ impl Kept {
 
 /// A process killed by signal n has the code 128 + n, as in a shell, so an exit with such a code looks the
 /// same.
-fn end_of(status: &Status) -> ExecStatus {
+fn end_of(status: &v1::Status) -> ExecStatus {
     if status.status.as_deref() == Some("Success") {
         return ExecStatus::Exited(0);
     }
@@ -159,20 +180,6 @@ impl Output for Pieces {
         context: &mut Context<'_>,
         take: &mut dyn FnMut(Stream, &[u8]),
     ) -> Poll<io::Result<usize>> {
-        let mut waits = false;
-        for (pipe, stream) in
-            [(&mut self.stderr, Stream::Stderr), (&mut self.stdout, Stream::Stdout)]
-        {
-            let Some(Pipe { reader, buffer }) = pipe else { continue };
-            match buffer.poll_read(reader, context, |bytes| take(stream, bytes)) {
-                Poll::Ready(Ok(0)) => *pipe = None,
-                Poll::Ready(read) => return Poll::Ready(read),
-                Poll::Pending => waits = true,
-            }
-        }
-        if waits {
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(0))
+        self.pipes.poll_read(context, take)
     }
 }
