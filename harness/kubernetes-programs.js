@@ -200,7 +200,16 @@ async function build() {
 
 /** Makes sure that the programs of a cluster are there; resolves with their folder. */
 async function ensureKubernetes() {
-  if (!PROGRAMS.every((name) => fs.existsSync(path.join(BIN, name)))) await build();
+  if (PROGRAMS.every((name) => fs.existsSync(path.join(BIN, name)))) return BIN;
+  try {
+    await build();
+  } catch (error) {
+    if (error instanceof SetupError) throw error;
+    throw new SetupError(
+      `The programs of a cluster can not be made from Debian's source of Kubernetes: ${error.message}`,
+      `That takes ${MIRROR}, 8 GB of disk, and 4 GB of memory.`,
+    );
+  }
   return BIN;
 }
 

@@ -390,6 +390,11 @@ class Cluster {
     return this.#nodes.map(({ name }) => name);
   }
 
+  /** The nodes' engines. */
+  get engines() {
+    return this.#nodes.map(({ engine }) => engine);
+  }
+
   /** The kubeconfig of one who may do everything. */
   get kubeconfig() {
     return this.#keys.config('admin');
@@ -411,9 +416,11 @@ class Cluster {
 
   /** Sends a program a signal. */
   signal(name, signal) {
-    // nsenter forks, and would stop itself with its child.
+    // nsenter forks. It stops itself when its child is stopped, and would then neither reap it nor end.
     for (const { pid, command } of this.#pids(name)) {
-      if (!command.startsWith('nsenter')) process.kill(pid, signal);
+      const isNsenter = command.startsWith('nsenter');
+      if (!isNsenter) process.kill(pid, signal);
+      else if (signal !== 'SIGSTOP') process.kill(pid, 'SIGCONT');
     }
   }
 

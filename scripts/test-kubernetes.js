@@ -4,34 +4,98 @@
 // takes down again. Arguments are passed on to jest. What an API server can answer that no real one does on demand is
 // part of `npm test`.
 
+const { randomUUID } = require('node:crypto');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
 const { buildAddon } = require('../harness/addon');
-const { runMain } = require('../harness/cleanup');
-const { run } = require('../harness/command');
+const { defer, runMain } = require('../harness/cleanup');
+const { say } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
-const paths = require('../harness/paths');
+const { MARK, jest } = require('./jest');
+const { Steps } = require('./steps');
 
 /**
  * What of the tests of every engine runs on a cluster. Others are for images without Python, CPU time, limits that
- * nodes keep, budgets by what an engine has, networks, or images that are pulled.
+ * nodes keep, budgets by what an engine has, networks, packages, or images that are pulled.
  */
-const ON_CLUSTER = '__test__/engine/(execute|files|spawn)\\.test\\.js$';
+const ON_CLUSTER = '__test__/engine/(display|execute|files|session|spawn)\\.test\\.js$';
+/** Faults of its nodes and of what governs it. `npm test` has no cluster, and does not find them by their names. */
+const FAULTS = '**/__test__/kubernetes/cluster/*.js';
 
-async function main() {
-  await installDependencies();
-  await buildAddon({ show: true });
+async function startCluster() {
+  const { control } = require('../harness/cluster-control');
   const { Cluster } = require('../harness/kubernetes');
   const cluster = await Cluster.start();
-  const env = {
-    ...{ SCIENTIST_POOL_TEST_ENGINE: 'kubernetes', DOCKER_HOST: '' },
-    KUBECONFIG: cluster.kubeconfig,
-  };
-  const program = require.resolve('jest/bin/jest', { paths: [paths.root] });
-  const { code } = await run(
-    process.execPath,
-    [program, '--ci', '--runInBand', '--testPathPatterns', ON_CLUSTER, ...process.argv.slice(2)],
-    { cwd: paths.root, env, show: true, check: false },
-  );
-  return code;
+  cluster.socket = path.join(cluster.folder, 'control.sock');
+  await control(cluster, cluster.socket);
+  return { value: cluster, note: `${cluster.nodes.length} nodes` };
+}
+
+/** The pods and Leases of this package that there are in any namespace, a line each. */
+async function inCluster(cluster) {
+  const mark = encodeURIComponent('app.kubernetes.io/managed-by=scientist-pool');
+  const lists = ['/api/v1/pods', '/apis/coordination.k8s.io/v1/leases'].map(async (list) => {
+    const { status, body } = await cluster.request('GET', `${list}?labelSelector=${mark}`);
+    if (status !== 200) throw new Error(`${list}: ${status}`);
+    return body.items.map(({ metadata }) => `${path.basename(list)} ${metadata.name}`);
+  });
+  return (await Promise.all(lists)).flat();
+}
+
+async function main() {
+  const id = randomUUID();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-test-'));
+  const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'scientist-pool-report-'));
+  for (const temporary of [folder, reports]) {
+    defer(() => fs.rmSync(temporary, { recursive: true, force: true }));
+  }
+  const steps = new Steps();
+  const dependencies = steps.start('dependencies', [], installDependencies);
+  const addon = steps.start('addon', [dependencies], async () => {
+    return { note: (await buildAddon()).built ? 'built' : 'up to date' };
+  });
+  await addon.done;
+  const made = steps.start('cluster', [dependencies], startCluster);
+  await made.done;
+  const cluster = made.value;
+  const env = () => ({
+    ...{ [MARK]: id, TMPDIR: folder, DOCKER_HOST: '' },
+    ...{ SCIENTIST_POOL_TEST_ENGINE: 'kubernetes', KUBECONFIG: cluster.kubeconfig },
+    SCIENTIST_POOL_TEST_CLUSTER: cluster.socket,
+  });
+  const given = process.argv.slice(2);
+  // What is asked for may be in one of them alone.
+  if (given.length > 0) given.unshift('--passWithNoTests');
+  const run = (name, args) =>
+    steps.start(name, [addon, made], () =>
+      jest([...args, ...given], env(), path.join(reports, 'report.json')),
+    ).done;
+  // They mostly wait for pods.
+  await run('jest, on the cluster', ['--maxWorkers=2', '--testPathPatterns', ON_CLUSTER]);
+  await run('jest, faults of the cluster', ['--runInBand', `--testMatch=${FAULTS}`]);
+  await steps.start('nothing left behind', [made], lookForLeftovers).done;
+
+  const { passed, failed, skipped } = steps.totals;
+  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
+  say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+
+  async function lookForLeftovers() {
+    const leftovers = require('./leftovers');
+    const found = await leftovers.settle(() => inCluster(cluster));
+    await cluster.stop();
+    const where = { mark: [MARK, id], folder };
+    found.push(...cluster.engines.flatMap((engine) => leftovers.onMachine({ ...where, engine })));
+    if (os.networkInterfaces()[cluster.link]) found.push(`network interface ${cluster.link}`);
+    leftovers.end([MARK, id]);
+    if (found.length > 0) {
+      const told = [...new Set(found)].join('\n  ');
+      throw Object.assign(new Error(`left behind:\n  ${told}`), { hint: '' });
+    }
+    return { note: 'no pod, Lease, process, mount, control group, interface or temporary file' };
+  }
 }
 
 runMain(main);

@@ -46,6 +46,7 @@ function address() {
  * - `interpreters`: how many a container has at most that wait, for nothing of a call's;
  * - `needsPython`: whether there are containers of images with Python alone;
  * - `keepsSizes`: whether folders in memory have no room beyond their size;
+ * - `onTheWay`: less than so many MiB of what a container writes are held between it and a reader who waits;
  * - `hasInit`: whether a first process of its own runs commands, in an image without Python too;
  * - `forgetDerived(packages)`: takes away the images with packages whose names have that text in them;
  * - `removeImage(name)`: takes away one that was pulled;

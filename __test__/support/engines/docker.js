@@ -15,6 +15,7 @@ class DockerOutside {
   interpreters = 1;
   needsPython = false;
   keepsSizes = true;
+  onTheWay = 16;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;

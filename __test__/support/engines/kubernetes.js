@@ -17,6 +17,8 @@ class KubernetesOutside {
   needsPython = true;
   // By eviction alone, before Kubernetes 1.22.
   keepsSizes = false;
+  // Two connections, to the API server and from there, of which the kernel has each hold what it likes.
+  onTheWay = 128;
   hasInit = false;
   seesContainers = true;
   limitsMemory = true;
@@ -52,13 +54,20 @@ class KubernetesOutside {
     return this.request('DELETE', `pods/${id}?gracePeriodSeconds=0`);
   }
 
-  /** A request within the namespace, which succeeds. */
-  request(method, below) {
+  /** The Leases of the namespace that are this package's. */
+  leases() {
+    const mark = encodeURIComponent('app.kubernetes.io/managed-by=scientist-pool');
+    const group = '/apis/coordination.k8s.io/v1';
+    return this.request('GET', `leases?labelSelector=${mark}`, { group });
+  }
+
+  /** A request within the namespace, which succeeds; `text`: its answer is no JSON. */
+  request(method, below, { group = '/api/v1', text: isText = false, body } = {}) {
     const config = JSON.parse(fs.readFileSync(process.env.KUBECONFIG, 'utf8'));
     const [{ cluster }] = config.clusters;
     const [{ user }] = config.users;
     const [{ context }] = config.contexts;
-    const url = `${cluster.server}/api/v1/namespaces/${context.namespace}/${below}`;
+    const url = `${cluster.server}${group}/namespaces/${context.namespace}/${below}`;
     const read = (file) => fs.readFileSync(file);
     const keys = {
       ca: read(cluster['certificate-authority']),
@@ -71,12 +80,13 @@ class KubernetesOutside {
         response.on('data', (chunk) => (text += chunk));
         response.on('error', reject);
         response.on('end', () => {
-          if (response.statusCode < 300) resolve(JSON.parse(text));
+          if (response.statusCode < 300) resolve(isText ? text : JSON.parse(text));
           else reject(new Error(`${method} ${below}: ${response.statusCode} ${text}`));
         });
       });
       request.on('error', reject);
-      request.end();
+      if (body !== undefined) request.setHeader('content-type', 'application/json');
+      request.end(body === undefined ? undefined : JSON.stringify(body));
     });
   }
 }

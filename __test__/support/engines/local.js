@@ -97,6 +97,7 @@ class LocalOutside {
   interpreters = 1;
   needsPython = false;
   keepsSizes = true;
+  onTheWay = 16;
   hasInit = true;
   seesContainers = process.getuid() === 0;
   limitsMemory = process.getuid() === 0;

@@ -1,0 +1,44 @@
+'use strict';
+
+const { ask } = require('../../harness/cluster-control');
+const { outside } = require('./engine');
+
+/** The cluster of `npm run test:kubernetes`: what its class in `harness/kubernetes.js` does, by the same names. */
+const cluster = new Proxy(
+  {},
+  {
+    get:
+      (_, what) =>
+      (...args) =>
+        ask(process.env.SCIENTIST_POOL_TEST_CLUSTER, what, ...args),
+  },
+);
+
+/** The options of a pool all of whose pods are on one node. */
+const on = (node) => ({ kubernetes: { nodeSelector: { 'kubernetes.io/hostname': node } } });
+
+/** The ids of a pool's warm containers, in order. */
+const warm = (pool) => pool.pool.map(({ id }) => id).sort();
+
+/** As the API server has it; `null`: it has none of that name. */
+async function podNamed(name) {
+  try {
+    return await outside().request('GET', `pods/${name}`);
+  } catch (error) {
+    if (/: 404 /.test(error.message)) return null;
+    throw error;
+  }
+}
+
+const SLEEP = 'import time\nprint("begun", flush=True)\ntime.sleep(600)';
+
+/** Begins a call that does not end by itself; resolves with it once it runs. */
+function begin(container, options = {}) {
+  return new Promise((resolve, reject) => {
+    const onStdout = () => resolve({ call });
+    const call = container.execute(SLEEP, {}, [], { ...options, onStdout });
+    call.catch(reject);
+  });
+}
+
+module.exports = { begin, cluster, on, podNamed, warm };
