@@ -61,20 +61,24 @@ impl<I: Pooled> State<I> {
     /// The error of one who waited in vain.
     pub fn acquire_timed_out(&mut self, limit: Duration) -> Error {
         self.totals.timeouts += 1;
-        let max = self.max.map_or_else(|| "no bound".into(), |max| max.to_string());
-        let error = Error::new(
-            Code::AcquireTimeout,
+        let within = format!("no container within {} ms", limit.as_millis());
+        let message = if self.preparing {
             format!(
-                "no container within {} ms ({} leased, {} creating, {} destroying, {} in line, \
-                 max {max}); raise max or acquireTimeout, or destroy containers sooner",
-                limit.as_millis(),
+                "{within}, as the first one can't be made yet: its image is being pulled, or packages \
+                 installed; await initialize() before, or raise acquireTimeout"
+            )
+        } else {
+            format!(
+                "{within} ({} leased, {} creating, {} destroying, {} in line, max {}); \
+                 raise max or acquireTimeout, or destroy containers sooner",
                 self.leased,
                 self.creating,
                 self.destroying,
                 self.line.len(),
-            ),
-        )
-        .timeout(limit);
+                self.max.map_or_else(|| "no bound".into(), |max| max.to_string()),
+            )
+        };
+        let error = Error::new(Code::AcquireTimeout, message).timeout(limit);
         match &self.last_error {
             Some(cause) => error.cause(cause.clone()),
             None => error,

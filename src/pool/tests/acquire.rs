@@ -131,11 +131,12 @@ async fn a_timeout_names_the_failed_create_as_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_covers_preparing() {
+async fn the_deadline_covers_preparing_and_the_error_says_so() {
     let bed = Bed::new(config(1, 1));
     bed.engine.prepares([Answer::Never]);
     let error = bed.pool.acquire(Some(SECOND), pending()).await.err().unwrap();
     assert_eq!(error.code, Code::AcquireTimeout);
+    assert!(error.message.contains("initialize()"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
