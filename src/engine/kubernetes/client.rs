@@ -245,7 +245,11 @@ impl Client {
             Ok(opened) => opened.map_err(Fault::from),
             Err(_) => Err(Fault::Overdue(self.limit)),
         };
-        self.judge(opened.as_ref().err());
+        // What else than silence it is that comes in place of a stream says nothing of the API server, but of the
+        // kubelet and the container.
+        if !matches!(opened, Err(Fault::Refused { .. })) {
+            self.judge(opened.as_ref().err());
+        }
         opened
     }
 

@@ -24,6 +24,7 @@ use super::{
     objects::{Lease, List, Pod},
     owner::{has_lapsed, seconds, Owner, DURATION, OWNER},
     place::Place,
+    pod::Pace,
     roster::Roster,
     spec,
     way::AT_ONCE,
@@ -89,6 +90,7 @@ pub(super) struct Cluster {
     tenure: AsyncMutex<Option<Tenure>>,
     /// Of those who open a stream anew.
     turns: Arc<Semaphore>,
+    pace: Pace,
 }
 
 /// While pods are made: the Lease, and what is to be heard of them.
@@ -118,6 +120,7 @@ impl Cluster {
             roster: Arc::default(),
             tenure: AsyncMutex::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            pace: Pace::default(),
         })
     }
 
@@ -135,6 +138,10 @@ impl Cluster {
 
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster
+    }
+
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     pub fn turns(&self) -> &Arc<Semaphore> {

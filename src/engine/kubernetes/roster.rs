@@ -27,6 +27,8 @@ pub(super) enum Stage {
     Unschedulable(String),
     /// Its container will not start; why.
     Stuck(Trouble),
+    /// A node has it.
+    Starting,
     Running,
     /// It has ended, or is gone; why, in words.
     Ended(String),
@@ -216,9 +218,15 @@ fn stage_of(pod: &Pod) -> Stage {
             && condition.status == "False"
             && condition.reason == "Unschedulable"
     };
-    match status.conditions.iter().find(unscheduled) {
-        Some(condition) => Stage::Unschedulable(condition.message.clone()),
-        None => Stage::Coming,
+    if let Some(condition) = status.conditions.iter().find(unscheduled) {
+        return Stage::Unschedulable(condition.message.clone());
+    }
+    let is_scheduled =
+        |condition: &Condition| condition.kind == "PodScheduled" && condition.status == "True";
+    if status.conditions.iter().any(is_scheduled) {
+        Stage::Starting
+    } else {
+        Stage::Coming
     }
 }
 
@@ -344,6 +352,22 @@ mod tests {
         }));
         let words = "0/3 nodes are available: 3 Insufficient memory.".to_owned();
         assert_eq!(stage_of(&unschedulable), Stage::Unschedulable(words));
+    }
+
+    #[test]
+    fn a_pod_that_a_node_has_is_starting_until_its_container_runs() {
+        let scheduled = |statuses: serde_json::Value| {
+            stage_of(&pod(serde_json::json!({
+                "phase": "Pending",
+                "conditions": [{ "type": "PodScheduled", "status": "True" }],
+                "containerStatuses": statuses,
+            })))
+        };
+        assert_eq!(scheduled(serde_json::json!([])), Stage::Starting);
+        let waiting =
+            serde_json::json!([{ "state": { "waiting": { "reason": "ContainerCreating" } } }]);
+        assert_eq!(scheduled(waiting), Stage::Starting);
+        assert_eq!(scheduled(serde_json::json!([{ "state": { "running": {} } }])), Stage::Running);
     }
 
     #[test]
