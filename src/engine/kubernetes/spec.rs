@@ -60,14 +60,11 @@ impl Kind {
     /// `INVALID_ARGUMENT`: an option asks for what a pod does not have.
     pub fn new(config: &ContainerConfig, cluster: &KubernetesConfig) -> Result<Self> {
         let invalid = |message: String| Error::new(Code::InvalidArgument, message);
-        if config.network.name() != NO_NETWORK || config.network.proxied().is_some() {
-            let got = match config.network.proxied() {
-                Some(_) => "{ allow: … }".to_owned(),
-                None => format!("'{}'", config.network.name()),
-            };
+        if config.network.name() != NO_NETWORK {
             return Err(invalid(format!(
-                "network must be 'none' on the engine 'kubernetes', where a NetworkPolicy says what pods reach \
-                 (docs/kubernetes.md); got {got}"
+                "network must be 'none' or {{ allow: … }} on the engine 'kubernetes', where a NetworkPolicy says \
+                 what else pods reach (docs/kubernetes.md); got '{}'",
+                config.network.name()
             )));
         }
         if let Some(runtime) = &config.runtime {
