@@ -3,6 +3,7 @@
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const https = require('node:https');
+const net = require('node:net');
 const path = require('node:path');
 
 const { ensureProgram } = require('./apt');
@@ -37,6 +38,17 @@ const SETTINGS =
   'vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes'.split(
     ' ',
   );
+
+/** Whether something listens there. */
+function isHeard(host, port) {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port, timeout: 1000 });
+    socket.once('connect', () => resolve(true));
+    for (const event of ['error', 'timeout']) socket.once(event, () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+    socket.once('timeout', () => socket.destroy());
+  });
+}
 
 /** The certificates of a cluster, each signed by its own authority, and kubeconfigs with them. */
 class Keys {
@@ -311,7 +323,7 @@ class Cluster {
     ]);
   }
 
-  /** Starts a node's kubelet (again). */
+  /** Starts a node's kubelet (again), and waits until it answers. */
   async startKubelet(name) {
     const node = this.#node(name);
     const folder = path.join(node.engine.storage, 'kubelet');
@@ -361,6 +373,8 @@ class Cluster {
     ];
     const script = ['--mount', 'sh', '-ec', mounts.join('\n'), 'sh', ...kubelet];
     this.#start(name, node, 'unshare', script);
+    // What the API says of it is from before.
+    await this.#wait(name, () => isHeard(node.address, 10_250));
   }
 
   /** Resolves when a node says that it is ready. */
@@ -400,6 +414,18 @@ class Cluster {
     return this.#keys.config('admin');
   }
 
+  get address() {
+    return `https://${API}:6443`;
+  }
+
+  /** Of that one, for TLS. */
+  get credentials() {
+    const [ca, cert, key] = ['ca.crt', 'admin.crt', 'admin.key'].map((name) =>
+      fs.readFileSync(this.#keys.file(name)),
+    );
+    return { ca, cert, key };
+  }
+
   /** A kubeconfig of another user. */
   async user(name, namespace) {
     await this.#keys.sign(name, `/CN=${name}`);
@@ -432,11 +458,8 @@ class Cluster {
 
   /** A request to the API by one who may do everything: `{ status, body }`. */
   request(method, url, body) {
-    const keys = this.#keys;
-    const [ca, cert, key] = ['ca.crt', 'admin.crt', 'admin.key'].map((name) =>
-      fs.readFileSync(keys.file(name)),
-    );
-    const options = { host: API, port: 6443, method, path: url, ca, cert, key, timeout: 10_000 };
+    const options = { host: API, port: 6443, method, path: url, timeout: 10_000 };
+    Object.assign(options, this.credentials);
     return new Promise((resolve, reject) => {
       const request = https.request(options, (response) => {
         let text = '';
