@@ -31,6 +31,8 @@ class FakeCluster {
   /** Those that run, by their pods' uids. */
   #firsts = new Map();
 
+  /** By watches. */
+  toldBytes = 0;
   /** Whether streams are refused, and how often they have been. */
   refuses = false;
   refused = 0;
@@ -40,14 +42,18 @@ class FakeCluster {
   /** What becomes of a pod that has been made. */
   run = (pod) => this.set(pod, running());
 
-  static async start() {
+  /** `imagined`: nothing runs in its pods; what would be a supervisor there says what one says. */
+  static async start({ imagined = false } = {}) {
     const cluster = new FakeCluster();
+    cluster.imagined = imagined;
     cluster.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fake-cluster-'));
     cluster.server = http.createServer((request, response) => cluster.#answer(request, response));
     const streams = new WebSocketServer({
       noServer: true,
       handleProtocols: (offered) => offered.has('v4.channel.k8s.io') && 'v4.channel.k8s.io',
     });
+    // Idle connections are kept, as an API server does.
+    cluster.server.keepAliveTimeout = 0;
     cluster.server.on('connection', (socket) => {
       cluster.#sockets.add(socket);
       socket.on('close', () => cluster.#sockets.delete(socket));
@@ -87,7 +93,10 @@ class FakeCluster {
     object.metadata.resourceVersion = String(++this.#version);
     const line = `${JSON.stringify({ type, object: object })}\n`;
     this.#told.push({ version: this.#version, line });
-    for (const watch of this.#watches) watch.write(line);
+    for (const watch of this.#watches) {
+      this.toldBytes += line.length;
+      watch.write(line);
+    }
   }
 
   /** Ends all watches and streams, as a server does that is restarted. */
@@ -111,6 +120,7 @@ class FakeCluster {
 
   /** Ends the processes of a pod, or of all: also those that are in sessions of their own, or have lost their parents. */
   #end(name = '') {
+    if (this.imagined) return;
     const mark = `FAKE_POD=${this.address}/${name}`;
     for (const { pid } of processes()) {
       try {
@@ -220,6 +230,10 @@ class FakeCluster {
   }
 
   #stream(url, stream) {
+    if (this.imagined) {
+      if (url.pathname.endsWith('/exec')) imagine(stream);
+      return;
+    }
     const [, name, how] = /\/pods\/([^/]+)\/(attach|exec)$/.exec(url.pathname);
     const isExec = how === 'exec';
     const { child, stdinOnce } = isExec
@@ -254,6 +268,29 @@ class FakeCluster {
     await new Promise((resolve) => this.server.close(resolve));
     fs.rmSync(this.folder, { recursive: true });
   }
+}
+
+/** Answers as a supervisor in whose scripts nothing happens. */
+function imagine(stream) {
+  let input = Buffer.alloc(0);
+  let sources = null;
+  stream.on('error', () => {});
+  stream.on('message', (data) => {
+    input = Buffer.concat([input, data.subarray(1)]);
+    if (sources === null && input.length >= 16) {
+      sources = 16 + Number(input.subarray(0, 8)) + Number(input.subarray(8, 16));
+    }
+    if (sources === null || input.length < sources) return;
+    input = input.subarray(sources);
+    sources = 0;
+    while (input.length >= 5 && input.length >= 5 + input.readUInt32LE(1)) {
+      const kind = String.fromCharCode(input[0]);
+      input = input.subarray(5 + input.readUInt32LE(1));
+      const answer = { B: 'R\0\0\0\0', E: 'X\x01\0\0\0\0' }[kind];
+      if (answer) stream.send(Buffer.from(`${String.fromCharCode(STDOUT)}${answer}`, 'latin1'));
+    }
+    if (input.length === 0) input = Buffer.alloc(0);
+  });
 }
 
 function refusal(status, reason, message = reason, details = {}) {
