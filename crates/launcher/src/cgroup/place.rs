@@ -1,7 +1,8 @@
 //! The launcher's own group in a hierarchy, and those of launchers that are gone.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process,
     thread::sleep,
@@ -13,6 +14,8 @@ use crate::ids::any;
 
 const PREFIX: &str = "scientist-pool-launcher-";
 const KEEPER: &str = "launcher";
+/// The group that each of systemd's managers is in itself, on version 2: there as long as it runs.
+const MANAGERS: &str = "init.scope";
 /// How often a group is tried to be removed that is busy yet, once in a millisecond.
 const TRIES: u32 = 500;
 
@@ -21,15 +24,17 @@ pub struct Place {
     /// The group it is in.
     parent: PathBuf,
     folder: PathBuf,
+    /// Where its owner may go when it is to be removed: the first that is there and takes it.
+    exits: Vec<PathBuf>,
 }
 
 impl Place {
     /// Makes it.
-    pub fn make(parent: &Path) -> io::Result<Self> {
+    pub fn make(parent: &Path, exits: Vec<PathBuf>) -> io::Result<Self> {
         let name = format!("{PREFIX}{}-{:08x}", process::id(), any());
         let folder = parent.join(name);
         fs::create_dir(&folder)?;
-        Ok(Self { parent: parent.to_owned(), folder })
+        Ok(Self { parent: parent.to_owned(), folder, exits })
     }
 
     pub fn folder(&self) -> &Path {
@@ -40,7 +45,7 @@ impl Place {
     pub fn beside(&self, parent: &Path) -> io::Result<Self> {
         let folder = parent.join(self.folder.file_name().unwrap_or_default());
         fs::create_dir(&folder)?;
-        Ok(Self { parent: parent.to_owned(), folder })
+        Ok(Self { parent: parent.to_owned(), folder, exits: vec![parent.to_owned()] })
     }
 
     /// Puts this process into it, as the sign that its owner lives. It enters the group itself before there
@@ -68,8 +73,12 @@ impl Place {
 
     /// Takes this process out of it, and removes it with all that is in it; whether that went.
     pub fn clear(&self) -> bool {
-        // Where it came from; `EBUSY` on version 2 if that has been given limits of its own since.
-        let _ = fs::write(self.parent.join("cgroup.procs"), "0");
+        // Opened, never made: none of these may be there.
+        let enter = |group: &PathBuf| {
+            let procs = fs::OpenOptions::new().write(true).open(group.join("cgroup.procs"));
+            procs.and_then(|mut procs| procs.write_all(b"0")).is_ok()
+        };
+        let _ = self.exits.iter().any(enter);
         (0..TRIES).any(|_| {
             let removed = remove_tree(&self.folder);
             if !removed {
@@ -78,6 +87,15 @@ impl Place {
             removed
         })
     }
+}
+
+/// Where a process of version 2 may go from a group beside or above `own`, which it came from. That one may be gone,
+/// as systemd removes a service's group with the last process in it. The one at the top takes processes of root's; a
+/// manager's own takes those of its user.
+pub fn exits(own: &Path, top: &Path) -> Vec<PathBuf> {
+    let above = own.ancestors().take_while(|folder| folder.starts_with(top));
+    let managers = above.map(|folder| folder.join(MANAGERS));
+    [own.to_owned(), top.to_owned()].into_iter().chain(managers).collect()
 }
 
 /// The groups of launchers beside one.
@@ -188,6 +206,26 @@ mod tests {
         assert_eq!(cpu.folder("/docker/abc/x"), Path::new("/cg/cpu,cpuacct/x"));
         assert_eq!(cpu.folder("/docker/abc"), Path::new("/cg/cpu,cpuacct/"));
         assert_eq!(cpu.folder("/elsewhere"), Path::new("/cg/cpu,cpuacct"));
+    }
+
+    #[test]
+    fn a_process_leaves_its_group_for_one_that_is_there() {
+        let top = tempfile::tempdir().unwrap();
+        let slice = top.path().join("user/app");
+        let service = slice.join("gone.service");
+        let place_in = |parent: &Path| Place::make(parent, exits(&service, top.path())).unwrap();
+        let manager = top.path().join("user/init.scope");
+        fs::create_dir_all(&slice).unwrap();
+        fs::create_dir(&manager).unwrap();
+        fs::write(manager.join("cgroup.procs"), "").unwrap();
+
+        assert!(place_in(&slice).clear());
+        assert_eq!(fs::read_to_string(manager.join("cgroup.procs")).unwrap(), "0");
+
+        fs::create_dir(&service).unwrap();
+        fs::write(service.join("cgroup.procs"), "").unwrap();
+        assert!(place_in(&slice).clear());
+        assert_eq!(fs::read_to_string(service.join("cgroup.procs")).unwrap(), "0");
     }
 
     #[test]

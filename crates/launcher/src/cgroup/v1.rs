@@ -54,11 +54,13 @@ impl Groups {
         let mut places: Vec<(Vec<Controller>, Place)> = Vec::new();
         for (controllers, parent) in parents {
             let made = match places.first() {
-                None => Place::make(&parent).and_then(|place| match place.occupy() {
-                    Ok(()) => Ok(place),
-                    Err(error) => {
-                        place.clear();
-                        Err(error)
+                None => Place::make(&parent, vec![parent.clone()]).and_then(|place| {
+                    match place.occupy() {
+                        Ok(()) => Ok(place),
+                        Err(error) => {
+                            place.clear();
+                            Err(error)
+                        }
                     }
                 }),
                 Some((_, first)) => first.beside(&parent),

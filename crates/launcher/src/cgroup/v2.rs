@@ -12,7 +12,7 @@ use rustix::fs::{open, Mode, OFlags};
 use scientist_pool_protocol::{ContainerId, Limit, Limits, Usage};
 
 use super::{
-    place::{remove_tree, Hierarchy, Others, Place},
+    place::{exits, remove_tree, Hierarchy, Others, Place},
     remove_folder, value,
 };
 use crate::failure::{During, Result};
@@ -33,12 +33,13 @@ impl Groups {
         let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
         let folder = hierarchy.folder(own);
         let mut above = folder.ancestors().take_while(|folder| folder.starts_with(hierarchy.top()));
-        above.find_map(|parent| Self::prepare_in(parent).ok())
+        let exits = exits(&folder, hierarchy.top());
+        above.find_map(|parent| Self::prepare_in(parent, &exits).ok())
     }
 
-    fn prepare_in(parent: &Path) -> io::Result<Self> {
+    fn prepare_in(parent: &Path, exits: &[PathBuf]) -> io::Result<Self> {
         share(parent)?;
-        let place = Place::make(parent)?;
+        let place = Place::make(parent, exits.to_vec())?;
         let prepared = place.occupy().and_then(|()| share(place.folder()));
         if let Err(error) = prepared {
             place.clear();
