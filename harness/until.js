@@ -1,7 +1,10 @@
 'use strict';
 
+/** Milliseconds. */
+const PATIENCE = Number(process.env.SCIENTIST_POOL_TEST_PATIENCE) || 20_000;
+
 /** Resolves when the condition holds; what it gives is what it found. */
-async function until(condition, patience = 20_000) {
+async function until(condition, patience = PATIENCE) {
   const deadline = Date.now() + patience;
   for (;;) {
     const found = await condition();

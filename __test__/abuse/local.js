@@ -26,8 +26,9 @@ const NOT_OF_HOST = ['files/host_mounts', 'files/writable_places'];
 const OF_HOST = ALL.filter(({ name }) => !NOT_OF_HOST.includes(name));
 const OF_IMAGE = ALL.filter(({ category }) => category !== 'host');
 
-/** Builds the launcher that fences can be taken away from; gives its file. */
+/** Builds the launcher that fences can be taken away from, unless a run has it; gives its file. */
 async function buildLauncher() {
+  if (process.env.SCIENTIST_POOL_TEST_LAUNCHER) return process.env.SCIENTIST_POOL_TEST_LAUNCHER;
   const args = ['build', '--locked', '--package', LAUNCHER, '--features', 'fences-down'];
   await run('cargo', args, { cwd: root });
   return path.join(root, 'target', 'debug', LAUNCHER);

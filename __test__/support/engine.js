@@ -13,6 +13,9 @@ const NO_PYTHON = 'busybox:stable';
 /** The OCI runtime that the local engine's containers run under, where a run asks for one. */
 const RUNTIME = process.env.SCIENTIST_POOL_TEST_RUNTIME;
 
+/** How long pools wait for containers, in milliseconds, where a machine is slower than their defaults are meant for. */
+const PATIENCE = Number(process.env.SCIENTIST_POOL_TEST_PATIENCE) || undefined;
+
 /** The engine under test, as the option `engine` names it; `npm test` starts one and sets it. */
 function address() {
   const value = process.env.SCIENTIST_POOL_TEST_ENGINE;
@@ -80,6 +83,8 @@ class Pools {
         engine: address(),
         image: this.#outside().image(image),
         runtime: RUNTIME,
+        acquireTimeout: PATIENCE,
+        createTimeout: PATIENCE,
         ...others,
         labels: { 'test.pool': label },
       }),

@@ -1,6 +1,6 @@
 'use strict';
 
-const Dockerode = require('dockerode');
+const { connect } = require('../../../harness/engine');
 
 /** Docker, or what speaks its API, as the tests see it from outside: see `../engine.js`. */
 class DockerOutside {
@@ -23,12 +23,9 @@ class DockerOutside {
   deaths = [['the process']];
 
   constructor(address) {
-    const url = new URL(address);
     this.env = { DOCKER_HOST: address };
-    this.client =
-      url.protocol === 'unix:'
-        ? new Dockerode({ socketPath: url.pathname })
-        : new Dockerode({ host: url.hostname, port: url.port });
+    const { DOCKER_CERT_PATH, DOCKER_TLS_VERIFY } = process.env;
+    this.client = connect({ env: { ...this.env, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY } });
   }
 
   image(name) {
