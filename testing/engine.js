@@ -115,10 +115,15 @@ class FakeEngine {
 
   /** Begins to listen, for the first time or again. */
   async listen() {
+    /** By a connection: when what was last answered on it is out. */
+    const answered = new WeakMap();
     const server = http.createServer((request, response) => {
+      answered.set(request.socket, new Promise((resolve) => response.once('close', resolve)));
       this.#serve(request, response, null);
     });
-    server.on('upgrade', (request, socket, head) => {
+    server.on('upgrade', async (request, socket, head) => {
+      // Its client may have the answer before the system has told this side so, as with pipes on Windows.
+      await answered.get(socket);
       this.#serve(request, responseOn(request, socket), head);
     });
     server.on('connection', (socket) => {
