@@ -25,7 +25,7 @@ function otherVersion(target, found, version, home) {
 /** The error for a binary that did not load, from what Node or a bundler's code threw. */
 function unloadable(target, cause, home) {
   // Node appends the list of requiring modules; `cause` has it.
-  const reason = cause.message.split('\n', 1)[0].replace(/\.$/, '');
+  const reason = cause.message.split(/\r?\n/, 1)[0].replace(/\.$/, '');
   const why = cause.code?.startsWith('ERR_DLOPEN') ? unusable : missing;
   return unavailable(target, reason, why(target, cause, home), cause);
 }
