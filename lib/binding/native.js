@@ -22,6 +22,8 @@ function requireBinary(target, unloadable) {
         return require('../../scientist-pool.darwin-arm64.node');
       case 'win32-x64-msvc':
         return require('../../scientist-pool.win32-x64-msvc.node');
+      case 'win32-arm64-msvc':
+        return require('../../scientist-pool.win32-arm64-msvc.node');
     }
   } catch (error) {
     if (error.code?.startsWith('ERR_DLOPEN')) throw unloadable(error);
@@ -42,6 +44,8 @@ function requireBinary(target, unloadable) {
         return require('scientist-pool-darwin-arm64');
       case 'win32-x64-msvc':
         return require('scientist-pool-win32-x64-msvc');
+      case 'win32-arm64-msvc':
+        return require('scientist-pool-win32-arm64-msvc');
     }
   } catch (error) {
     throw unloadable(error);

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 /** The machines that a binary is made for, as napi-rs names them: those of `napi.targets`. */
 const TARGETS = [
   ...['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl'],
-  ...['darwin-x64', 'darwin-arm64', 'win32-x64-msvc'],
+  ...['darwin-x64', 'darwin-arm64', 'win32-x64-msvc', 'win32-arm64-msvc'],
 ];
 
 /** The machine this process runs on, in the same words. None need be made for it. */
