@@ -52,7 +52,8 @@ async function withZig(command, args, { env = {}, show = true } = {}) {
  * @returns {Promise<string>} the folder it is in
  */
 async function buildAddon(target, flags, env) {
-  const folder = path.join(paths.root, 'target', 'platforms', target);
+  // Outside of the checkout, over which it is laid: overlayfs takes no layer within another.
+  const folder = path.join(paths.cache, 'platforms', target);
   await ensureTarget(target.replace(/\.\d+\.\d+$/, ''));
   fs.mkdirSync(folder, { recursive: true });
   const options = ['--debug', '--target', target, '--no-default-features', ...flags];

@@ -47,7 +47,7 @@ class Windows {
   static async build() {
     await ensureProgram('x86_64-w64-mingw32-gcc', ['gcc-mingw-w64-x86-64']);
     // napi's build script looks for one, and nothing is taken from it: symbols are looked up in the process.
-    const stub = path.join(paths.root, 'target', 'platforms', 'libnode');
+    const stub = path.join(paths.cache, 'platforms', 'libnode');
     fs.mkdirSync(stub, { recursive: true });
     await makeLibrary(path.join(stub, 'libnode.dll'), 'int nothing;\n');
     const folder = await buildAddon(TARGET, [], { LIBNODE_PATH: stub });
@@ -84,17 +84,17 @@ class Windows {
 
   /** Runs the plain program. Its output goes to a file: Wine's pipes are none that Node.js can write to. */
   async run(program, args) {
-    const output = path.join(this.#folder, 'output');
+    const file = path.join(this.#folder, 'output');
     const there = path.join(this.#folder, 'package');
     fs.mkdirSync(there, { recursive: true });
-    const script = `mount -t overlay -o lowerdir="$1:$2" none "$3" && cd "$3" && shift 3 && exec "$@" > ${output} 2>&1`;
+    const script = `mount -t overlay -o lowerdir="$1:$2" none "$3" && cd "$3" && shift 3 && exec "$@" > ${file} 2>&1`;
     const words = ['wine', this.#node, program, ...args];
-    const { code } = await run(
+    const { code, output } = await run(
       'unshare',
       ['--mount', 'sh', '-c', script, 'sh', this.#binaries, paths.root, there, ...words],
       { env: this.#env, check: false, low: true },
     );
-    return { code, output: fs.readFileSync(output, 'utf8') };
+    return { code, output: fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : output };
   }
 
   /** Has a Docker engine of a unix socket listen on loopback, too; gives the address of that. */
