@@ -14,6 +14,19 @@ const cluster = new Proxy(
   },
 );
 
+// What governs a cluster takes its time to come back, on a busy machine most of all.
+jest.setTimeout(240_000);
+
+/** Does something while there is no API server, and starts it again whatever comes of that. */
+async function withoutApiServer(work = () => {}) {
+  await cluster.end('apiserver', 'SIGKILL');
+  try {
+    return await work();
+  } finally {
+    await cluster.startApiServer();
+  }
+}
+
 /** The options of a pool all of whose pods are on one node. */
 const on = (node) => ({ kubernetes: { nodeSelector: { 'kubernetes.io/hostname': node } } });
 
@@ -41,4 +54,4 @@ function begin(container, options = {}) {
   });
 }
 
-module.exports = { begin, cluster, on, podNamed, warm };
+module.exports = { begin, cluster, on, podNamed, warm, withoutApiServer };

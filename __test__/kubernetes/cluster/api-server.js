@@ -3,15 +3,10 @@
 // The API server is started again, or stands still. It carries the streams of all pods.
 
 const { Pools, settled, until } = require('../../support/engine');
-const { begin, cluster, warm } = require('../../support/cluster');
+const { begin, cluster, warm, withoutApiServer } = require('../../support/cluster');
 
 const pools = new Pools();
 afterEach(pools.close);
-
-async function restart(signal) {
-  await cluster.end('apiserver', signal);
-  await cluster.startApiServer();
-}
 
 /** A pool whose pods are there, and the ids of those. */
 async function start(options) {
@@ -28,9 +23,7 @@ test('killed and started again: warm pods outlive it, and what runs is lost and 
   const { call } = await begin(container);
   await settled(pool);
   const kept = before.filter((id) => id !== container.id);
-  await cluster.end('apiserver', 'SIGKILL');
-  await expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
-  await cluster.startApiServer();
+  await withoutApiServer(() => expect(call).rejects.toMatchObject({ code: 'CONTAINER_LOST' }));
   const results = await Promise.all([1, 2, 3].map((n) => pool.run(`print(${n})`)));
   expect(results.map(({ stdout }) => stdout)).toEqual(['1', '2', '3']);
   await settled(pool);
@@ -43,17 +36,17 @@ test('killed and started again: warm pods outlive it, and what runs is lost and 
 test('killed and started again: a container on lease that has run nothing runs its first call', async () => {
   const { pool } = await start({ poolSize: 1 });
   const container = await pool.acquire();
-  await restart('SIGKILL');
+  await withoutApiServer();
   expect((await container.execute('print("there")')).stdout).toBe('there');
 });
 
 test('killed: a call that comes before it is back settles by then, or is lost by its deadline', async () => {
   const { pool } = await start({ poolSize: 1 });
   const container = await pool.acquire();
-  await cluster.end('apiserver', 'SIGKILL');
-  const call = container.execute('print("late")');
-  await cluster.startApiServer();
-  const result = await call.catch((error) => error);
+  const { call } = await withoutApiServer(() => ({
+    call: container.execute('print("late")').catch((error) => error),
+  }));
+  const result = await call;
   expect(result.stdout ?? result.code).toMatch(/^(late|CONTAINER_LOST)$/);
   await container.destroy();
   await settled(pool);

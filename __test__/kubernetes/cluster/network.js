@@ -3,7 +3,7 @@
 // What scripts reach by the list of an option: connections go by an exec to this process.
 
 const { Pools, settled, until } = require('../../support/engine');
-const { cluster } = require('../../support/cluster');
+const { withoutApiServer } = require('../../support/cluster');
 const { serve } = require('../../support/servers');
 
 const NAME = 'api.test';
@@ -38,8 +38,7 @@ test('warm pods with such a way are lost with the API server, and made anew', as
   pool.on('error', () => {});
   await pool.initialize();
   const [{ id: before }] = pool.pool;
-  await cluster.end('apiserver', 'SIGKILL');
-  await cluster.startApiServer();
+  await withoutApiServer();
   await until(() => pool.pool.some(({ id }) => id !== before), 60_000);
   await settled(pool);
   expect((await pool.run(get(NAME))).stdout).toBe('GET /a');
