@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { cli } = require('../support/cli');
-const { FakeCluster, refusal, running, waiting } = require('../support/fake-cluster');
+const { FakeCluster, refusal, running, waiting } = require('../../harness/fake-cluster');
 
 const ALL_BUT_EXEC = [
   {
