@@ -1,5 +1,7 @@
 'use strict';
 
+const { once } = require('node:events');
+
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { DockerOutside } = require('./engines/docker');
@@ -119,11 +121,12 @@ function idsOf(pool) {
 async function sweep() {
   const image = outside().image(IMAGE);
   const pool = new ContainerPoolManager({ engine: address(), image, poolSize: 0 });
-  const removed = [];
-  pool.on('engine', ({ swept }) => removed.push(...swept));
+  // The event may come after the end of the call that it is of.
+  const told = once(pool, 'engine');
   await pool.initialize();
+  const [{ swept }] = await told;
   await pool.shutdown();
-  return removed;
+  return swept;
 }
 
 /** Resolves when a pool has as many warm containers as it is to have, and nothing under way. */
