@@ -66,6 +66,14 @@ class Steps {
     }
     return sum;
   }
+
+  /** Says what came of all of them; gives the exit code. */
+  conclude() {
+    const { passed, failed, skipped } = this.totals;
+    if (this.broken.length > 0) say(`\nfailed: ${this.broken.join(', ')}`);
+    say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+    return failed > 0 || this.broken.length > 0 ? 1 : 0;
+  }
 }
 
 module.exports = { Steps };

@@ -11,7 +11,6 @@ const path = require('node:path');
 
 const { buildAddon } = require('../harness/addon');
 const { defer, runMain } = require('../harness/cleanup');
-const { say } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
 const { MARK, jest } = require('./jest');
 const { Steps } = require('./steps');
@@ -77,10 +76,7 @@ async function main() {
   await run('jest, faults of the cluster', ['--runInBand', `--testMatch=${FAULTS}`]);
   await steps.start('nothing left behind', [made], lookForLeftovers).done;
 
-  const { passed, failed, skipped } = steps.totals;
-  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
-  say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+  return steps.conclude();
 
   async function lookForLeftovers() {
     const leftovers = require('./leftovers');

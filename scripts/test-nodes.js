@@ -149,10 +149,7 @@ async function main() {
   const table = new Table({ head: ['', 'no engine', 'Docker', 'local'], style: { head: [] } });
   for (const [title, ...done] of rows) table.push([title, ...done.map(cell)]);
   say(`\n${table}`);
-  const { passed, failed, skipped } = steps.totals;
-  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
-  say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+  return steps.conclude();
 
   async function lookForLeftovers(value) {
     const leftovers = require('./leftovers');

@@ -166,10 +166,7 @@ async function main() {
     table.push([platform, name, state === 'passed' ? came : `${state}: ${came}`, seconds(ms)]);
   }
   say(`\n${table}`);
-  const { passed, failed } = steps.totals;
-  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
-  say(`${passed} passed, ${failed} failed`);
-  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+  return steps.conclude();
 }
 
 /** An archive of the cache, as a root file system has it. */

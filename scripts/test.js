@@ -241,10 +241,7 @@ async function main() {
   }
   await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
 
-  const { passed, failed, skipped } = steps.totals;
-  if (steps.broken.length > 0) say(`\nfailed: ${steps.broken.join(', ')}`);
-  say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  return failed > 0 || steps.broken.length > 0 ? 1 : 0;
+  return steps.conclude();
 
   async function lookForLeftovers(value) {
     const leftovers = require('./leftovers');
