@@ -220,15 +220,8 @@ impl Container {
             }
             ended => ended,
         };
-        // What breaks because the container goes is told as its going.
-        let ended = ended.map_err(|error| {
-            if self.terminated.is_cancelled() && !error.spares_container() {
-                self.ending_error()
-            } else {
-                error
-            }
-        });
-        let mut outcome = Outcome::new(ended?, &output, path, called, on_written.try_recv().ok());
+        let ended = ended.map_err(|error| self.or_going(error))?;
+        let mut outcome = Outcome::new(ended, &output, path, called, on_written.try_recv().ok());
         if let Some(account) = account {
             outcome.egress = Some(account.close(outcome.ending().is_some()).await);
         }
@@ -323,7 +316,9 @@ impl Container {
         let turn = Turn::take(&self.supervising).ok_or_else(|| self.busy_error())?;
         tokio::select! {
             biased;
-            end = self.supervise(session, turn, job, listener, oneshot::channel().0) => end,
+            end = self.supervise(session, turn, job, listener, oneshot::channel().0) => {
+                end.map_err(|error| self.or_going(error))
+            }
             () = self.terminated.cancelled() => Err(self.ending_error()),
         }
     }
@@ -448,6 +443,14 @@ impl Container {
 
     async fn died_for_memory(&self, before: u32) -> bool {
         timeout(OOM_EVENT, self.vitals.died_for_memory(before)).await.unwrap_or(false)
+    }
+
+    /// What breaks because the container goes is told as its going.
+    pub(super) fn or_going(&self, error: Error) -> Error {
+        if self.terminated.is_cancelled() && !error.spares_container() {
+            return self.ending_error();
+        }
+        error
     }
 
     pub(super) fn ending_error(&self) -> Error {

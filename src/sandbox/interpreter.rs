@@ -130,7 +130,8 @@ impl Interpreter {
     /// `SessionEnded`: it has ended before. `ContainerTerminated`: the container was destroyed, or the caller
     /// cancelled. `ContainerLost`. `EngineError`: what the engine says of the CPU time.
     pub async fn run(&self, call: Call) -> Result<Outcome> {
-        let result = self.run_in_turn(call).await;
+        let result =
+            self.run_in_turn(call).await.map_err(|error| self.sandbox.member().or_going(error));
         self.sandbox.conclude(&result);
         result
     }

@@ -85,14 +85,15 @@ pub async fn start(
         Ok(connections) = handed_over => return Ok(connections),
         listens = timeout(PATIENCE, listens) => listens,
     };
-    if let Some(is_vain) = is_vain {
-        is_vain();
-    }
     if !matches!(listens, Ok(Ok(()))) {
         let complaint = String::from_utf8_lossy(&hearing.complaint);
         let why = complaint.trim().lines().last().unwrap_or("it did not begin to listen");
         let message = format!("network.allow: the relay in the container did not start: {why}.");
         return Err(Error::new(Code::EngineError, message).container(id));
+    }
+    // It came up without handing its socket over.
+    if let Some(is_vain) = is_vain {
+        is_vain();
     }
     let (connections, mut made) = mpsc::channel(KEPT * most);
     task::spawn(async move {
