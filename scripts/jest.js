@@ -28,6 +28,23 @@ async function startEngine() {
   return { value: engine, note: engine.host };
 }
 
+/** Stops the engine of the tests, if it is of our own, and rejects with what they have left anywhere. */
+async function stopEngine(engine, { mark, folder }) {
+  const { pruneImages } = require('../harness/images');
+  const { inEngine, refuse } = require('./leftovers');
+  const engines = engine?.stop ? [engine] : [];
+  await refuse({
+    ...{ mark, folder, engines },
+    look: async () => (engines.length > 0 ? inEngine(engine) : []),
+    stop: async () => {
+      if (engines.length === 0) return;
+      await pruneImages(engine, IMAGES);
+      await engine.stop();
+    },
+  });
+  return { note: 'no container, process, mount, control group or temporary file' };
+}
+
 /**
  * Runs jest to its end; rejects if it failed. Either way there are counts: `passed`, `failed`, `skipped`.
  *
@@ -56,4 +73,4 @@ async function jest(
   throw Object.assign(new Error(`jest ended with code ${code}`), { hint: '', ...counts });
 }
 
-module.exports = { IMAGES, MARK, jest, startEngine };
+module.exports = { MARK, jest, startEngine, stopEngine };

@@ -53,16 +53,8 @@ function end(mark) {
   }
 }
 
-/**
- * What is left on this machine of a run that is over, a line each: processes that carry its mark in
- * their environment, files in its temporary folder, and mounts, control groups and sockets of its
- * engine. Knows nothing to look for outside of Linux but the files.
- */
-function onMachine({ mark, folder, engine }) {
-  const files = fs.readdirSync(folder).map((name) => `file ${folder}/${name}`);
-  if (process.platform !== 'linux') return files;
-  const marked = withMark(mark).map(({ pid, command }) => `process ${pid}: ${command}`);
-  if (!engine) return [...files, ...marked];
+/** The mounts, processes, control groups and sockets of an engine that has been stopped, a line each. */
+function ofEngine(engine) {
   const mounts = fs
     .readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
@@ -74,7 +66,30 @@ function onMachine({ mark, folder, engine }) {
     .map(({ pid, command }) => `process ${pid} of the engine: ${command}`);
   const cgroups = cgroupFolders(engine.cgroup).map((path) => `control group ${path}`);
   const sockets = fs.existsSync(engine.runtime) ? [`folder ${engine.runtime}`] : [];
-  return [...files, ...marked, ...mounts, ...running, ...cgroups, ...sockets];
+  return [...mounts, ...running, ...cgroups, ...sockets];
 }
 
-module.exports = { end, inEngine, onMachine, settle };
+/**
+ * Stops what a run has started, and rejects with all that is left of it: what is in its engines, processes that carry
+ * its mark in their environment (which it ends), files in its temporary folder, and what its engines leave on this
+ * machine. Knows nothing to look for outside of Linux but the files.
+ *
+ * @param {object} run `mark`: a variable's name and value; `engines`: those of its own; `look`: what is in them, a line
+ *   each, asked before `stop`
+ */
+async function refuse({ mark, folder, engines, look, stop }) {
+  // A removal under way when the last test ended is none.
+  const found = await settle(look);
+  await stop();
+  found.push(...fs.readdirSync(folder).map((name) => `file ${folder}/${name}`));
+  if (process.platform === 'linux') {
+    found.push(...withMark(mark).map(({ pid, command }) => `process ${pid}: ${command}`));
+    found.push(...engines.flatMap(ofEngine));
+  }
+  end(mark);
+  if (found.length > 0) {
+    throw Object.assign(new Error(`left behind:\n  ${found.join('\n  ')}`), { hint: '' });
+  }
+}
+
+module.exports = { inEngine, refuse };

@@ -79,16 +79,14 @@ async function main() {
   return steps.conclude();
 
   async function lookForLeftovers() {
-    const leftovers = require('./leftovers');
-    const found = await leftovers.settle(() => inCluster(cluster));
-    await cluster.stop();
-    const where = { mark: [MARK, id], folder };
-    found.push(...cluster.engines.flatMap((engine) => leftovers.onMachine({ ...where, engine })));
-    if (os.networkInterfaces()[cluster.link]) found.push(`network interface ${cluster.link}`);
-    leftovers.end([MARK, id]);
-    if (found.length > 0) {
-      const told = [...new Set(found)].join('\n  ');
-      throw Object.assign(new Error(`left behind:\n  ${told}`), { hint: '' });
+    await require('./leftovers').refuse({
+      ...{ mark: [MARK, id], folder, engines: cluster.engines },
+      look: () => inCluster(cluster),
+      stop: () => cluster.stop(),
+    });
+    if (os.networkInterfaces()[cluster.link]) {
+      const message = `left behind: network interface ${cluster.link}`;
+      throw Object.assign(new Error(message), { hint: '' });
     }
     return { note: 'no pod, Lease, process, mount, control group, interface or temporary file' };
   }

@@ -14,7 +14,7 @@ const { run } = require('../harness/command');
 const { say, seconds } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
-const { MARK, jest, startEngine } = require('./jest');
+const { MARK, jest, startEngine, stopEngine } = require('./jest');
 const { ensureRuntime } = require('./runtimes');
 const { Steps } = require('./steps');
 
@@ -143,26 +143,14 @@ async function main() {
       await on('on the local engine', [engine], () => ['local', localImage(IMAGE)]),
     ]);
   }
-  await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
+  const owned = { mark: [MARK, id], folder };
+  await steps.start('nothing left behind', [], () => stopEngine(engine.value, owned)).done;
 
   const Table = require('cli-table3');
   const table = new Table({ head: ['', 'no engine', 'Docker', 'local'], style: { head: [] } });
   for (const [title, ...done] of rows) table.push([title, ...done.map(cell)]);
   say(`\n${table}`);
   return steps.conclude();
-
-  async function lookForLeftovers(value) {
-    const leftovers = require('./leftovers');
-    const own = value?.stop ? value : null;
-    const found = own ? await leftovers.settle(() => leftovers.inEngine(own)) : [];
-    await own?.stop();
-    found.push(...leftovers.onMachine({ mark: [MARK, id], folder, engine: own }));
-    leftovers.end([MARK, id]);
-    if (found.length > 0) {
-      throw Object.assign(new Error(`left behind:\n  ${found.join('\n  ')}`), { hint: '' });
-    }
-    return {};
-  }
 }
 
 async function versionOf(runtime) {

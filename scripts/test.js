@@ -14,7 +14,7 @@ const { run } = require('../harness/command');
 const { say } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
-const { IMAGES, MARK, jest, startEngine } = require('./jest');
+const { MARK, jest, startEngine, stopEngine } = require('./jest');
 const { Steps } = require('./steps');
 
 /** The faults that any engine must stand, and those that the local one alone can have. */
@@ -239,24 +239,10 @@ async function main() {
       await last.done;
     }
   }
-  await steps.start('nothing left behind', [], () => lookForLeftovers(engine.value)).done;
+  const owned = { mark: [MARK, id], folder };
+  await steps.start('nothing left behind', [], () => stopEngine(engine.value, owned)).done;
 
   return steps.conclude();
-
-  async function lookForLeftovers(value) {
-    const leftovers = require('./leftovers');
-    const own = value?.stop ? value : null;
-    // A removal under way when the last test ended is none.
-    const found = own ? await leftovers.settle(() => leftovers.inEngine(own)) : [];
-    if (own) await require('../harness/images').pruneImages(own, IMAGES);
-    await own?.stop();
-    found.push(...leftovers.onMachine({ mark: [MARK, id], folder, engine: own }));
-    leftovers.end([MARK, id]);
-    if (found.length > 0) {
-      throw Object.assign(new Error(`left behind:\n  ${found.join('\n  ')}`), { hint: '' });
-    }
-    return { note: 'no container, process, mount, control group or temporary file' };
-  }
 }
 
 runMain(main);
