@@ -32,6 +32,8 @@ const PATIENCE = 2000;
 class FakeEngine {
   /** The names of the images it has. */
   images;
+  /** Of those that were made of containers: their labels, and when that was, in s since the epoch. */
+  commits = new Map();
   /** Bytes it says it has. */
   memory;
   /** The execs there have been, by id. */

@@ -184,6 +184,8 @@ export type Operation =
   | 'info'
   | 'events'
   | 'inspectImage'
+  | 'listImages'
+  | 'removeImage'
   | 'inspectNetwork'
   | 'pull'
   | 'create'

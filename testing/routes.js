@@ -23,8 +23,23 @@ function idOf(name) {
   return `sha256:${createHash('sha256').update(inFull(name)).digest('hex')}`;
 }
 
-function hasImage(engine, name) {
-  return [...engine.images].some((known) => inFull(known) === inFull(name));
+/** The name by which an engine has an image that is asked for by a name or its id. */
+function imageNamed(engine, key) {
+  return [...engine.images].find((known) => inFull(known) === inFull(key) || idOf(known) === key);
+}
+
+/** Whether labels are what a filter wants: names, or `name=value`. */
+function matches(labels, wanted) {
+  return wanted.every((label) => {
+    const [name, value] = label.split(/=(.*)/s);
+    return name in labels && (value === undefined || labels[name] === value);
+  });
+}
+
+/** The id of the image that a container is made of. */
+function imageOf(engine, { config }) {
+  const name = config.Image && imageNamed(engine, config.Image);
+  return name ? idOf(name) : '';
 }
 
 /** What an engine does on each call, by the call's name: `{ status, body }`, a `stream`, or events to `follow`. */
@@ -39,9 +54,30 @@ const ROUTES = {
   'GET /events': (engine) => ({ status: 200, follow: (call) => engine.follow(call) }),
 
   'GET /images/:name/json': (engine, { params: { name } }) =>
-    hasImage(engine, name)
+    imageNamed(engine, name)
       ? { status: 200, body: { Id: idOf(name) } }
       : refused(404, `No such image: ${name}`),
+
+  'GET /images/json': (engine, { query: { filters = '{}' } }) => {
+    const { label = [] } = JSON.parse(filters);
+    const images = [...engine.images].map((name) => {
+      const { labels = {}, created = 0 } = engine.commits.get(name) ?? {};
+      return { Id: idOf(name), RepoTags: [name], Created: created, Size: 0, Labels: labels };
+    });
+    return { status: 200, body: images.filter(({ Labels }) => matches(Labels, label)) };
+  },
+
+  'DELETE /images/:name': (engine, { params }) => {
+    const name = imageNamed(engine, params.name);
+    if (!name) return refused(404, `No such image: ${params.name}`);
+    const id = idOf(name);
+    if (engine.containers.some((found) => imageOf(engine, found) === id)) {
+      return refused(409, `unable to delete ${name}: image is being used`);
+    }
+    engine.images.delete(name);
+    engine.commits.delete(name);
+    return { status: 200, body: [{ Untagged: name }, { Deleted: id }] };
+  },
 
   // Whatever network is asked for is there: containers reach nothing here.
   'GET /networks/:name': (_engine, { params: { name } }) => ({ status: 200, body: { Name: name } }),
@@ -56,10 +92,7 @@ const ROUTES = {
   'POST /containers/create': (engine, { query, body }) => {
     // Who gives no name is given one.
     const { name = `unnamed-${engine.made}` } = query;
-    const known = [...engine.images].some((image) => idOf(image) === body.Image);
-    if (!known && !hasImage(engine, body.Image)) {
-      return refused(404, `No such image: ${body.Image}`);
-    }
+    if (!imageNamed(engine, body.Image)) return refused(404, `No such image: ${body.Image}`);
     if (container(engine, name).found) return refused(409, `The name "${name}" is already in use`);
     const made = new FakeContainer(engine, name, body);
     engine.keep(made);
@@ -67,21 +100,23 @@ const ROUTES = {
   },
 
   'GET /containers/json': (engine, { query: { filters = '{}' } }) => {
-    const { label = [] } = JSON.parse(filters);
-    const matching = engine.containers.filter(({ labels }) =>
-      label.every((wanted) => {
-        const [name, value] = wanted.split(/=(.*)/s);
-        return name in labels && (value === undefined || labels[name] === value);
-      }),
+    const { label = [], ancestor } = JSON.parse(filters);
+    const matching = engine.containers.filter(
+      (found) =>
+        matches(found.labels, label) && (ancestor?.includes(imageOf(engine, found)) ?? true),
     );
-    const body = matching.map(({ id, name, config, created, labels, state }) => ({
-      Id: id,
-      Names: [`/${name}`],
-      Image: config.Image ?? '',
-      Created: created,
-      Labels: labels,
-      State: state,
-    }));
+    const body = matching.map((found) => {
+      const { id, name, config, created, labels, state } = found;
+      return {
+        Id: id,
+        Names: [`/${name}`],
+        Image: config.Image ?? '',
+        ImageID: imageOf(engine, found),
+        Created: created,
+        Labels: labels,
+        State: state,
+      };
+    });
     return { status: 200, body };
   },
 
@@ -107,10 +142,14 @@ const ROUTES = {
     container(engine, params.id).missing ?? { status: 200 },
 
   'POST /commit': (engine, { query }) => {
-    const { missing } = container(engine, query.container);
+    const { found, missing } = container(engine, query.container);
     if (missing) return missing;
     const name = `${query.repo}:${query.tag}`;
+    const changed = [...(query.changes ?? '').matchAll(/^LABEL (.*?)=(.*)$/gm)];
+    const labels = { ...found.labels };
+    for (const [, label, value] of changed) labels[label] = value;
     engine.images.add(name);
+    engine.commits.set(name, { labels, created: Math.floor(Date.now() / 1000) });
     return { status: 201, body: { Id: idOf(name) } };
   },
 
@@ -147,6 +186,8 @@ const OPERATIONS = {
   info: 'GET /info',
   events: 'GET /events',
   inspectImage: 'GET /images/:name/json',
+  listImages: 'GET /images/json',
+  removeImage: 'DELETE /images/:name',
   inspectNetwork: 'GET /networks/:name',
   pull: 'POST /images/create',
   create: 'POST /containers/create',

@@ -1,5 +1,6 @@
 'use strict';
 
+const { cli } = require('../support/cli');
 const { useFakeEngine } = require('../support/fake-bench');
 
 const bench = useFakeEngine();
@@ -69,4 +70,19 @@ test('with an outcome that there is not are the test’s own fault, and it is to
   await expect(pool().run('pass')).rejects.toMatchObject({
     message: expect.stringContaining('the fake engine failed'),
   });
+});
+
+test('are in an image that the command line shows, and removes once nobody uses it', async () => {
+  const { engine } = bench;
+  const command = async (...args) =>
+    JSON.parse((await cli([...args, '--json'], { env: { DOCKER_HOST: engine.address } })).stdout);
+  const made = pool();
+  await made.run('pass');
+  const name = 'python:3.9-slim + numpy==2.*';
+  expect((await command('images')).images).toMatchObject([{ name, inUse: true }]);
+  expect((await command('prune', '--images', '--yes')).removed).toEqual([]);
+  await made.shutdown();
+  expect((await command('images')).images).toMatchObject([{ name, inUse: false }]);
+  expect((await command('prune', '--images', '--yes')).removed).toMatchObject([{ name }]);
+  expect([...engine.images]).toEqual(['python:3.9-slim']);
 });

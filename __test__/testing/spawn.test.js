@@ -43,7 +43,10 @@ test('a spawned command begins at once, whatever becomes of its stdin', async ()
 
 test('so does one beside another call', async () => {
   let end;
-  engine.reply('first', () => new Promise((resolve) => (end = resolve)));
+  const ended = new Promise((resolve) => {
+    end = resolve;
+  });
+  engine.reply('first', () => ended);
   engine.reply('ls', { stdout: 'file' });
   const first = container.execute('first');
   const child = container.spawn(['ls']);
