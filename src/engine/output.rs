@@ -76,3 +76,75 @@ impl Buffer {
         Poll::Ready(Ok(size))
     }
 }
+
+/// The two streams of a process where each has a reader of its own.
+pub(super) struct Readers<R> {
+    /// Those that have not come to their end. The one that was read last is the last to be asked.
+    open: Vec<(Stream, R)>,
+    buffer: Buffer,
+}
+
+impl<R: AsyncRead + Unpin> Readers<R> {
+    pub(super) fn new(stdout: R, stderr: R) -> Self {
+        let open = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+        Self { open, buffer: Buffer::new() }
+    }
+
+    /// What reads one of them, until that has come to its end.
+    pub(super) fn get_mut(&mut self, stream: Stream) -> Option<&mut R> {
+        self.open.iter_mut().find(|(open, _)| *open == stream).map(|(_, reader)| reader)
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send> Output for Readers<R> {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        take: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut at = 0;
+        while let Some((stream, reader)) = self.open.get_mut(at) {
+            match self.buffer.poll_read(reader, context, |bytes| take(*stream, bytes))? {
+                Poll::Pending => at += 1,
+                Poll::Ready(0) => drop(self.open.remove(at)),
+                Poll::Ready(size) => {
+                    self.open.rotate_left(at + 1);
+                    return Poll::Ready(Ok(size));
+                }
+            }
+        }
+        if self.open.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{duplex, AsyncWriteExt};
+
+    use super::*;
+
+    async fn next(readers: &mut dyn Output) -> Vec<(Stream, Vec<u8>)> {
+        let mut taken = Vec::new();
+        readers.read(|stream, bytes| taken.push((stream, bytes.to_vec()))).await.unwrap();
+        taken
+    }
+
+    #[tokio::test]
+    async fn each_stream_is_read_in_turn_and_the_end_is_that_of_both() {
+        let (stdout, mut out) = duplex(BUSY_BUFFER);
+        let (stderr, mut err) = duplex(BUSY_BUFFER);
+        let mut readers = Readers::new(stdout, stderr);
+        out.write_all(&[b'o'; IDLE_BUFFER + 1]).await.unwrap();
+        err.write_all(b"e").await.unwrap();
+        assert_eq!(next(&mut readers).await, [(Stream::Stdout, vec![b'o'; IDLE_BUFFER])]);
+        assert_eq!(next(&mut readers).await, [(Stream::Stderr, b"e".to_vec())]);
+        drop(err);
+        assert_eq!(next(&mut readers).await, [(Stream::Stdout, b"o".to_vec())]);
+        assert!(readers.get_mut(Stream::Stderr).is_none());
+        drop(out);
+        assert_eq!(next(&mut readers).await, []);
+    }
+}

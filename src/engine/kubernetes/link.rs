@@ -270,7 +270,7 @@ async fn boot(process: AttachedProcess, sent: &[u8], answer: &[u8]) -> io::Resul
     let mut opened = opened(process)?;
     opened.writer.write_all(sent).await?;
     let mut said = vec![0; answer.len()];
-    if let Some(stdout) = opened.pipes.stdout() {
+    if let Some(stdout) = opened.pipes.get_mut(Stream::Stdout) {
         stdout.read_exact(&mut said).await?;
     }
     if said != answer {

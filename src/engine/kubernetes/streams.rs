@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    engine::{output::Buffer, ExecStatus, Output, Stream},
+    engine::{output::Readers, ExecStatus, Output, Stream},
     task,
 };
 
@@ -41,52 +41,14 @@ pub(super) struct Opened {
 pub(super) fn opened(mut process: AttachedProcess) -> io::Result<Opened> {
     let missing = || io::Error::other("the API server gave no such stream");
     let writer = Box::pin(process.stdin().ok_or_else(missing)?);
-    let pipe = |reader: Reader| Some(Pipe { reader, buffer: Buffer::new() });
-    let stdout = pipe(Box::pin(process.stdout().ok_or_else(missing)?));
-    let stderr = pipe(Box::pin(process.stderr().ok_or_else(missing)?));
+    let stdout: Reader = Box::pin(process.stdout().ok_or_else(missing)?);
+    let stderr: Reader = Box::pin(process.stderr().ok_or_else(missing)?);
     let status = Box::pin(process.take_status().ok_or_else(missing)?);
-    Ok(Opened { process, writer, pipes: Pipes { stdout, stderr }, status })
+    Ok(Opened { process, writer, pipes: Readers::new(stdout, stderr), status })
 }
 
 /// What a process writes.
-pub(super) struct Pipes {
-    stdout: Option<Pipe>,
-    stderr: Option<Pipe>,
-}
-
-struct Pipe {
-    reader: Reader,
-    buffer: Buffer,
-}
-
-impl Pipes {
-    pub fn stdout(&mut self) -> Option<&mut (impl AsyncRead + Send)> {
-        self.stdout.as_mut().map(|pipe| &mut pipe.reader)
-    }
-
-    /// See [`Output::poll_read`].
-    pub fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        take: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Poll<io::Result<usize>> {
-        let mut waits = false;
-        for (pipe, stream) in
-            [(&mut self.stderr, Stream::Stderr), (&mut self.stdout, Stream::Stdout)]
-        {
-            let Some(Pipe { reader, buffer }) = pipe else { continue };
-            match buffer.poll_read(reader, context, |bytes| take(stream, bytes)) {
-                Poll::Ready(Ok(0)) => *pipe = None,
-                Poll::Ready(read) => return Poll::Ready(read),
-                Poll::Pending => waits = true,
-            }
-        }
-        if waits {
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(0))
-    }
-}
+pub(super) type Pipes = Readers<Reader>;
 
 /// What keeps a process's connection; it ends with the last of its streams, or when it is told to.
 struct Kept {

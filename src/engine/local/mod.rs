@@ -43,7 +43,7 @@ use self::{
     ahead::{Ahead, Kept, Makings},
     image::{Contents, Image},
     launcher::{Launcher, Link},
-    pipes::{Pipes, Stdin},
+    pipes::{pipes, Pipes, Stdin},
     spec::Kind,
     template::Template,
 };
@@ -478,7 +478,7 @@ fn streams(descriptors: Vec<OwnedFd>) -> io::Result<(Stdin, Pipes)> {
     else {
         return Err(no_descriptor());
     };
-    Ok((Stdin::new(stdin)?, Pipes::new(stdout, stderr)?))
+    Ok((Stdin::new(stdin)?, pipes(stdout, stderr)?))
 }
 
 fn no_descriptor() -> io::Error {

@@ -12,7 +12,7 @@ use tokio::{
     net::unix::pipe::{Receiver, Sender},
 };
 
-use crate::engine::{output::Buffer, Output, Stream};
+use crate::engine::output::Readers;
 
 /// Its stdin, until that is shut down: a pipe that is only flushed has no end.
 pub(super) struct Stdin(Option<Sender>);
@@ -46,61 +46,19 @@ impl AsyncWrite for Stdin {
 }
 
 /// Its stdout and stderr.
-pub(super) struct Pipes {
-    /// Those that have not come to their end. The one that was read last is the last to be asked.
-    open: Vec<(Stream, Receiver)>,
-    buffer: Buffer,
-}
+pub(super) type Pipes = Readers<Receiver>;
 
-impl Pipes {
-    pub(super) fn new(stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Self> {
-        let open = vec![
-            (Stream::Stdout, Receiver::from_owned_fd(stdout)?),
-            (Stream::Stderr, Receiver::from_owned_fd(stderr)?),
-        ];
-        Ok(Self { open, buffer: Buffer::new() })
-    }
-}
-
-impl Output for Pipes {
-    fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        take: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Poll<io::Result<usize>> {
-        let mut at = 0;
-        while let Some((stream, pipe)) = self.open.get_mut(at) {
-            match self.buffer.poll_read(pipe, context, |bytes| take(*stream, bytes))? {
-                Poll::Pending => at += 1,
-                Poll::Ready(0) => drop(self.open.remove(at)),
-                Poll::Ready(size) => {
-                    self.open.rotate_left(at + 1);
-                    return Poll::Ready(Ok(size));
-                }
-            }
-        }
-        if self.open.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        Poll::Pending
-    }
+pub(super) fn pipes(stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Pipes> {
+    Ok(Readers::new(Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, os::fd::OwnedFd};
+    use std::os::fd::OwnedFd;
 
     use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::engine::output::IDLE_BUFFER;
-
-    async fn next(pipes: &mut Pipes) -> Vec<(Stream, Vec<u8>)> {
-        let mut taken = Vec::new();
-        let output: &mut dyn Output = pipes;
-        output.read(|stream, bytes| taken.push((stream, bytes.to_vec()))).await.unwrap();
-        taken
-    }
 
     #[tokio::test]
     async fn a_stdin_that_is_shut_down_has_come_to_its_end() {
@@ -110,20 +68,5 @@ mod tests {
         stdin.shutdown().await.unwrap();
         assert_eq!(io::read_to_string(&mut reading).unwrap(), "all");
         assert_eq!(stdin.write(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    }
-
-    #[tokio::test]
-    async fn each_stream_is_read_in_turn_and_the_end_is_that_of_both() {
-        let (stdout, mut out) = io::pipe().unwrap();
-        let (stderr, mut err) = io::pipe().unwrap();
-        let mut pipes = Pipes::new(OwnedFd::from(stdout), OwnedFd::from(stderr)).unwrap();
-        out.write_all(&[b'o'; IDLE_BUFFER + 1]).unwrap();
-        err.write_all(b"e").unwrap();
-        assert_eq!(next(&mut pipes).await, [(Stream::Stdout, vec![b'o'; IDLE_BUFFER])]);
-        assert_eq!(next(&mut pipes).await, [(Stream::Stderr, b"e".to_vec())]);
-        drop(err);
-        assert_eq!(next(&mut pipes).await, [(Stream::Stdout, b"o".to_vec())]);
-        drop(out);
-        assert_eq!(next(&mut pipes).await, []);
     }
 }
