@@ -143,8 +143,8 @@ mod tests {
         assert_eq!(next(&mut readers).await, [(Stream::Stderr, b"e".to_vec())]);
         drop(err);
         assert_eq!(next(&mut readers).await, [(Stream::Stdout, b"o".to_vec())]);
-        assert!(readers.get_mut(Stream::Stderr).is_none());
         drop(out);
         assert_eq!(next(&mut readers).await, []);
+        assert!(readers.get_mut(Stream::Stderr).is_none());
     }
 }
