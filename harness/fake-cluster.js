@@ -31,6 +31,11 @@ class FakeCluster {
   /** Those that run, by their pods' uids. */
   #firsts = new Map();
 
+  /** The one that is taken; `undefined`: nobody is asked for one. */
+  token = undefined;
+  /** How many requests had another one. */
+  turnedAway = 0;
+
   /** By watches. */
   toldBytes = 0;
   /** Whether streams are refused, and how often they have been. */
@@ -61,6 +66,10 @@ class FakeCluster {
     cluster.server.on('upgrade', (request, socket, head) => {
       const url = new URL(request.url, 'http://cluster');
       cluster.seen.push(`GET ${url.pathname}`);
+      if (cluster.#turnsAway(request)) {
+        socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+        return;
+      }
       if (cluster.refuses) {
         cluster.refused += 1;
         socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
@@ -71,16 +80,28 @@ class FakeCluster {
     await new Promise((resolve) => cluster.server.listen(0, '127.0.0.1', resolve));
     cluster.address = `http://127.0.0.1:${cluster.server.address().port}`;
     cluster.kubeconfig = path.join(cluster.folder, 'config');
+    cluster.enterBy({});
+    return cluster;
+  }
+
+  /** Writes the kubeconfig: `user` is what it has of one. */
+  enterBy(user) {
     fs.writeFileSync(
-      cluster.kubeconfig,
+      this.kubeconfig,
       JSON.stringify({
         ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'fake' },
-        clusters: [{ name: 'fake', cluster: { server: cluster.address } }],
-        users: [{ name: 'fake', user: {} }],
+        clusters: [{ name: 'fake', cluster: { server: this.address } }],
+        users: [{ name: 'fake', user }],
         contexts: [{ name: 'fake', context: { cluster: 'fake', user: 'fake', namespace: 'pool' } }],
       }),
     );
-    return cluster;
+  }
+
+  #turnsAway(request) {
+    const isOther =
+      this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`;
+    this.turnedAway += Number(isOther);
+    return isOther;
   }
 
   /** Changes a pod's status, and tells of it. */
@@ -145,8 +166,11 @@ class FakeCluster {
       const { method } = request;
       this.seen.push(`${method} ${url.pathname}`);
       const body = text === '' ? undefined : JSON.parse(text);
+      const refused = this.#turnsAway(request) ? refusal(401, 'Unauthorized') : undefined;
       const answer =
-        this.script(method, url.pathname, body) ?? this.#usual(method, url, body, response);
+        refused ??
+        this.script(method, url.pathname, body) ??
+        this.#usual(method, url, body, response);
       if (answer === null) return;
       const { status = 200, body: said = {}, headers = {} } = answer;
       response.writeHead(status, { 'content-type': 'application/json', ...headers });

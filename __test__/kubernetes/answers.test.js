@@ -3,6 +3,7 @@
 // How the engine takes what an API server can answer, on one that is scripted.
 
 const fs = require('node:fs');
+const path = require('node:path');
 
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
@@ -296,6 +297,88 @@ test('what is lost in a container after its first call is the container', async 
   cluster.cut();
   await expect(container.execute('print(2)')).rejects.toMatchObject({ code: 'CONTAINER_LOST' });
   await container.destroy();
+});
+
+/** Has the cluster take a token, which a program gives; `after`: for how many ms it says that it is good. */
+function issue(token, after) {
+  const file = path.join(cluster.folder, 'credential');
+  const expires = after && { expirationTimestamp: new Date(Date.now() + after).toISOString() };
+  const apiVersion = 'client.authentication.k8s.io/v1';
+  const status = { token, ...expires };
+  fs.writeFileSync(file, JSON.stringify({ apiVersion, kind: 'ExecCredential', status }));
+  cluster.token = token;
+  const exec = { apiVersion, command: 'cat', args: [file], interactiveMode: 'Never' };
+  return { exec };
+}
+
+function named(token) {
+  cluster.token = token;
+  return { token };
+}
+
+function written(token) {
+  cluster.token = token;
+  const tokenFile = path.join(cluster.folder, 'token');
+  fs.writeFileSync(tokenFile, token);
+  return { tokenFile };
+}
+
+test.each([
+  ['a program, which said nothing of its end,', issue],
+  ['a program, which said that it was good for long,', (token) => issue(token, 3_600_000)],
+  ['a file', written],
+  ['the kubeconfig itself', named],
+])('a token from %s is withdrawn: it is looked for again, and nobody notices', async (_, by) => {
+  cluster.enterBy(by('first'));
+  const pool = make({ poolSize: 1 });
+  const errors = [];
+  pool.on('error', (error) => errors.push(error));
+  await pool.initialize();
+  expect(cluster.turnedAway).toBe(0);
+  cluster.enterBy(by('second'));
+  const results = await Promise.all([1, 2, 3].map((n) => pool.run(`print(${n})`)));
+  expect(results.map(({ stdout }) => stdout)).toEqual(['1', '2', '3']);
+  await until(() => pool.stats().warm === 1);
+  expect(cluster.turnedAway).toBeGreaterThan(0);
+  expect(errors).toEqual([]);
+});
+
+test('a token that ends within a minute is renewed before that', async () => {
+  cluster.enterBy(issue('first', 30_000));
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  issue('second', 30_000);
+  expect((await pool.run('print(1)')).stdout).toBe('1');
+  await until(() => pool.stats().warm === 1);
+  expect(cluster.turnedAway).toBe(0);
+});
+
+test('a token that is withdrawn for good is told as that, and looked for again after a while', async () => {
+  cluster.enterBy(issue('first'));
+  const pool = make();
+  await pool.run('print(1)');
+  cluster.token = 'second';
+  await expect(pool.run('print(2)')).rejects.toMatchObject({
+    code: 'ENGINE_ERROR',
+    statusCode: 401,
+    message: expect.stringContaining('no longer, good'),
+  });
+  issue('second');
+  const run = () => pool.run('print(3)').catch(() => null);
+  expect((await until(run)).stdout).toBe('3');
+});
+
+test('a kubeconfig that names another cluster by now is not followed to there', async () => {
+  cluster.enterBy(named('first'));
+  const pool = make();
+  await pool.run('print(1)');
+  const text = fs.readFileSync(cluster.kubeconfig, 'utf8');
+  cluster.token = 'second';
+  const elsewhere = text.replace(cluster.address, 'http://127.0.0.1:9').replace('first', 'second');
+  fs.writeFileSync(cluster.kubeconfig, elsewhere);
+  await expect(pool.run('print(2)')).rejects.toMatchObject({ statusCode: 401 });
+  cluster.token = 'first';
+  expect((await pool.run('print(3)')).stdout).toBe('3');
 });
 
 const owned = (owner) => ({

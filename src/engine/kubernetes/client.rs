@@ -1,7 +1,11 @@
 //! The requests, each with a deadline; and what they tell of how the cluster stands.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    future::Future,
+    sync::{
+        atomic::{AtomicI64, Ordering},
+        Arc,
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,16 +15,11 @@ use hyper::{
     header::{CONTENT_TYPE, DATE, RETRY_AFTER},
     HeaderMap, Method, Request,
 };
-use hyper_util::{
-    client::legacy::{connect::HttpConnector, Client as Hyper},
-    rt::TokioExecutor,
-};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     api::{Api, AttachParams, AttachedProcess},
-    client::{Body, ConfigExt},
+    client::Body,
     core::WatchEvent,
-    Config,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,8 +28,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{fault::Fault, objects, place::Place};
+use super::{entry::Entry, fault::Fault, objects, place::Place};
 use crate::{
+    config::KubernetesConfig,
     engine::{EngineState, Health},
     error::{Error, Result},
 };
@@ -50,8 +50,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const STREAM_BUFFER: usize = 64 << 10;
 
 pub(super) struct Client {
-    kube: kube::Client,
-    place: Place,
+    entry: Entry,
+    place: Arc<Place>,
     limit: Duration,
     /// Seconds by which the API server's clock is before this machine's.
     ahead: AtomicI64,
@@ -73,15 +73,17 @@ pub(super) enum At<'a> {
 }
 
 impl Client {
-    /// Contacts nothing, unless a program of the kubeconfig's does that gives credentials.
-    ///
     /// # Errors
     ///
-    /// `ENGINE_UNAVAILABLE`: certificates or credentials can't be used.
-    pub async fn new(place: Place, limit: Duration, health: watch::Sender<Health>) -> Result<Self> {
-        let config = place.config().await?;
-        let kube = connection(&config).map_err(|why| Fault::from(why).told("connect", &place))?;
-        Ok(Self { kube, place, limit, ahead: AtomicI64::new(0), health })
+    /// As [`Place::find`] and [`Entry::new`].
+    pub async fn new(
+        config: &KubernetesConfig,
+        limit: Duration,
+        health: watch::Sender<Health>,
+    ) -> Result<Self> {
+        let place = Arc::new(Place::find(config)?);
+        let entry = Entry::new(place.clone(), config.clone()).await?;
+        Ok(Self { entry, place, limit, ahead: AtomicI64::new(0), health })
     }
 
     pub fn namespace(&self) -> &str {
@@ -167,10 +169,11 @@ impl Client {
         } else {
             "application/json"
         };
-        let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request = request(method, &self.path(at), query, content, bytes)?;
-        let work = async {
-            let answer = self.kube.send(request).await?;
+        let bytes = &body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let path = &self.path(at);
+        self.entered(|kube| async move {
+            let request = request(method, path, query, content, bytes.clone())?;
+            let answer = kube.send(request).await?;
             let status = answer.status();
             let after = answer
                 .headers()
@@ -189,8 +192,28 @@ impl Client {
             });
             let objects::Refusal { reason, message } = said;
             Err(Fault::Refused { status: status.as_u16(), reason, message, after })
+        })
+        .await
+    }
+
+    /// Does something by the connection that there is, within the limit; once more by another one, where what this was
+    /// made with is no longer good.
+    async fn entered<T, F>(&self, act: impl Fn(kube::Client) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let bounded = |kube| async {
+            timeout(self.limit, act(kube)).await.unwrap_or(Err(Fault::Overdue(self.limit)))
         };
-        timeout(self.limit, work).await.unwrap_or(Err(Fault::Overdue(self.limit)))
+        let connection = self.entry.connection();
+        let done = bounded((*connection).clone()).await;
+        if !matches!(done, Err(Fault::Refused { status: 401, .. })) {
+            return done;
+        }
+        match timeout(self.limit, self.entry.renew(&connection)).await {
+            Ok(Some(renewed)) => bounded((*renewed).clone()).await,
+            _ => done,
+        }
     }
 
     /// The changes of pods from a version on, until the watch's time is over.
@@ -205,9 +228,12 @@ impl Client {
              &resourceVersion={version}",
             WATCH.as_secs()
         );
-        let request = request(&Method::GET, &self.path(&At::Pods), &query, "", Vec::new())?;
-        let events = timeout(self.limit, self.kube.request_events(request.map(|_| Vec::new())));
-        let events = events.await.map_err(|_| Fault::Overdue(self.limit))??;
+        let (path, query) = (&self.path(&At::Pods), &query);
+        let events = self.entered(|kube| async move {
+            let request = request(&Method::GET, path, query, "", Vec::new())?;
+            Ok(kube.request_events(request.map(|_| Vec::new())).await?)
+        });
+        let events = events.await?;
         Ok(Box::pin(events.map(|event| event.map_err(Fault::from))))
     }
 
@@ -218,33 +244,27 @@ impl Client {
 
     /// Opens a stream to process 1 of a pod: its stdin alone.
     pub async fn attach(&self, pod: &str) -> Result<AttachedProcess, Fault> {
-        let how = AttachParams { stdin: true, ..Default::default() }.stdout(false).stderr(false);
-        self.stream(self.pods().attach(pod, &how)).await
+        let how = &AttachParams { stdin: true, ..Default::default() }.stdout(false).stderr(false);
+        self.stream(|pods| async move { Ok(pods.attach(pod, how).await?) }).await
     }
 
     /// Runs a command in a pod.
-    pub async fn exec(&self, pod: &str, argv: Vec<String>) -> Result<AttachedProcess, Fault> {
-        let how = AttachParams::default()
+    pub async fn exec(&self, pod: &str, argv: &[String]) -> Result<AttachedProcess, Fault> {
+        let how = &AttachParams::default()
             .stdin(true)
             .stdout(true)
             .stderr(true)
             .max_stdin_buf_size(STREAM_BUFFER)
             .max_stdout_buf_size(STREAM_BUFFER);
-        self.stream(self.pods().exec(pod, argv, &how)).await
+        self.stream(|pods| async move { Ok(pods.exec(pod, argv.to_vec(), how).await?) }).await
     }
 
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.kube.clone(), &self.place.namespace)
-    }
-
-    async fn stream(
-        &self,
-        opening: impl std::future::Future<Output = kube::Result<AttachedProcess>>,
-    ) -> Result<AttachedProcess, Fault> {
-        let opened = match timeout(self.limit, opening).await {
-            Ok(opened) => opened.map_err(Fault::from),
-            Err(_) => Err(Fault::Overdue(self.limit)),
-        };
+    async fn stream<F>(&self, open: impl Fn(Api<Pod>) -> F) -> Result<AttachedProcess, Fault>
+    where
+        F: Future<Output = Result<AttachedProcess, Fault>>,
+    {
+        let pods = |kube| Api::namespaced(kube, &self.place.namespace);
+        let opened = self.entered(|kube| open(pods(kube))).await;
         // What else than silence it is that comes in place of a stream says nothing of the API server, but of the
         // kubelet and the container.
         if !matches!(opened, Err(Fault::Refused { .. })) {
@@ -293,22 +313,4 @@ fn request(
     let request = Request::builder().method(method).uri(uri);
     let request = if body.is_empty() { request } else { request.header(CONTENT_TYPE, content) };
     request.body(Body::from(body)).map_err(|why| Fault::Garbled(why.to_string()))
-}
-
-/// As the crate makes it, but for TCP's waiting: a small write would wait there for the answer to the one before
-/// it, 40 ms.
-fn connection(config: &Config) -> kube::Result<kube::Client> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(config.connect_timeout);
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let hyper = Hyper::builder(TokioExecutor::new()).build(connector);
-    let service = tower::ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(tower::BoxError::from)
-        .service(hyper);
-    Ok(kube::Client::new(service, config.default_namespace.clone()))
 }

@@ -153,8 +153,7 @@ impl Cluster {
     /// `ENGINE_UNAVAILABLE`: certificates or credentials can't be used.
     pub async fn client(&self) -> Result<&Arc<Client>> {
         let open = || async {
-            let place = Place::find(&self.config)?;
-            Client::new(place, self.limit, self.health.clone()).await.map(Arc::new)
+            Client::new(&self.config, self.limit, self.health.clone()).await.map(Arc::new)
         };
         self.client.get_or_try_init(open).await
     }

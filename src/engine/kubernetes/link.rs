@@ -250,7 +250,7 @@ async fn mend(
     let (sent, answer, argv) = (&*sent, &*answer, &ground.argv);
     let again = ground.way.again(|client: &Client, pod: &str| async move {
         let started = async {
-            let process = client.exec(pod, argv.to_vec()).await?;
+            let process = client.exec(pod, argv).await?;
             boot(process, sent, answer).await.map_err(|why| Fault::Garbled(why.to_string()))
         };
         timeout(BOOT, started).await.unwrap_or(Err(Fault::Overdue(BOOT)))

@@ -1,7 +1,8 @@
 //! Pods on Kubernetes, in one namespace of a cluster, through kube.
 //!
-//! - `place`: which cluster, found as kubectl finds it; `client`: the requests, each with its deadline;
-//!   `fault`: what comes in place of a result; `objects`: as much of what is answered as is read.
+//! - `place`: which cluster, found as kubectl finds it; `entry`: the connection to it, made anew where its credentials
+//!   are no longer good; `client`: the requests, each with its deadline; `fault`: what comes in place of a result;
+//!   `objects`: as much of what is answered as is read.
 //! - `cluster`: what all pools of the process share there: the connection, the watch, the Lease.
 //! - `owner`: whose a pod is, and when that is proven to be gone.
 //! - `review`: what stands in a pool's way there, as far as that is told beforehand.
@@ -17,6 +18,7 @@
 
 mod client;
 mod cluster;
+mod entry;
 mod fault;
 mod lifeline;
 mod link;
@@ -250,7 +252,7 @@ impl Engine for Kubernetes {
         let argv = self.kind.beside(&Init { argv: spec.argv })?;
         let client = self.cluster.client().await?;
         let closed = self.cluster.roster().run_in(id).unwrap_or_default();
-        let process = client.exec(id, argv).await;
+        let process = client.exec(id, &argv).await;
         let lost = |error: Error| {
             let message = format!("the container has ended: {}", error.message);
             Error::new(Code::ContainerLost, message).container(id).cause(error)

@@ -92,6 +92,25 @@ impl Place {
         })
     }
 
+    /// The same place, with what it is entered by as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::find`]; or it is no more to be found, or is another one.
+    pub fn again(&self, config: &KubernetesConfig) -> Result<Self> {
+        let again = match &self.source {
+            Source::Inside => Self::inside(config),
+            Source::File(_, KubeConfigOptions { context, .. }) => {
+                Self::find(&KubernetesConfig { context: context.clone(), ..config.clone() })
+            }
+        }?;
+        if again.server != self.server {
+            let message = format!("the kubeconfig names another cluster by now: {}", again.server);
+            return Err(Error::new(Code::EngineUnavailable, message));
+        }
+        Ok(again)
+    }
+
     /// What a client is made of.
     ///
     /// # Errors

@@ -162,9 +162,8 @@ async fn start(
         turns: cluster.turns().clone(),
     };
     let lifeline = Lifeline::hold(attached, way.clone(), &listed.streams);
-    let process = opened(|| client.exec(&name, argv.to_vec()))
-        .await
-        .map_err(|fault| failed("exec in pod", fault))?;
+    let process =
+        opened(|| client.exec(&name, &argv)).await.map_err(|fault| failed("exec in pod", fault))?;
     let kind = kind.clone();
     let ground = Ground {
         way,
