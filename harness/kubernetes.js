@@ -86,7 +86,8 @@ class Keys {
     }
   }
 
-  async sign(name, subject, names) {
+  /** `days`: for how long it is good. */
+  async sign(name, subject, names, { days = 30 } = {}) {
     const extensions = this.file(`${name}.ext`);
     const alternative = names === undefined ? '' : `subjectAltName=${names}\n`;
     fs.writeFileSync(extensions, `extendedKeyUsage=serverAuth,clientAuth\n${alternative}`);
@@ -95,7 +96,16 @@ class Keys {
       ...['-keyout', this.file(`${name}.key`), '-out', this.file(`${name}.csr`)],
     ]);
     await run('openssl', [
-      ...['x509', '-req', '-days', '30', '-in', this.file(`${name}.csr`), '-extfile', extensions],
+      ...[
+        'x509',
+        '-req',
+        '-days',
+        String(days),
+        '-in',
+        this.file(`${name}.csr`),
+        '-extfile',
+        extensions,
+      ],
       ...['-CA', this.file('ca.crt'), '-CAkey', this.file('ca.key'), '-CAcreateserial'],
       ...['-out', this.file(`${name}.crt`)],
     ]);
@@ -430,9 +440,9 @@ class Cluster {
     return { ca, cert, key };
   }
 
-  /** A kubeconfig of another user. */
-  async user(name, namespace) {
-    await this.#keys.sign(name, `/CN=${name}`);
+  /** A kubeconfig of another user; `days`: for how long its certificate is good. */
+  async user(name, namespace, options) {
+    await this.#keys.sign(name, `/CN=${name}`, undefined, options);
     this.#keys.write(name, namespace);
     return this.#keys.config(name);
   }

@@ -1,5 +1,8 @@
 'use strict';
 
+const fs = require('node:fs');
+const path = require('node:path');
+
 const { ask } = require('../../harness/cluster-control');
 const { outside } = require('./engine');
 
@@ -43,6 +46,34 @@ async function podNamed(name) {
   }
 }
 
+/** The rules of the Role in docs/kubernetes.md. */
+function rules() {
+  const page = fs.readFileSync(path.join(__dirname, '../../docs/kubernetes.md'), 'utf8');
+  const [, role] = /^kind: Role$([\s\S]*?)^```$/m.exec(page);
+  const list = (text) => text.split(',').map((word) => word.replaceAll("'", '').trim());
+  const lines = role.matchAll(/apiGroups: \[(.*?)\], resources: \[(.*?)\], verbs: \[(.*?)\]/g);
+  return [...lines].map(([, groups, resources, verbs]) => ({
+    ...{ apiGroups: list(groups), resources: list(resources), verbs: list(verbs) },
+  }));
+}
+
+/** Gives a user or a service account the rights that the pool needs; resolves with what takes them away again. */
+async function permit(subject) {
+  const group = '/apis/rbac.authorization.k8s.io/v1';
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const { name } = subject;
+  const metadata = { name };
+  const make = (kind, body) => outside().request('POST', kind, { group, body });
+  await make('roles', { metadata, rules: rules() });
+  const subjects = [subject.kind === 'User' ? { apiGroup, ...subject } : subject];
+  await make('rolebindings', { metadata, subjects, roleRef: { apiGroup, kind: 'Role', name } });
+  return async () => {
+    for (const kind of ['rolebindings', 'roles']) {
+      await outside().request('DELETE', `${kind}/${name}`, { group });
+    }
+  };
+}
+
 const SLEEP = 'import time\nprint("begun", flush=True)\ntime.sleep(600)';
 
 /** Begins a call that does not end by itself; resolves with it once it runs. */
@@ -54,4 +85,4 @@ function begin(container, options = {}) {
   });
 }
 
-module.exports = { begin, cluster, on, podNamed, warm, withoutApiServer };
+module.exports = { begin, cluster, on, permit, podNamed, warm, withoutApiServer };
