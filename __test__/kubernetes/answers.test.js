@@ -243,6 +243,17 @@ test('a pod that is deleted by hand ends its call, and is replaced', async () =>
   await until(() => pool.stats().warm === 1);
 });
 
+test('a warm pod that is being deleted, by a node that does not answer, is given to nobody', async () => {
+  const pool = make({ poolSize: 1 });
+  await pool.initialize();
+  const [{ id }] = pool.pool;
+  const pod = cluster.pods.get(id);
+  pod.metadata.deletionTimestamp = new Date().toISOString();
+  cluster.tell('MODIFIED', pod);
+  await until(() => pool.stats().warm === 1 && pool.pool[0].id !== id);
+  expect(pool.stats().totals.lost).toBe(1);
+});
+
 test('warm pods outlive a connection that breaks, and the first job is run by them', async () => {
   const pool = make({ poolSize: 2 });
   await pool.initialize();

@@ -207,6 +207,10 @@ fn stage_of(pod: &Pod) -> Stage {
         let why = Words { reason: status.reason.clone(), message: status.message.clone() };
         return Stage::Ended(words("it has ended", &why));
     }
+    // Until its node says that it is gone, which a node that is lost never does.
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Stage::Ended("it is being deleted".to_owned());
+    }
     if state.is_some_and(|state| state.running.is_some()) {
         return Stage::Running;
     }
@@ -368,6 +372,16 @@ mod tests {
             serde_json::json!([{ "state": { "waiting": { "reason": "ContainerCreating" } } }]);
         assert_eq!(scheduled(waiting), Stage::Starting);
         assert_eq!(scheduled(serde_json::json!([{ "state": { "running": {} } }])), Stage::Running);
+    }
+
+    #[test]
+    fn a_pod_that_is_being_deleted_has_ended_although_it_runs() {
+        let mut deleted = pod(serde_json::json!({
+            "phase": "Running", "containerStatuses": [{ "state": { "running": {} } }],
+        }));
+        assert_eq!(stage_of(&deleted), Stage::Running);
+        deleted.metadata.deletion_timestamp = Some("2027-01-15T08:00:00Z".to_owned());
+        assert!(matches!(stage_of(&deleted), Stage::Ended(_)));
     }
 
     #[test]
