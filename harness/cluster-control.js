@@ -5,7 +5,10 @@ const http = require('node:http');
 const { defer } = require('./cleanup');
 
 /** What of a cluster another process may do: each takes and gives what JSON can. */
-const DEEDS = ['end', 'ready', 'signal', 'startApiServer', 'startKubelet', 'user'];
+const DEEDS = [
+  ...['end', 'ready', 'request', 'signal', 'startApiServer', 'startKubelet'],
+  'user',
+];
 
 /** Lets processes of this machine have a cluster do things, by a socket at `path`. */
 async function control(cluster, path) {
