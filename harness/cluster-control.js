@@ -6,7 +6,7 @@ const { defer } = require('./cleanup');
 
 /** What of a cluster another process may do: each takes and gives what JSON can. */
 const DEEDS = [
-  ...['end', 'ready', 'request', 'signal', 'startApiServer', 'startKubelet'],
+  ...['end', 'ready', 'request', 'restartEtcd', 'signal', 'startApiServer', 'startKubelet'],
   'user',
 ];
 

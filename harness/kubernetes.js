@@ -289,8 +289,19 @@ class Cluster {
     ]);
   }
 
+  /** Starts etcd again, and waits until the API server has it. */
+  async restartEtcd() {
+    this.#startEtcd();
+    await this.#untilServed();
+  }
+
   /** Starts the API server (again), and waits until it is ready. */
   async startApiServer() {
+    this.#startApiServer();
+    await this.#untilServed();
+  }
+
+  #startApiServer() {
     const keys = this.#keys;
     const args = [
       '--etcd-servers=http://127.0.0.1:2379',
@@ -308,12 +319,13 @@ class Cluster {
       `--service-account-issuer=https://${API}:6443`,
       `--cert-dir=${this.folder}`,
     ];
-    const start = () =>
-      this.#start('apiserver', this.#nodes[0], this.#program('kube-apiserver'), args);
-    start();
+    this.#start('apiserver', this.#nodes[0], this.#program('kube-apiserver'), args);
+  }
+
+  async #untilServed() {
     await this.#wait('apiserver', async () => {
       // It ends by itself where etcd is slow to answer.
-      if (this.#pids('apiserver').length === 0) start();
+      if (this.#pids('apiserver').length === 0) this.#startApiServer();
       return (await this.request('GET', '/readyz')).status === 200;
     });
   }

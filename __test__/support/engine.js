@@ -130,11 +130,11 @@ async function sweep() {
 }
 
 /** Resolves when a pool has as many warm containers as it is to have, and nothing under way. */
-function settled(pool) {
+function settled(pool, patience) {
   return until(() => {
     const { warm, creating, destroying } = pool.stats();
     return warm === pool.poolSize && creating === 0 && destroying === 0;
-  });
+  }, patience);
 }
 
 module.exports = {
