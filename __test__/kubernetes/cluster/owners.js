@@ -5,10 +5,14 @@
 const { cli } = require('../../support/cli');
 const { Children } = require('../../support/children');
 const { Pools, outside, sweep, until } = require('../../support/engine');
-const { podNamed } = require('../../support/cluster');
+// Its patience.
+require('../../support/cluster');
 
 /** A Lease holds that long, and then counts as lapsed; process 1 of a pod ends as long after its last word. */
 const LAPSE = 150_000;
+const CROWD = 50;
+/** A tenth of a processor, in µs: so many have room on three nodes of two, and another one beside them. */
+const TENTH = 10_000;
 
 const children = new Children();
 const pools = new Pools();
@@ -18,24 +22,29 @@ afterEach(async () => {
 });
 
 test('a backend is killed with warm pods: they end, its Lease lapses, and prune removes both', async () => {
-  const dead = await children.start({ poolSize: 2 });
+  const label = 'crowd';
+  const dead = await children.start({
+    ...{ poolSize: CROWD, max: CROWD, createConcurrency: 8, cpuQuota: TENTH },
+    labels: { 'test.pool': label },
+  });
   await dead.ask('initialize');
   const left = await dead.ask('warm');
-  const alive = await children.start({ poolSize: 1 });
+  expect(left).toHaveLength(CROWD);
+  const alive = await children.start({ poolSize: 1, cpuQuota: TENTH });
   await alive.ask('initialize');
   const [kept] = await alive.ask('warm');
   await dead.kill('SIGKILL');
   const prune = () => cli(['prune', '--engine', 'kubernetes', '--yes', '--json']);
   // Nobody knows yet whether it is gone.
   expect(JSON.parse((await prune()).stdout).orphans).toEqual([]);
-  const isOver = async (id) => ['Succeeded', 'Failed'].includes((await podNamed(id))?.status.phase);
-  await until(async () => (await Promise.all(left.map(isOver))).every(Boolean), LAPSE);
+  const isOver = ({ status }) => ['Succeeded', 'Failed'].includes(status.phase);
+  await until(async () => (await outside().podsOf({ label })).every(isOver), LAPSE);
   const found = await until(async () => {
     const { orphans, removed } = JSON.parse((await prune()).stdout);
     return orphans.length > 0 && { orphans, removed };
   }, LAPSE);
   expect(found.removed.sort()).toEqual(left.sort());
-  expect(await Promise.all(left.map(podNamed))).toEqual([null, null]);
+  expect(await outside().podsOf({ label })).toEqual([]);
   const { items } = await outside().leases();
   expect(items).toHaveLength(1);
   // And the other one's are as they were.
