@@ -6,8 +6,8 @@ const { defer } = require('./cleanup');
 
 /** What of a cluster another process may do: each takes and gives what JSON can. */
 const DEEDS = [
-  ...['end', 'ready', 'request', 'restartEtcd', 'signal', 'startApiServer', 'startKubelet'],
-  'user',
+  ...['end', 'ready', 'request', 'restartEtcd', 'signal'],
+  ...['startApiServer', 'startKubelet', 'user'],
 ];
 
 /** Lets processes of this machine have a cluster do things, by a socket at `path`. */

@@ -96,16 +96,8 @@ class Keys {
       ...['-keyout', this.file(`${name}.key`), '-out', this.file(`${name}.csr`)],
     ]);
     await run('openssl', [
-      ...[
-        'x509',
-        '-req',
-        '-days',
-        String(days),
-        '-in',
-        this.file(`${name}.csr`),
-        '-extfile',
-        extensions,
-      ],
+      ...['x509', '-req', '-days', String(days)],
+      ...['-in', this.file(`${name}.csr`), '-extfile', extensions],
       ...['-CA', this.file('ca.crt'), '-CAkey', this.file('ca.key'), '-CAcreateserial'],
       ...['-out', this.file(`${name}.crt`)],
     ]);
