@@ -1,6 +1,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const os = require('node:os');
 const { setTimeout: delay } = require('node:timers/promises');
 
 const { connect } = require('../harness/engine');
@@ -74,14 +75,15 @@ function ofEngine(engine) {
  * its mark in their environment (which it ends), files in its temporary folder, and what its engines leave on this
  * machine. Knows nothing to look for outside of Linux but the files.
  *
- * @param {object} run `mark`: a variable's name and value; `engines`: those of its own; `look`: what is in them, a line
- *   each, asked before `stop`
+ * @param {object} run `mark`: a variable's name and value; `engines`: those of its own; `link`: the name of its network
+ *   interface; `look`: what is in the engines, a line each, asked before `stop`
  */
-async function refuse({ mark, folder, engines, look, stop }) {
+async function refuse({ mark, folder, engines, link, look, stop }) {
   // A removal under way when the last test ended is none.
   const found = await settle(look);
   await stop();
   found.push(...fs.readdirSync(folder).map((name) => `file ${folder}/${name}`));
+  if (os.networkInterfaces()[link]) found.push(`network interface ${link}`);
   if (process.platform === 'linux') {
     found.push(...withMark(mark).map(({ pid, command }) => `process ${pid}: ${command}`));
     found.push(...engines.flatMap(ofEngine));

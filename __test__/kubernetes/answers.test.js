@@ -8,7 +8,7 @@ const path = require('node:path');
 const { ContainerPoolManager } = require('../..');
 const { until } = require('../../harness/until');
 const { cli } = require('../support/cli');
-const { FakeCluster, refusal, running, waiting } = require('../../harness/fake-cluster');
+const { FakeCluster, refusal, running, waiting } = require('../../harness/kubernetes/fake-cluster');
 
 const ALL_BUT_EXEC = [
   {

@@ -3,10 +3,10 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { ask } = require('../../harness/cluster-control');
+const { ask } = require('../../harness/kubernetes/control');
 const { outside } = require('./engine');
 
-/** The cluster of `npm run test:kubernetes`: what its class in `harness/kubernetes.js` does, by the same names. */
+/** The cluster of `npm run test:kubernetes`: what its class in `harness/kubernetes/cluster.js` does, by the same names. */
 const cluster = new Proxy(
   {},
   {

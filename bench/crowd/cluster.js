@@ -3,7 +3,7 @@
 // The process of the API server for `../crowd.js`: an imagined cluster. Tells its kubeconfig, and when asked, how much
 // it was asked and told.
 
-const { FakeCluster, running } = require('../../harness/fake-cluster');
+const { FakeCluster, running } = require('../../harness/kubernetes/fake-cluster');
 
 /** What a container takes to run. */
 const START_MS = 5;

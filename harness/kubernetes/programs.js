@@ -3,10 +3,11 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-const { SetupError } = require('./cleanup');
-const { run } = require('./command');
-const { say } = require('./console');
-const { cache } = require('./paths');
+const { SetupError } = require('../cleanup');
+const { run } = require('../command');
+const { say } = require('../console');
+const { lock } = require('../lock');
+const { cache } = require('../paths');
 
 /**
  * What a cluster is made of: Kubernetes as Debian bookworm has its source, the newest that can be built from
@@ -113,7 +114,7 @@ class Go {
         output,
         ...packages,
       ],
-      { cwd: this.cwd, env: this.env, low: true },
+      { cwd: this.cwd, env: this.env },
     );
   }
 }
@@ -200,15 +201,21 @@ async function build() {
 
 /** Makes sure that the programs of a cluster are there; resolves with their folder. */
 async function ensureKubernetes() {
-  if (PROGRAMS.every((name) => fs.existsSync(path.join(BIN, name)))) return BIN;
+  const isThere = () => PROGRAMS.every((name) => fs.existsSync(path.join(BIN, name)));
+  if (isThere()) return BIN;
+  fs.mkdirSync(FOLDER, { recursive: true });
+  const unlock = await lock(path.join(FOLDER, 'lock'));
   try {
-    await build();
+    // Another run may have made them meanwhile.
+    if (!isThere()) await build();
   } catch (error) {
     if (error instanceof SetupError) throw error;
     throw new SetupError(
       `The programs of a cluster can not be made from Debian's source of Kubernetes: ${error.message}`,
       `That takes ${MIRROR}, 8 GB of disk, and 4 GB of memory.`,
     );
+  } finally {
+    await unlock();
   }
   return BIN;
 }

@@ -2,7 +2,7 @@
 
 const http = require('node:http');
 
-const { defer } = require('./cleanup');
+const { defer } = require('../cleanup');
 
 /** What of a cluster another process may do: each takes and gives what JSON can. */
 const DEEDS = [

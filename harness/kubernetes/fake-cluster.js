@@ -11,7 +11,7 @@ const path = require('node:path');
 
 const { WebSocketServer } = require('ws');
 
-const { processes } = require('./processes');
+const { processes } = require('../processes');
 
 const STDIN = 0;
 const STDOUT = 1;

@@ -6,22 +6,19 @@ const https = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 
-const { ensureProgram } = require('./apt');
-const { SetupError, defer } = require('./cleanup');
-const { environment, run } = require('./command');
-const { say } = require('./console');
-const { connect } = require('./engine');
-const { ensureImages } = require('./images');
-const { ensureKubernetes } = require('./kubernetes-programs');
-const { OwnEngine } = require('./own-engine');
-const { processes } = require('./processes');
-const { until } = require('./until');
+const { ensureProgram } = require('../apt');
+const { SetupError, defer } = require('../cleanup');
+const { environment, run } = require('../command');
+const { say } = require('../console');
+const { connect } = require('../engine');
+const { ensureImages } = require('../images');
+const { OwnEngine } = require('../own-engine');
+const { processes } = require('../processes');
+const { until } = require('../until');
+const { Keys } = require('./keys');
+const { Network } = require('./network');
+const { ensureKubernetes } = require('./programs');
 
-/** Of the nodes' network, which no machine but this one sees. */
-const NETWORK = '10.77.0';
-const API = `${NETWORK}.1`;
-/** This machine's own address there. */
-const OUTSIDE = `${NETWORK}.254`;
 const PAUSE = 'scientist-pool/pause:1';
 const PATIENCE = 120_000;
 
@@ -50,92 +47,6 @@ function isHeard(host, port) {
   });
 }
 
-/** The certificates of a cluster, each signed by its own authority, and kubeconfigs with them. */
-class Keys {
-  constructor(folder) {
-    this.folder = folder;
-  }
-
-  file(name) {
-    return path.join(this.folder, name);
-  }
-
-  async prepare(nodes) {
-    fs.mkdirSync(this.folder, { recursive: true });
-    await run('openssl', [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=ca'],
-      ...['-keyout', this.file('ca.key'), '-out', this.file('ca.crt')],
-    ]);
-    await run('openssl', ['genrsa', '-out', this.file('sa.key'), '2048']);
-    await run('openssl', [
-      'rsa',
-      '-in',
-      this.file('sa.key'),
-      '-pubout',
-      '-out',
-      this.file('sa.pub'),
-    ]);
-    const api = `IP:${API},IP:${NETWORK}.129,IP:127.0.0.1,DNS:kubernetes.default.svc`;
-    await this.sign('apiserver', '/CN=kube-apiserver', api);
-    await this.sign('client', '/O=system:masters/CN=kube-apiserver-kubelet-client');
-    await this.sign('admin', '/O=system:masters/CN=admin');
-    await this.sign('controllers', '/CN=system:kube-controller-manager');
-    await this.sign('scheduler', '/CN=system:kube-scheduler');
-    for (const { name, address } of nodes) {
-      await this.sign(name, `/O=system:nodes/CN=system:node:${name}`, `IP:${address},DNS:${name}`);
-    }
-  }
-
-  /** `days`: for how long it is good. */
-  async sign(name, subject, names, { days = 30 } = {}) {
-    const extensions = this.file(`${name}.ext`);
-    const alternative = names === undefined ? '' : `subjectAltName=${names}\n`;
-    fs.writeFileSync(extensions, `extendedKeyUsage=serverAuth,clientAuth\n${alternative}`);
-    await run('openssl', [
-      ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', subject],
-      ...['-keyout', this.file(`${name}.key`), '-out', this.file(`${name}.csr`)],
-    ]);
-    await run('openssl', [
-      ...['x509', '-req', '-days', String(days)],
-      ...['-in', this.file(`${name}.csr`), '-extfile', extensions],
-      ...['-CA', this.file('ca.crt'), '-CAkey', this.file('ca.key'), '-CAcreateserial'],
-      ...['-out', this.file(`${name}.crt`)],
-    ]);
-    this.write(name);
-  }
-
-  /** A kubeconfig. */
-  write(name, namespace = 'default') {
-    const config = {
-      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'test' },
-      clusters: [
-        {
-          name: 'test',
-          cluster: {
-            server: `https://${API}:6443`,
-            'certificate-authority': this.file('ca.crt'),
-          },
-        },
-      ],
-      users: [
-        {
-          name,
-          user: {
-            'client-certificate': this.file(`${name}.crt`),
-            'client-key': this.file(`${name}.key`),
-          },
-        },
-      ],
-      contexts: [{ name: 'test', context: { cluster: 'test', user: name, namespace } }],
-    };
-    fs.writeFileSync(this.config(name), JSON.stringify(config, null, 2));
-  }
-
-  config(name) {
-    return this.file(`${name}.json`);
-  }
-}
-
 /**
  * A cluster of this run's own: each node is an engine of our own in a network of its own, and the first of them has
  * what governs the cluster too. All of it lives in those namespaces, and ends with them.
@@ -145,6 +56,7 @@ class Cluster {
   #programs = new Map();
   #bin;
   #keys;
+  #network;
 
   static async start({ nodes = 3, images = ['python:3.9-slim'] } = {}) {
     for (const [program, names] of [
@@ -173,14 +85,15 @@ class Cluster {
     const options = { bridge: undefined, runtimes, 'default-runtime': 'wrapped' };
     for (let number = 1; number <= count; number += 1) {
       const engine = await OwnEngine.start(options, { ownNetwork: true });
-      const node = { name: `node${number}`, address: `${NETWORK}.${number}`, engine };
+      this.#network ??= new Network(engine.slot);
+      const node = { name: `node${number}`, address: this.#network.node(number), engine };
       this.#nodes.push(node);
       await ensureImages(engine, [...images, 'busybox:stable']);
       await this.#pause(engine);
     }
     const [first] = this.#nodes;
     this.folder = path.join(first.engine.runtime, 'kubernetes');
-    this.#keys = new Keys(path.join(this.folder, 'keys'));
+    this.#keys = new Keys(path.join(this.folder, 'keys'), this.#network);
     await this.#keys.prepare(this.#nodes);
     await this.#connect();
     this.#startEtcd();
@@ -188,7 +101,7 @@ class Cluster {
     this.#govern();
     for (const node of this.#nodes) await this.startKubelet(node.name);
     for (const { name } of this.#nodes) await this.ready(name);
-    say(`a cluster of ${count} nodes runs at https://${API}:6443`);
+    say(`a cluster of ${count} nodes runs at ${this.address}`);
   }
 
   /** An image whose process only waits, for the pods' networks. */
@@ -237,12 +150,13 @@ class Cluster {
       ...['peer', 'name', 'outside', 'netns', String(inside)],
     );
     await plug('outside');
-    await ip('addr', 'add', `${OUTSIDE}/24`, 'dev', this.link);
+    await ip('addr', 'add', `${this.#network.outside}/24`, 'dev', this.link);
     await ip('link', 'set', this.link, 'up');
     // They look for a route that leads anywhere, by which nothing is sent.
     for (const { engine } of this.#nodes) {
       await engine.run('ip', 'link', 'set', 'lo', 'up');
-      await engine.run('ip', 'route', 'replace', 'default', 'via', OUTSIDE, 'dev', 'nodes');
+      const way = ['default', 'via', this.#network.outside, 'dev', 'nodes'];
+      await engine.run('ip', 'route', 'replace', ...way);
     }
   }
 
@@ -295,10 +209,11 @@ class Cluster {
 
   #startApiServer() {
     const keys = this.#keys;
+    const { api, services } = this.#network;
     const args = [
       '--etcd-servers=http://127.0.0.1:2379',
-      ...[`--bind-address=${API}`, `--advertise-address=${API}`, '--secure-port=6443'],
-      `--service-cluster-ip-range=${NETWORK}.128/26`,
+      ...[`--bind-address=${api}`, `--advertise-address=${api}`, '--secure-port=6443'],
+      `--service-cluster-ip-range=${services}`,
       `--tls-cert-file=${keys.file('apiserver.crt')}`,
       `--tls-private-key-file=${keys.file('apiserver.key')}`,
       ...[`--client-ca-file=${keys.file('ca.crt')}`, '--authorization-mode=Node,RBAC'],
@@ -308,7 +223,7 @@ class Cluster {
       '--kubelet-preferred-address-types=InternalIP',
       `--service-account-key-file=${keys.file('sa.pub')}`,
       `--service-account-signing-key-file=${keys.file('sa.key')}`,
-      `--service-account-issuer=https://${API}:6443`,
+      `--service-account-issuer=${this.address}`,
       `--cert-dir=${this.folder}`,
     ];
     this.#start('apiserver', this.#nodes[0], this.#program('kube-apiserver'), args);
@@ -433,7 +348,7 @@ class Cluster {
   }
 
   get address() {
-    return `https://${API}:6443`;
+    return `https://${this.#network.api}:6443`;
   }
 
   /** Of that one, for TLS. */
@@ -476,7 +391,7 @@ class Cluster {
 
   /** A request to the API by one who may do everything: `{ status, body }`. */
   request(method, url, body) {
-    const options = { host: API, port: 6443, method, path: url, timeout: 10_000 };
+    const options = { host: this.#network.api, port: 6443, method, path: url, timeout: 10_000 };
     Object.assign(options, this.credentials);
     return new Promise((resolve, reject) => {
       const request = https.request(options, (response) => {
