@@ -3,6 +3,8 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
+const { parseAllDocuments } = require('yaml');
+
 const { ask } = require('../../harness/kubernetes/control');
 const { outside } = require('./engine');
 
@@ -46,15 +48,12 @@ async function podNamed(name) {
   }
 }
 
-/** The rules of the Role in docs/kubernetes.md. */
-function rules() {
+/** What docs/kubernetes.md has of a kind, as the API takes it. */
+function documented(kind) {
   const page = fs.readFileSync(path.join(__dirname, '../../docs/kubernetes.md'), 'utf8');
-  const [, role] = /^kind: Role$([\s\S]*?)^```$/m.exec(page);
-  const list = (text) => text.split(',').map((word) => word.replaceAll("'", '').trim());
-  const lines = role.matchAll(/apiGroups: \[(.*?)\], resources: \[(.*?)\], verbs: \[(.*?)\]/g);
-  return [...lines].map(([, groups, resources, verbs]) => ({
-    ...{ apiGroups: list(groups), resources: list(resources), verbs: list(verbs) },
-  }));
+  const blocks = [...page.matchAll(/^```yaml$([\s\S]*?)^```$/gm)].map(([, text]) => text);
+  const all = blocks.flatMap((text) => parseAllDocuments(text).map((found) => found.toJS()));
+  return all.find((found) => found.kind === kind);
 }
 
 /** Gives a user or a service account the rights that the pool needs; resolves with what takes them away again. */
@@ -64,7 +63,8 @@ async function permit(subject) {
   const { name } = subject;
   const metadata = { name };
   const make = (kind, body) => outside().request('POST', kind, { group, body });
-  await make('roles', { metadata, rules: rules() });
+  const { rules } = documented('Role');
+  await make('roles', { metadata, rules });
   const subjects = [subject.kind === 'User' ? { apiGroup, ...subject } : subject];
   await make('rolebindings', { metadata, subjects, roleRef: { apiGroup, kind: 'Role', name } });
   return async () => {
@@ -85,4 +85,4 @@ function begin(container, options = {}) {
   });
 }
 
-module.exports = { begin, cluster, on, permit, podNamed, warm, withoutApiServer };
+module.exports = { begin, cluster, documented, on, permit, podNamed, warm, withoutApiServer };
