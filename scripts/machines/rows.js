@@ -41,6 +41,26 @@ printf '[containers]\\nseccomp_profile = "/checkout/docs/seccomp.json"\\n' >/etc
 
 const SOCKET = 'unix:///run/docker.sock';
 
+/** One pair of keys, which both ends have. */
+const KEYS = '/etc/docker/keys';
+const PORT = 2376;
+const MAKE_KEYS = `mkdir -p ${KEYS}
+cd ${KEYS}
+key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+openssl req -x509 $key -days 2 -subj /CN=ca -keyout ca-key.pem -out ca.pem
+openssl req $key -subj /CN=both -keyout key.pem -out both.csr
+printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth\\n' >extensions
+openssl x509 -req -days 2 -in both.csr -extfile extensions -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem`;
+const TLS = `-H tcp://127.0.0.1:${PORT} --tlsverify --tlscacert=${KEYS}/ca.pem --tlscert=${KEYS}/cert.pem --tlskey=${KEYS}/key.pem`;
+
+const FORWARDED = '/run/forwarded.sock';
+const FORWARD = `mkdir -p /root/.ssh
+[ -e /root/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
+systemctl start ssh
+systemd-run --quiet --collect --unit=forward ssh -N -o StrictHostKeyChecking=accept-new \
+  -L ${FORWARDED}:/run/docker.sock root@127.0.0.1`;
+
 /**
  * - `on`: the releases of Debian that it is run on;
  * - `host`: the engine's address; `null`: the local engine;
@@ -97,6 +117,36 @@ const ROWS = [
     on: ['trixie'],
     host: SOCKET,
     start: docker({ 'userns-remap': 'default' }),
+    tests: [engine(SHORT)],
+  },
+  {
+    name: 'docker, TCP with TLS',
+    on: ['bookworm'],
+    host: `tcp://127.0.0.1:${PORT}`,
+    env: { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: KEYS },
+    start: `${MAKE_KEYS}
+echo 'DOCKER_OPTS="${TLS}"' >/etc/default/docker
+${docker({})}`,
+    stop: 'rm /etc/default/docker',
+    tests: [engine(['execute'])],
+  },
+  {
+    name: 'docker, forwarded by ssh',
+    on: ['bookworm'],
+    host: `unix://${FORWARDED}`,
+    start: `${docker({})}
+${FORWARD}`,
+    stop: 'systemctl stop forward ssh',
+    tests: [engine(['execute'])],
+  },
+  {
+    name: 'docker, rootless',
+    on: ['bookworm', 'trixie'],
+    host: 'unix:///run/user/1000/docker.sock',
+    start: `${LINGER}
+${AS_USER} systemd-run --user --quiet --collect --unit=docker --property=Delegate=yes \
+  --setenv=PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/share/docker.io/contrib/dockerd-rootless.sh`,
+    stop: `${AS_USER} systemctl --user stop docker`,
     tests: [engine(SHORT)],
   },
   {
