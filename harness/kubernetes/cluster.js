@@ -82,7 +82,11 @@ class Cluster {
     const wrapped = this.#program('runc');
     fs.writeFileSync(wrapped, RUNC, { mode: 0o755 });
     const runtimes = { wrapped: { path: wrapped } };
-    const options = { bridge: undefined, runtimes, 'default-runtime': 'wrapped' };
+    const options = {
+      ...{ bridge: undefined, runtimes, 'default-runtime': 'wrapped' },
+      // A dockerd that turns it on has the firewall drop what a bridge forwards, which is what comes to other nodes.
+      'ip-forward': false,
+    };
     for (let number = 1; number <= count; number += 1) {
       const engine = await OwnEngine.start(options, { ownNetwork: true });
       this.#network ??= new Network(engine.slot);
