@@ -26,10 +26,18 @@ const FAULTS_ON_LOCAL = [
 /** They choose that engine themselves. */
 const ABUSE_ON_LOCAL = '__test__/abuse/(forks|local|runtimes)\\.test\\.js$';
 
-/** What runs on the local engine as well. */
+/** Files of tests side by side: most of their time they wait for engines. */
+const SIDE_BY_SIDE = '--maxWorkers=2';
+/** What looks at all that an engine or a machine has, or leaves there what the next process is to find. */
+const ALONE = '__test__/(abuse|faults)/';
+
+/** What runs on the local engine as well, and what of that alone. */
 const ON_LOCAL = [
-  ...['--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
+  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
   '__test__/fidelity/fidelity\\.test\\.js$',
+];
+const ALONE_ON_LOCAL = [
+  ...['--runInBand', '--passWithNoTests', '--testPathPatterns'],
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ABUSE_ON_LOCAL,
   '__test__/abuse/(egress|secrets)\\.test\\.js$',
@@ -39,13 +47,13 @@ const ON_LOCAL = [
 const RUNTIMES = ['crun', 'runc', 'runsc'];
 /** What runs under another kernel as well. */
 const UNDER_RUNTIME = [
-  ...['--passWithNoTests', '--testPathPatterns'],
+  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns'],
   '__test__/engine/(execute|limits|runtime)\\.test\\.js$',
 ];
 
 /** What an ordinary user runs of that: all but what takes control groups. */
 const AS_NOBODY = [
-  ...['--passWithNoTests', '--testPathPatterns'],
+  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns'],
   '__test__/engine/(execute|files|image-user|limits|security|sharing|spawn|template)\\.test\\.js$',
 ];
 const NOBODY = 65534;
@@ -174,13 +182,21 @@ async function main() {
     SCIENTIST_POOL_TEST_ENGINE: engine.value.host,
   });
   say();
-  steps.start('jest', [addon, engine, registries], () =>
+  const onDocker = (options, report) =>
     jest(
-      [...process.argv.slice(2), '--testPathIgnorePatterns', ABUSE_ON_LOCAL],
+      [...process.argv.slice(2), '--passWithNoTests', ...options],
       { ...environment(), ...registries.value },
-      `${reports}/jest.json`,
-    ),
+      `${reports}/${report}.json`,
+    );
+  const most = steps.start('jest', [addon, engine, registries], () =>
+    onDocker([SIDE_BY_SIDE, '--testPathIgnorePatterns', ALONE], 'docker'),
   );
+  steps.start('jest, faults and abuse', [addon, engine, registries], async () => {
+    await most.done;
+    const roots = ['abuse', 'faults'].map((name) => `--roots=<rootDir>/__test__/${name}`);
+    const options = ['--runInBand', ...roots, '--testPathIgnorePatterns', ABUSE_ON_LOCAL];
+    return onDocker(options, 'docker-alone');
+  });
   const clippy = steps.start('clippy', [], async () => {
     await cargo('clippy', '--locked', '--all-targets', '--all-features', '--', '-D', 'warnings');
   });
@@ -217,10 +233,14 @@ async function main() {
   if (hasLocal) {
     const contract = ['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'];
     await steps.start('cargo test, on the local engine', [], () => cargoTest(contract, local)).done;
-    const again = steps.start('jest, on the local engine', [addon], () =>
-      jest([...process.argv.slice(2), ...ON_LOCAL], local, `${reports}/local.json`),
-    );
-    await again.done;
+    const onLocal = async (name, options, report) => {
+      const step = steps.start(name, [addon], () =>
+        jest([...process.argv.slice(2), ...options], local, `${reports}/${report}.json`),
+      );
+      await step.done;
+    };
+    await onLocal('jest, on the local engine', ON_LOCAL, 'local');
+    await onLocal('jest, on the local engine, faults and abuse', ALONE_ON_LOCAL, 'local-alone');
     if (process.getuid() === 0) {
       const ordinary = steps.start('jest, on the local engine, as nobody', [addon], () =>
         jestAsNobody([...process.argv.slice(2), ...AS_NOBODY], local, reports),
