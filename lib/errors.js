@@ -35,9 +35,15 @@ let outermost = null;
  *   function itself, since a bundler gives all files one name.
  */
 function callSite(entry) {
-  const site = {};
-  Error.captureStackTrace(site, outermost ?? entry);
+  const site = siteOf(outermost ?? entry);
   outermost = null;
+  return site;
+}
+
+/** The same of a function, or a class, that none is called on behalf of. */
+function siteOf(entry) {
+  const site = {};
+  Error.captureStackTrace(site, entry);
   return site;
 }
 
@@ -62,6 +68,18 @@ function atSite(error, site) {
   const frames = callerFrames(site);
   if (frames.length > 0) error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
   return error;
+}
+
+/**
+ * Reads what a public function was given. What is wrong with that is told at its caller's line: V8 keeps ten frames,
+ * and by the place where a fault is found most of them are ours.
+ */
+function readAt(site, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof PoolError ? atSite(error, site) : error;
+  }
 }
 
 /** Errors of calls of which nothing reached their container. */
@@ -134,7 +152,9 @@ module.exports = {
   isUnsent,
   onBehalfOf,
   panic,
+  readAt,
   show,
+  siteOf,
   typeOf,
   wrong,
   wrongType,

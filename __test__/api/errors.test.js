@@ -78,6 +78,33 @@ test('so does that of every other call that fails on the native side', async () 
   }
 });
 
+test('and that of a call that was given what it does not take', async () => {
+  const pool = new ContainerPoolManager();
+  const container = await pool.acquire();
+  const timeout = 'soon';
+  const calls = {
+    'new ContainerPoolManager': async () => new ContainerPoolManager({ acquireTimeout: timeout }),
+    getInstance: async () => ContainerPoolManager.getInstance({ acquireTimeout: timeout }),
+    acquire: () => pool.acquire({ timeout }),
+    run: () => pool.run('', { timeout }),
+    shutdown: () => pool.shutdown({ grace: timeout }),
+    execute: () => container.execute('', {}, [], { timeout }),
+    executeCommand: () => container.executeCommand(['true'], { timeout }),
+    spawn: async () => container.spawn('', {}, [], { timeout }),
+    writeFiles: () => container.writeFiles({}, { timeout }),
+    readFile: () => container.readFile('a', { timeout }),
+    readFiles: () => container.readFiles('*', { timeout }),
+    session: () => container.session({ grace: timeout }),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await call().catch((e) => e);
+    expect({ name, code: error.code }).toEqual({ name, code: 'INVALID_ARGUMENT' });
+    expect({ name, line: error.stack.split('\n')[1] }).toEqual({
+      ...{ name, line: expect.stringContaining(__filename) },
+    });
+  }
+});
+
 test('a stack formatted by somebody else is left alone', async () => {
   const original = Error.prepareStackTrace;
   Error.prepareStackTrace = (_, sites) => sites;

@@ -5,7 +5,7 @@ const { carryOut } = require('./carry-out');
 const { Child } = require('./child-process');
 const { trace } = require('../diagnostics');
 const { ASYNC_DISPOSE } = require('../async-dispose');
-const { callSite, failure, invalid, onBehalfOf, panic } = require('../errors');
+const { callSite, failure, invalid, onBehalfOf, panic, readAt } = require('../errors');
 const {
   MAX_BYTES,
   MAX_FILES,
@@ -86,20 +86,23 @@ class Container {
   async execute(what, ...rest) {
     const site = callSite(execute);
     const { settings } = this.#owner;
-    const call = Array.isArray(what)
-      ? readCommandCall(what, rest[0], settings)
-      : readScriptCall(what, rest[0], rest[1], rest[2], settings);
+    const call = readAt(site, () =>
+      Array.isArray(what)
+        ? readCommandCall(what, rest[0], settings)
+        : readScriptCall(what, rest[0], rest[1], rest[2], settings),
+    );
     return this.#perform(call, 0, site);
   }
 
   async executeCommand(cmd, options) {
     const site = callSite(executeCommand);
-    return this.#perform(readCommandCall(cmd, options, this.#owner.settings), 0, site);
+    const call = readAt(site, () => readCommandCall(cmd, options, this.#owner.settings));
+    return this.#perform(call, 0, site);
   }
 
   spawn(what, ...rest) {
     const site = callSite(spawn);
-    const call = readSpawn(what, rest, this.#owner.settings);
+    const call = readAt(site, () => readSpawn(what, rest, this.#owner.settings));
     const streams = new Streams(call);
     const result = this.#perform({ ...call, streams }, 0, site);
     return new Child(streams, result.then(withoutOutput));
@@ -108,7 +111,7 @@ class Container {
   async session(options) {
     const site = callSite(session);
     const { settings } = this.#owner;
-    const { env, cwd, grace } = readSession(options, settings);
+    const { env, cwd, grace } = readAt(site, () => readSession(options, settings));
     let native;
     try {
       native = await this.#native.interpreter(env, cwd, grace);
@@ -121,20 +124,20 @@ class Container {
 
   async writeFiles(files, options) {
     const site = callSite(writeFiles);
-    const call = readWriteFiles(files, options);
+    const call = readAt(site, () => readWriteFiles(files, options));
     await this.#transfer('writeFiles', call, site, (transfer) => transfer.write(call.entries));
   }
 
   async readFile(path, options) {
     const site = callSite(readFile);
-    const call = readReadFile(path, options);
+    const call = readAt(site, () => readReadFile(path, options));
     const data = await this.#transfer('readFile', call, site, (transfer) => transfer.read(call));
     return decoded(data, call.encoding);
   }
 
   async readFiles(glob, options) {
     const site = callSite(readFiles);
-    const call = readReadFiles(glob, options);
+    const call = readAt(site, () => readReadFiles(glob, options));
     const { files } = await this.#transfer('readFiles', call, site, async (transfer) => {
       const found = await transfer.readAll(call);
       // What went away before it was read is as what was never there.

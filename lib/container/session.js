@@ -3,7 +3,7 @@
 const { ASYNC_DISPOSE } = require('../async-dispose');
 const { readSessionRun } = require('../call/arguments');
 const { trace } = require('../diagnostics');
-const { callSite, onBehalfOf, panic } = require('../errors');
+const { callSite, onBehalfOf, panic, readAt } = require('../errors');
 const { carryOut } = require('./carry-out');
 const { withoutOutput } = require('./output');
 
@@ -30,7 +30,7 @@ class Session {
 
   async run(code, options) {
     const site = callSite(run);
-    const call = readSessionRun(code, options, this.#settings);
+    const call = readAt(site, () => readSessionRun(code, options, this.#settings));
     const { image } = this.#settings;
     return trace(
       'execute',

@@ -16,6 +16,8 @@ const {
   isUnsent,
   onBehalfOf,
   panic,
+  readAt,
+  siteOf,
 } = require('../errors');
 const { LeakDetector } = require('./leaks');
 const { loadNative } = require('../binding/native');
@@ -56,7 +58,8 @@ class ContainerPoolManager extends EventEmitter {
   static getInstance(options) {
     const existing = ContainerPoolManager.instance;
     if (!existing) {
-      ContainerPoolManager.instance = new ContainerPoolManager(options);
+      const site = siteOf(ContainerPoolManager.getInstance);
+      ContainerPoolManager.instance = readAt(site, () => new ContainerPoolManager(options));
     } else if (options !== undefined) {
       // A stand-in that a test has put in place has no settings to compare.
       const differing =
@@ -91,7 +94,7 @@ class ContainerPoolManager extends EventEmitter {
 
   constructor(options) {
     super();
-    this.#settings = resolveOptions(options);
+    this.#settings = readAt(siteOf(new.target), () => resolveOptions(options));
     this.#background = new Background(this.#settings.image);
     this.#owner = {
       settings: this.#settings,
@@ -142,7 +145,7 @@ class ContainerPoolManager extends EventEmitter {
 
   async acquire(options) {
     const site = callSite(acquire);
-    const { timeout, signal } = readAcquire(options, this.#settings);
+    const { timeout, signal } = readAt(site, () => readAcquire(options, this.#settings));
     const container = await this.#lease(timeout, signal, site);
     this.#leaks.hold(container.id, site);
     return container;
@@ -175,7 +178,9 @@ class ContainerPoolManager extends EventEmitter {
 
   async run(what, options) {
     const site = callSite(run);
-    const { call, timeout, around, repeatable } = readRun(what, options, this.#settings);
+    const { call, timeout, around, repeatable } = readAt(site, () =>
+      readRun(what, options, this.#settings),
+    );
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       const container = await this.#lease(timeout, call.signal, site);
@@ -194,7 +199,7 @@ class ContainerPoolManager extends EventEmitter {
 
   async shutdown(options) {
     const site = callSite(shutdown);
-    const grace = readShutdown(options);
+    const grace = readAt(site, () => readShutdown(options));
     try {
       await settled(() => this.#native.shutdown(grace), site);
     } finally {
