@@ -1,9 +1,6 @@
 'use strict';
 
-const { Container } = require('./lib/container/container');
-const { PoolError } = require('./lib/errors');
-const { ContainerPoolManager } = require('./lib/pool/manager');
-const singleton = require('./lib/pool/singleton');
+const { Container, ContainerPoolManager, PoolError, singleton } = require('./lib');
 
 module.exports = ContainerPoolManager;
 

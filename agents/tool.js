@@ -2,9 +2,7 @@
 
 const path = require('node:path');
 
-const { invalid, wrong, wrongType } = require('../lib/errors');
-const { isRecord } = require('../lib/options/unknown-names');
-const { millis, readTable, whole, words } = require('../lib/options/value-kinds');
+const { invalid, isRecord, millis, readTable, whole, words, wrong, wrongType } = require('../lib');
 
 const OPTIONS = {
   name: words,

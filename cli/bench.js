@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { ContainerPoolManager } = require('..');
-const { PoolError, invalid } = require('../lib/errors');
+const { PoolError, invalid } = require('../lib');
 const { containerOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');

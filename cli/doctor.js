@@ -4,9 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout } = require('node:timers/promises');
 
-const { PoolError } = require('../lib/errors');
-const { loadNative } = require('../lib/binding/native');
-const { resolveOptions } = require('../lib/options/options');
+const { PoolError, loadNative, resolveOptions } = require('../lib');
 const { containerOptions, withEngine } = require('./engine');
 const { paint } = require('./paint');
 const { printable, printableJson } = require('./printable');

@@ -13,8 +13,7 @@ const {
 } = require('node:fs/promises');
 const path = require('node:path');
 
-const { PoolError, invalid } = require('../lib/errors');
-const { checkPath, hiddenName } = require('../lib/container/files');
+const { PoolError, checkPath, hiddenName, invalid } = require('../lib');
 
 /** Does some work with files here; what the file system refuses is told as a fault of that option. */
 async function onBehalfOf(option, work) {

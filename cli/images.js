@@ -1,6 +1,6 @@
 'use strict';
 
-const { findImages } = require('../lib/pool/manager');
+const { findImages } = require('../lib');
 const { age } = require('./age');
 const { engineOptions, withPool } = require('./engine');
 const { paint } = require('./paint');

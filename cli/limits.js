@@ -2,8 +2,7 @@
 
 const path = require('node:path');
 
-const { invalid } = require('../lib/errors');
-const { OPTIONS } = require('../lib/options/options');
+const { OPTIONS, invalid } = require('../lib');
 
 /** The options of commands that say what a container may use. */
 const limitOptions = {

@@ -3,7 +3,7 @@
 const { parseArgs } = require('node:util');
 
 const { version } = require('../package.json');
-const { PoolError } = require('../lib/errors');
+const { PoolError } = require('../lib');
 const bench = require('./bench');
 const { FAULT, USAGE } = require('./codes');
 const doctor = require('./doctor');

@@ -3,7 +3,7 @@
 const os = require('node:os');
 const readline = require('node:readline/promises');
 
-const { findImages, findOrphans, pruneImages } = require('../lib/pool/manager');
+const { findImages, findOrphans, pruneImages } = require('../lib');
 const { age } = require('./age');
 const { engineOptions, withEngine, withPool } = require('./engine');
 const { imagesOf, size, table: imagesTable } = require('./images');

@@ -4,7 +4,7 @@ const fs = require('node:fs/promises');
 const { buffer } = require('node:stream/consumers');
 
 const { ContainerPoolManager } = require('..');
-const { readPatterns } = require('../lib/container/files');
+const { readPatterns } = require('../lib');
 const { FAULT } = require('./codes');
 const { containerOptions } = require('./engine');
 const { Out, localFiles } = require('./files');

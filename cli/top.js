@@ -4,8 +4,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const { PoolError } = require('../lib/errors');
-const { linesOf } = require('../lib/container/line-reader');
+const { PoolError, linesOf } = require('../lib');
 const places = require('../observing/monitor/places');
 const { paint } = require('./paint');
 const { printableJson } = require('./printable');

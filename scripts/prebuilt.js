@@ -1,8 +1,8 @@
 'use strict';
 
 // Lays out what is to be published, in the current folder: a package for each target of `napi.targets`
-// with its binary and its programs below npm/, these as `optionalDependencies` in package.json, and no
-// binary beside it.
+// with its binary and its programs below npm/, these as `optionalDependencies` in package.json, no binary
+// beside it, and lib/ as one file.
 //
 //     node scripts/prebuilt.js FOLDER     with the binaries and the programs of all targets in the folder
 
@@ -15,6 +15,7 @@ const { say } = require('../harness/console');
 const { root } = require('../harness/paths');
 const { FILE } = require('./licenses');
 const { putAll } = require('../harness/programs');
+const { bundleLib } = require('../harness/published');
 
 /** Puts beside a binary what belongs to it: its programs, and the licences of what it is made of. */
 function complete(folder, binaries) {
@@ -37,6 +38,7 @@ async function main() {
   await napi('pre-publish', '--tag-style', 'npm', '--skip-optional-publish', '--no-gh-release');
   // `artifacts` leaves one of each here, where the main package would take them all in.
   for (const name of fs.readdirSync('.')) if (name.endsWith('.node')) fs.rmSync(name);
+  await bundleLib('.');
   for (const name of fs.readdirSync('npm')) complete(path.join('npm', name), binaries);
   say(`laid out: ${fs.readdirSync('npm').join(', ')}`);
   return 0;

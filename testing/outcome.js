@@ -1,6 +1,6 @@
 'use strict';
 
-const { signalNumber } = require('../lib/signal-names');
+const { signalNumber } = require('../lib');
 
 const FIELDS = [
   'stdout',

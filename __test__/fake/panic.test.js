@@ -2,7 +2,7 @@
 
 // A fault of the native part ends the call it is in, and nothing else.
 
-const { loadNative } = require('../../lib/binding/native');
+const { loadNative } = require('../../lib/native');
 const { useFakeEngine } = require('../support/fake-bench');
 const { runNode } = require('../support/node');
 
@@ -19,7 +19,7 @@ it('a panic is an error of the call, and the process and its pools go on', async
 
 it('it does not end the process', async () => {
   const { stdout } = await runNode(`
-    const { loadNative } = require(${JSON.stringify(require.resolve('../../lib/binding/native'))});
+    const { loadNative } = require(${JSON.stringify(require.resolve('../../lib/native'))});
     const { panicForTest } = loadNative();
     try { panicForTest(false) } catch { console.log('caught') }
     panicForTest(true).catch(() => console.log('rejected'));`);

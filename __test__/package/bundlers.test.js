@@ -9,6 +9,7 @@ const path = require('node:path');
 
 const { version } = require('../../package.json');
 const { hostTarget } = require('../../lib/binding/target');
+const { layOut } = require('../../harness/published');
 const { Project, ROOT, execute } = require('../support/installed');
 const { page } = require('../support/pages');
 
@@ -43,12 +44,10 @@ const works = { code: 0, stdout: 'it works\ninMyCode\n', stderr: '' };
 
 let project;
 
-beforeAll(() => {
+beforeAll(async () => {
   project = new Project(fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'bundled-'))));
   const main = project.path('node_modules/scientist-pool');
-  for (const name of ['package.json', 'index.js', 'lib', 'testing']) {
-    fs.cpSync(path.join(ROOT, name), path.join(main, name), { recursive: true });
-  }
+  await layOut(main, ['package.json', 'index.js', 'testing']);
   const name = `scientist-pool-${hostTarget()}`;
   const native = project.path(`node_modules/${name}`);
   fs.mkdirSync(native);

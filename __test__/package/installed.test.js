@@ -1,13 +1,14 @@
 'use strict';
 
-// What is published, as its users have it: packed, installed into an empty project, and used there on
-// the fake engine that comes with it.
+// What is published, as its users have it, but with the binary in it: packed, installed into an empty
+// project, and used there on the fake engine that comes with it.
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
 const { version } = require('../../package.json');
+const { layOut } = require('../../harness/published');
 const { Project, ROOT, pack } = require('../support/installed');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'packed-'));
@@ -15,7 +16,10 @@ let tarball;
 let project;
 
 beforeAll(async () => {
-  tarball = await pack(folder);
+  const { paths } = await pack(folder);
+  const published = path.join(folder, 'published');
+  await layOut(published, paths);
+  tarball = await pack(folder, published);
   project = await Project.with([tarball.file]);
 });
 afterAll(() => {
@@ -47,7 +51,7 @@ const works = { code: 0, stdout: 'it works\n', stderr: '' };
 
 test('the tarball has what users need, and nothing of ours', () => {
   const allowed =
-    /^(index\.(js|d\.ts)|(bin|cli|lib(\/\w+)?|testing|agents(\/\w+)?|observing\/\w+)\/[\w-]+((\.d)?\.[jt]s|\.py)|docs\/[\w-]+\.(md|json)|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|THIRD-PARTY-LICENSES\.txt|CHANGELOG\.md)$/;
+    /^(index\.(js|d\.ts)|(bin|cli|lib|testing|agents(\/\w+)?|observing\/\w+)\/[\w-]+((\.d)?\.[jt]s|\.py)|docs\/[\w-]+\.(md|json)|scientist-pool\.[\w-]+\.node|package\.json|README\.md|LICENSE|THIRD-PARTY-LICENSES\.txt|CHANGELOG\.md)$/;
   expect(tarball.paths.filter((file) => !allowed.test(file))).toEqual([]);
   const { exports } = require('../../package.json');
   const targets = Object.values(exports).flatMap((entry) =>

@@ -42,6 +42,17 @@ beforeAll(async () => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
+test('lib/ is one file, in which the classes have their names', () => {
+  expect(main.paths.filter((name) => name.startsWith('lib/'))).toEqual(['lib/index.js']);
+  const text = fs.readFileSync(path.join(folder, 'lib/index.js'), 'utf8');
+  const classes = [...text.matchAll(/\bvar (\w+) = class(?: (?!extends)(\w+))?/g)];
+  expect(classes.map(([, name]) => name)).toContain('ContainerPoolManager');
+  // To one that names itself esbuild gives another name within.
+  expect(classes.filter(([, name, within]) => within !== undefined || /\d$/.test(name))).toEqual(
+    [],
+  );
+});
+
 test('every platform has a package of its own, for itself alone', () => {
   expect(fs.readdirSync(path.join(folder, 'npm')).sort()).toEqual([...TARGETS].sort());
   const { version } = manifestOf('.');
@@ -90,10 +101,15 @@ test('beside each binary are the licences of what it is made of', () => {
   }
 });
 
-test('it finds the binary in the package of its platform', async () => {
-  const native = await pack(folder, path.join(folder, 'npm', here));
-  const project = await Project.with([main.file, native.file]);
-  try {
+describe('installed', () => {
+  let project;
+  beforeAll(async () => {
+    const native = await pack(folder, path.join(folder, 'npm', here));
+    project = await Project.with([main.file, native.file]);
+  });
+  afterAll(() => project?.remove());
+
+  test('it finds the binary in the package of its platform', async () => {
     const source = `
       const { run, shutdown } = require('scientist-pool');
       const { FakeEngine } = require('scientist-pool/testing');
@@ -106,9 +122,25 @@ test('it finds the binary in the package of its platform', async () => {
     expect(await project.node(['-e', source])).toEqual({
       ...{ code: 0, stdout: 'it works\n', stderr: '' },
     });
-  } finally {
-    project.remove();
-  }
+  });
+
+  test('it is two files that Node loads, and those of the binary with the first pool', async () => {
+    const source = `
+      const path = require('node:path');
+      const loaded = () =>
+        Object.keys(require.cache).map((file) => path.relative('node_modules', file)).sort();
+      const Pool = require('scientist-pool');
+      const required = loaded();
+      new Pool({ engine: 'tcp://127.0.0.1:1' }).shutdown().catch(() => {});
+      console.log(JSON.stringify([required, loaded()]));`;
+    const { stdout } = await project.node(['-e', source]);
+    const files = ['scientist-pool/index.js', 'scientist-pool/lib/index.js'];
+    const native = `scientist-pool-${here}/${binary}`;
+    expect(JSON.parse(stdout)).toEqual([
+      files,
+      [native, ...files, 'scientist-pool/package.json'].sort(),
+    ]);
+  });
 });
 
 describe('the glibc that a binary needs', () => {

@@ -43,6 +43,14 @@ test.each(ROOMS)('%s takes nothing from a room above it', (room) => {
   expect(wrong).toEqual([]);
 });
 
+test('lib/ is entered by its door alone, since what is published has nothing else of it', () => {
+  const rooms = ['agents', 'bin', 'cli', 'observing', 'testing'];
+  const inside = ['index.js', ...rooms.flatMap((room) => [...modulesIn(room)])].filter((file) =>
+    /require\('[./]+\/lib\//.test(fs.readFileSync(path.join(ROOT, file), 'utf8')),
+  );
+  expect(inside).toEqual([]);
+});
+
 test('what every engine is held to is written for none of them', () => {
   const named = [...modulesIn('__test__/engine')].filter((file) =>
     /dockerode|support\/docker|own-bench|DOCKER_HOST/.test(

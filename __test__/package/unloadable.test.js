@@ -10,6 +10,7 @@ const path = require('node:path');
 
 const manifest = require('../../package.json');
 const { TARGETS, hostTarget } = require('../../lib/binding/target');
+const { layOut } = require('../../harness/published');
 const { Project, ROOT } = require('../support/installed');
 
 const HERE = hostTarget();
@@ -20,15 +21,13 @@ const AGAIN = 'Install scientist-pool again, on the machine it is to run on.';
 let project;
 let main;
 
-beforeEach(() => {
+beforeEach(async () => {
   // Whoever may run the tests as root also looks at it as nobody.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'unloadable-'));
   fs.chmodSync(folder, 0o755);
   project = new Project(folder);
   main = project.path('node_modules/scientist-pool');
-  for (const name of ['package.json', 'index.js', 'agents', 'lib', 'bin', 'cli', 'observing']) {
-    fs.cpSync(path.join(ROOT, name), path.join(main, name), { recursive: true });
-  }
+  await layOut(main, ['package.json', 'index.js', 'agents', 'bin', 'cli', 'observing']);
 });
 afterEach(() => project.remove());
 
@@ -218,10 +217,12 @@ describe('in a bundle, whose code is no longer in the folder of the package', ()
   const REMEDY = 'A bundler left it out: keep scientist-pool out of the bundle, or';
 
   async function bundled() {
-    fs.renameSync(path.join(main, 'lib'), path.join(main, 'bundle'));
+    // A bundle has the version in it, and here finds it beside.
+    fs.renameSync(path.join(main, 'lib'), project.path('bundle'));
+    project.write('package.json', JSON.stringify({ version: manifest.version }));
     const load = `
       try {
-        require('./node_modules/scientist-pool/bundle/binding/native').loadNative();
+        require('./bundle').loadNative();
       } catch ({ message }) {
         console.log(message);
       }`;
@@ -253,15 +254,15 @@ test('doctor says the same', async () => {
 
 describe('the machines that a binary is made for', () => {
   test('are each asked for by name, where bundlers see it', () => {
-    const source = fs.readFileSync(path.join(ROOT, 'lib/binding/native.js'), 'utf8');
+    const source = fs.readFileSync(path.join(main, 'lib/index.js'), 'utf8');
     const required = (before, after) => [
       ...source.matchAll(
-        RegExp(`case '(.+)':\n +return require\\('${before}(.+)${after}'\\)`, 'g'),
+        RegExp(`case "(.+)":\n +return require\\("${before}(.+)${after}"\\)`, 'g'),
       ),
     ];
     const all = TARGETS.map((target) => [target, target]);
     const pairs = (matches) => matches.map(([, target, name]) => [target, name]);
-    expect(pairs(required('../../scientist-pool\\.', '\\.node'))).toEqual(all);
+    expect(pairs(required('../scientist-pool\\.', '\\.node'))).toEqual(all);
     expect(pairs(required('scientist-pool-', ''))).toEqual(all);
   });
 

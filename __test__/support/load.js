@@ -6,7 +6,7 @@ const { createNativeDouble } = require('./native-double');
 function loadWithDouble(double = createNativeDouble()) {
   let ContainerPoolManager;
   jest.isolateModules(() => {
-    jest.doMock('../../lib/binding/native', () => ({ loadNative: () => double }));
+    jest.doMock('../../lib/native', () => ({ loadNative: () => double }));
     ContainerPoolManager = require('../..');
   });
   return { ContainerPoolManager, double };

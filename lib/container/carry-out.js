@@ -1,6 +1,6 @@
 'use strict';
 
-const { loadNative } = require('../binding/native');
+const { loadNative } = require('../native');
 const { abortable } = require('../call/abort');
 const { failure, panic } = require('../errors');
 const { Delivery, makeResult } = require('./output');

@@ -23,7 +23,7 @@ const {
   whole,
 } = require('../options/value-kinds');
 const { checkNames, isRecord } = require('../options/unknown-names');
-const { loadNative } = require('../binding/native');
+const { loadNative } = require('../native');
 
 /** What one read of files gives at most unless the call says otherwise. */
 const MAX_BYTES = 64 * MiB;

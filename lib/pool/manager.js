@@ -20,7 +20,7 @@ const {
   siteOf,
 } = require('../errors');
 const { LeakDetector } = require('./leaks');
-const { loadNative } = require('../binding/native');
+const { loadNative } = require('../native');
 const { withoutCaller } = require('../no-caller');
 const { differences, nativeConfig, readPoolSize, resolveOptions } = require('../options/options');
 const processSignals = require('./process-signals');
@@ -37,6 +37,8 @@ let findImages;
 let pruneImages;
 /** Takes an event of the native side. */
 let onEvent;
+/** The settings of a pool; `null` of a stand-in that a test has put in the place of one. */
+let settingsOf;
 
 /**
  * What the native pool calls with each event. The native pool holds this function, and the pool holds
@@ -56,22 +58,7 @@ class ContainerPoolManager extends EventEmitter {
   static instance = null;
 
   static getInstance(options) {
-    const existing = ContainerPoolManager.instance;
-    if (!existing) {
-      const site = siteOf(ContainerPoolManager.getInstance);
-      ContainerPoolManager.instance = readAt(site, () => new ContainerPoolManager(options));
-    } else if (options !== undefined) {
-      // A stand-in that a test has put in place has no settings to compare.
-      const differing =
-        #settings in existing ? differences(existing.#settings, resolveOptions(options)) : [];
-      if (differing.length > 0) {
-        throw invalid(
-          `the pool exists already, with other options: ${differing.join('; ')}. ` +
-            'Give the options to the first getInstance only, or make a pool of its own with new ContainerPoolManager(options)',
-        );
-      }
-    }
-    return ContainerPoolManager.instance;
+    return readAt(siteOf(getInstance), () => theInstance(options));
   }
 
   #settings;
@@ -289,6 +276,7 @@ class ContainerPoolManager extends EventEmitter {
     findImages = (pool) => settled(() => pool.#native.images(), callSite(findImages));
     pruneImages = (pool) => settled(() => pool.#native.pruneImages(), callSite(pruneImages));
     onEvent = (pool, json) => pool.#onEvent(json);
+    settingsOf = (pool) => (#settings in pool ? pool.#settings : null);
     findContainer = (pool, id) => {
       const native = #native in pool ? pool.#native.find(id) : null;
       return native ? pool.#wrap(native) : undefined;
@@ -304,6 +292,7 @@ const {
   shutdown,
   [ASYNC_DISPOSE]: dispose,
 } = ContainerPoolManager.prototype;
+const { getInstance } = ContainerPoolManager;
 
 /** How an engine stands, its failure as an error. */
 function readHealth({ error, ...rest }) {
@@ -329,6 +318,24 @@ async function settled(call, site) {
   }
   if (typeof value === 'string') throw failure(value, site);
   return value;
+}
+
+/** `getInstance`: not within the class, to which esbuild gives another name if it names itself. */
+function theInstance(options) {
+  const existing = ContainerPoolManager.instance;
+  if (!existing) {
+    ContainerPoolManager.instance = new ContainerPoolManager(options);
+  } else if (options !== undefined) {
+    const settings = settingsOf(existing);
+    const differing = settings === null ? [] : differences(settings, resolveOptions(options));
+    if (differing.length > 0) {
+      throw invalid(
+        `the pool exists already, with other options: ${differing.join('; ')}. ` +
+          'Give the options to the first getInstance only, or make a pool of its own with new ContainerPoolManager(options)',
+      );
+    }
+  }
+  return ContainerPoolManager.instance;
 }
 
 /** What the native pool's constructor threw: its message is a failure as JSON. */

@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { invalid } = require('../../lib/errors');
+const { invalid } = require('../../lib');
 
 // Where processes show their pools: a socket for each, named by its process id. On unixes in a folder
 // that its user alone may enter; on Windows as a named pipe.

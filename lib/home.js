@@ -4,19 +4,10 @@ const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const path = require('node:path');
 
-/** The folder that this package is in, and what can be found from there. */
+/** The folder that a package is in, and what can be found from there. */
 class Home {
   #folder;
   #resolve;
-
-  /** `null` where a bundler has taken the code out of it. */
-  static find() {
-    // An ES module has no `__dirname`, and some bundlers make one up.
-    const folder = typeof __dirname === 'undefined' ? '' : path.join(__dirname, '../..');
-    const isOurs =
-      path.isAbsolute(folder) && fs.existsSync(path.join(folder, 'lib/binding/home.js'));
-    return isOurs ? new Home(folder) : null;
-  }
 
   constructor(folder) {
     this.#folder = folder;
@@ -41,4 +32,21 @@ class Home {
   }
 }
 
-module.exports = { Home };
+/** The one of this package; `null` where a bundler has taken the code out of it. */
+function findHome() {
+  // An ES module has no `__dirname`, and some bundlers make one up.
+  const folder = typeof __dirname === 'undefined' ? '' : path.join(__dirname, '..');
+  return path.isAbsolute(folder) && isOurs(folder) ? new Home(folder) : null;
+}
+
+/** Whether a folder has this package in it. */
+function isOurs(folder) {
+  try {
+    const manifest = fs.readFileSync(path.join(folder, 'package.json'), 'utf8');
+    return JSON.parse(manifest).name === 'scientist-pool';
+  } catch {
+    return false;
+  }
+}
+
+module.exports = { findHome };

@@ -3,27 +3,27 @@
 /**
  * The binary for a target: beside the sources, as a build in a clone leaves it, or else in a package of
  * its own. Every name is written out, and within a `try`: that is how bundlers find the file, and pass
- * over those that are not installed.
+ * over those that are not installed. Their paths hold for index.js of this folder, too: see `bundleLib`.
  */
 function requireBinary(target, unloadable) {
   try {
     switch (target) {
       case 'linux-x64-gnu':
-        return require('../../scientist-pool.linux-x64-gnu.node');
+        return require('../scientist-pool.linux-x64-gnu.node');
       case 'linux-arm64-gnu':
-        return require('../../scientist-pool.linux-arm64-gnu.node');
+        return require('../scientist-pool.linux-arm64-gnu.node');
       case 'linux-x64-musl':
-        return require('../../scientist-pool.linux-x64-musl.node');
+        return require('../scientist-pool.linux-x64-musl.node');
       case 'linux-arm64-musl':
-        return require('../../scientist-pool.linux-arm64-musl.node');
+        return require('../scientist-pool.linux-arm64-musl.node');
       case 'darwin-x64':
-        return require('../../scientist-pool.darwin-x64.node');
+        return require('../scientist-pool.darwin-x64.node');
       case 'darwin-arm64':
-        return require('../../scientist-pool.darwin-arm64.node');
+        return require('../scientist-pool.darwin-arm64.node');
       case 'win32-x64-msvc':
-        return require('../../scientist-pool.win32-x64-msvc.node');
+        return require('../scientist-pool.win32-x64-msvc.node');
       case 'win32-arm64-msvc':
-        return require('../../scientist-pool.win32-arm64-msvc.node');
+        return require('../scientist-pool.win32-arm64-msvc.node');
     }
   } catch (error) {
     if (error.code?.startsWith('ERR_DLOPEN')) throw unloadable(error);
@@ -55,16 +55,16 @@ function requireBinary(target, unloadable) {
 function load() {
   // Not above: they would cost whoever requires this package and makes no pool.
   const path = require('node:path');
-  const { faultOf } = require('./binary');
-  const { show } = require('../errors');
-  const { Home } = require('./home');
-  const { TARGETS, hostTarget } = require('./target');
-  const { damaged, otherVersion, unloadable, unsupported } = require('./unloadable');
-  const { version } = require('../../package.json');
+  const { faultOf } = require('./binding/binary');
+  const { show } = require('./errors');
+  const { findHome } = require('./home');
+  const { TARGETS, hostTarget } = require('./binding/target');
+  const { damaged, otherVersion, unloadable, unsupported } = require('./binding/unloadable');
+  const { version } = require('../package.json');
 
   const target = hostTarget();
   if (!TARGETS.includes(target)) throw unsupported(target);
-  const home = Home.find();
+  const home = findHome();
   const file = home?.find(target) ?? null;
   const fault = file === null ? null : faultOf(file);
   if (fault !== null) throw damaged(target, fault, home);
