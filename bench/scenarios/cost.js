@@ -1,5 +1,10 @@
 'use strict';
 
+const fs = require('node:fs');
+const path = require('node:path');
+
+const { root } = require('../../harness/paths');
+const { layOut } = require('../../harness/published');
 const { spawnProgram } = require('../program');
 
 const WARM = 200;
@@ -10,7 +15,7 @@ const LOADS = 5;
 module.exports = {
   name: 'cost',
   method: `What the package itself costs, in processes of their own on a fake engine in another one. Loading:
-    ${LOADS} fresh processes a round. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
+    ${LOADS} fresh processes a round, of what is published. Warm: ${WARM} containers against 2, after a rest; then ${IDLE_MS / 1000} s in which
     nothing happens; then each is acquired.`,
   rounds: 2,
   warmUp: 0,
@@ -29,10 +34,11 @@ module.exports = {
     const fake = spawnProgram('bench/cost/engine.js', [], signal);
     try {
       const address = await fake.answer;
+      const published = await publish();
       const options = JSON.stringify({ engine: address, poolSize: WARM });
       for await (const round of rounds()) {
         for (let load = 0; load < LOADS; load += 1) {
-          const times = await run('bench/cost/load.js', [], signal);
+          const times = await run('bench/cost/load.js', [published], signal);
           for (const metric of ['require', 'binding'])
             record(round, metric, 'fresh', times[metric]);
         }
@@ -49,6 +55,14 @@ module.exports = {
     }
   },
 };
+
+/** Lays out what is published, with this machine's binary beside it; gives its folder. */
+async function publish() {
+  const folder = path.join(root, 'target', 'published');
+  const binaries = fs.readdirSync(root).filter((name) => name.endsWith('.node'));
+  await layOut(folder, ['package.json', 'index.js', ...binaries]);
+  return folder;
+}
 
 /** Runs a program to its end; gives what it tells. */
 async function run(file, args, signal) {
