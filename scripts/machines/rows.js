@@ -13,6 +13,8 @@ const PACKAGES = [
     'procps',
     'busybox-static',
     'openssl',
+    // The engines' profiles.
+    'apparmor',
   ],
 ];
 
