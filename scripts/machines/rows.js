@@ -41,6 +41,10 @@ systemctl restart docker`;
 const PODMAN_FILTER = `mkdir -p /etc/containers
 printf '[containers]\\nseccomp_profile = "/checkout/docs/seccomp.json"\\n' >/etc/containers/containers.conf`;
 
+/** As Ubuntu has it from 24.04 on. */
+const RESTRICTION = 'kernel.apparmor_restrict_unprivileged_userns';
+const PROFILE = '/etc/apparmor.d/scientist-pool-launcher';
+
 const SOCKET = 'unix:///run/docker.sock';
 
 /** One pair of keys, which both ends have. */
@@ -99,6 +103,21 @@ const ROWS = [
     as: 'runuser -u user -- env HOME=/home/user',
     home: '/home/user',
     tests: [engine(SHORT)],
+  },
+  {
+    name: 'local, user restricted by AppArmor',
+    on: ['trixie'],
+    // The profile of the docs is what lets it.
+    start: `sysctl -q -w ${RESTRICTION}=1
+runuser -u user -- unshare --user true && { echo 'nothing is restricted'; exit 1; }
+sed -n '/^abi /,/^}/p' /checkout/docs/local.md >${PROFILE}
+apparmor_parser -r ${PROFILE}`,
+    stop: `apparmor_parser -R ${PROFILE}
+rm ${PROFILE}
+sysctl -q -w ${RESTRICTION}=0`,
+    as: 'runuser -u user -- env HOME=/home/user',
+    home: '/home/user',
+    tests: [engine(['execute'])],
   },
   {
     name: 'docker',
