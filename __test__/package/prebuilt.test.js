@@ -1,7 +1,6 @@
 'use strict';
 
-// What the release publishes, laid out as it does it, with this machine's binary standing in for those
-// of the other targets.
+// What the release publishes, laid out as it does it, with a word standing in for the binary of each other target.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -27,8 +26,9 @@ beforeAll(async () => {
   }
   fs.mkdirSync(path.join(folder, 'binaries'));
   for (const platform of TARGETS) {
-    const name = `scientist-pool.${platform}.node`;
-    fs.copyFileSync(path.join(ROOT, binary), path.join(folder, 'binaries', name));
+    const file = path.join(folder, 'binaries', `scientist-pool.${platform}.node`);
+    if (platform === here) fs.copyFileSync(path.join(ROOT, binary), file);
+    else fs.writeFileSync(file, platform);
   }
   // As an upload leaves them, which keeps no modes.
   for (const name of PROGRAMS) {
