@@ -19,7 +19,7 @@ beforeAll(async () => {
   for (const side of ['ours', 'weakened']) {
     answers[side] = await runProbes(host.containers[side], host.env);
   }
-}, 120_000);
+});
 
 afterAll(() => host?.close());
 

@@ -80,7 +80,7 @@ test('nothing of one fork can be found in another', async () => {
   expect(await look(other)).toEqual([]);
   const all = held.keys ? [...ALL, 'a key'] : ALL;
   expect(await look(one)).toEqual(all.sort());
-}, 60_000);
+});
 
 test('a signal to all reaches nothing of another fork', async () => {
   await open(OPEN);
@@ -94,7 +94,7 @@ test('a signal to all reaches nothing of another fork', async () => {
   expect(await one.execute(alive)).toMatchObject({ stdout: '1' });
   await one.execute(kill);
   expect(await one.execute(alive)).toMatchObject({ stdout: '0' });
-}, 60_000);
+});
 
 test('each fork has limits of its own', async () => {
   await open({ memory: 64 * MiB, pidsLimit: 16 });
@@ -120,7 +120,7 @@ time.sleep(600)`;
   expect(made).toBeGreaterThan(5);
   expect(made).toBeLessThan(16);
   expect(Number((await begun(fourth, forks)).said)).toBe(made);
-}, 60_000);
+});
 
 test('a fork has the fences of a container whose interpreter was booted', async () => {
   const surroundings = await Surroundings.start();
@@ -141,4 +141,4 @@ test('a fork has the fences of a container whose interpreter was booted', async 
   } finally {
     await surroundings.close();
   }
-}, 120_000);
+});

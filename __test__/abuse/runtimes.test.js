@@ -40,28 +40,20 @@ async function notHeld(runtime, probes) {
 const testWith = (name) => (findProgram(name) ? test : test.skip);
 
 for (const name of ['crun', 'runc']) {
-  testWith(name)(
-    `${name} stops them as the launcher does`,
-    async () => {
-      expect(await notHeld(name, OF_IMAGE)).toEqual({
-        broken: [],
-        absent: BY_CONTROL_GROUPS,
-        error: [],
-      });
-    },
-    120_000,
-  );
+  testWith(name)(`${name} stops them as the launcher does`, async () => {
+    expect(await notHeld(name, OF_IMAGE)).toEqual({
+      broken: [],
+      absent: BY_CONTROL_GROUPS,
+      error: [],
+    });
+  });
 }
 
-testWith('runsc')(
-  'gVisor stops them, but for what reaches gVisor alone',
-  async () => {
-    const probes = OF_IMAGE.filter(({ name }) => !END_ITS_KERNEL.includes(name));
-    expect(await notHeld('runsc', probes)).toEqual({
-      broken: OF_ITS_KERNEL,
-      absent: BY_CONTROL_GROUPS,
-      error: NOT_TOLD,
-    });
-  },
-  120_000,
-);
+testWith('runsc')('gVisor stops them, but for what reaches gVisor alone', async () => {
+  const probes = OF_IMAGE.filter(({ name }) => !END_ITS_KERNEL.includes(name));
+  expect(await notHeld('runsc', probes)).toEqual({
+    broken: OF_ITS_KERNEL,
+    absent: BY_CONTROL_GROUPS,
+    error: NOT_TOLD,
+  });
+});

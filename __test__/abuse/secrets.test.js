@@ -86,7 +86,7 @@ print("done")`;
   expect(named()).toBe(false);
   expect(await said(make({ secrets: {} }), script)).toBe('done');
   expect(named()).toBe(true);
-}, 60_000);
+});
 
 test('secrets/smuggling: no request is within another that has them', async () => {
   const script = `
@@ -100,7 +100,7 @@ print("done")`;
   expect(smuggledIn(host.heard)).toEqual([]);
   expect(await said(make({ secrets: {} }), script)).toBe('done');
   expect(smuggledIn(host.heard)).toEqual(Object.keys(SMUGGLING));
-}, 120_000);
+});
 
 test.each([
   [
@@ -117,10 +117,8 @@ test.each([
       bytes([0, 0, 3, 1, 0, 0, 0, 0, 1, 0x82, 0x87, 0x84])`,
     'bytes([0, 0x40, 0, 9, 0, 0, 0, 0, 1]) + b"\\0\\1x\\x7f\\xef\\x7e" + b"a" * (0x4000 - 6)',
   ],
-])(
-  'secrets/long_head: one of 100 MB is not taken, %s',
-  async (_, protocols, begin, more) => {
-    const script = `
+])('secrets/long_head: one of 100 MB is not taken, %s', async (_, protocols, begin, more) => {
+  const script = `
 to = env["NAME"] + ":" + env["PORT"]
 sent = 0
 try:
@@ -132,20 +130,18 @@ try:
         sent += len(more)
 except OSError: pass
 print(sent >> 20)`;
-    const most = () => Math.max(...host.heard.map(({ bytes }) => bytes));
-    let sent;
-    const grown = await growth(async () => {
-      sent = Number(await said(make(), script));
-    });
-    expect(sent).toBeLessThan(10);
-    expect(most()).toBeLessThan(MiB);
-    expect(grown).toBeLessThan(64 * MiB);
-    expect(await said(make({ secrets: {} }), script)).toBe('100');
-    // But for what was on its way at the end: the kernel's buffers of each connection hold some MB.
-    expect(most()).toBeGreaterThan(50 * MiB);
-  },
-  120_000,
-);
+  const most = () => Math.max(...host.heard.map(({ bytes }) => bytes));
+  let sent;
+  const grown = await growth(async () => {
+    sent = Number(await said(make(), script));
+  });
+  expect(sent).toBeLessThan(10);
+  expect(most()).toBeLessThan(MiB);
+  expect(grown).toBeLessThan(64 * MiB);
+  expect(await said(make({ secrets: {} }), script)).toBe('100');
+  // But for what was on its way at the end: the kernel's buffers of each connection hold some MB.
+  expect(most()).toBeGreaterThan(50 * MiB);
+});
 
 test('secrets/unread: what nobody hears does not gather on its way', async () => {
   const flow = async (hears, count) => {
@@ -173,7 +169,7 @@ os._exit(0)`;
   expect(sent).toBeLessThan(32);
   expect(grown).toBeLessThan(128 * MiB);
   expect(await flow(true, 1)).toBe(64);
-}, 120_000);
+});
 
 test('secrets/pieces: no answer has one in pieces, packed, or in a head', async () => {
   const script = `
@@ -333,5 +329,5 @@ user.kill()`;
     const certificate = new X509Certificate(`-----BEGIN CERTIFICATE-----\n${pem}`);
     expect(certificate.subject).toBe('CN=scientist-pool authority');
     expect(isHere(certificate)).toBe(true);
-  }, 120_000);
+  });
 });

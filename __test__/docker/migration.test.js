@@ -6,8 +6,6 @@ const { migrated, original } = require('../support/migration');
 const env = { TEST_ENGINE: address(), CONTAINER_POOL_IMAGE: IMAGE };
 const green = { passed: 6, failed: 0 };
 
-jest.setTimeout(120_000);
-
 test('the backend of the guide works on its dockerode pool', async () => {
   expect(await original((project) => project.test(env))).toEqual(green);
 });

@@ -71,7 +71,7 @@ describeOwn('a script', () => {
     await serveBeyond('internet');
     await until(async () => (await reach('closed', 'proxy'))[0] === 'proxy');
     await until(async () => (await reach('plain', at.internet))[0] === 'internet');
-  }, 180_000);
+  });
 
   it('reaches nothing without a network', async () => {
     const all = [at.beside, at.proxy, at.internet, 'proxy'];

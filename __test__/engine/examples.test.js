@@ -8,8 +8,6 @@ const path = require('node:path');
 const { outside } = require('../support/engine');
 const { until } = require('../../harness/until');
 
-jest.setTimeout(60_000);
-
 /** Starts a program of the examples; `output` is what it has written, `ended` how it ended. */
 function start(program, env = {}) {
   const file = path.join(__dirname, '../../examples', program);

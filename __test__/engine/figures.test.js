@@ -104,26 +104,22 @@ figure`,
     expect(typesOf(await run('plt.plot([2, 1])'))).toEqual(['text/plain,image/png', 'text/plain']);
   });
 
-  it.each(['main.js', 'mcp.js'])(
-    'examples/chat/%s plots a CSV',
-    async (program) => {
-      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'chat-'));
-      try {
-        const file = path.join(__dirname, '../../examples/chat', program);
-        const source = `process.chdir(${JSON.stringify(folder)});
+  it.each(['main.js', 'mcp.js'])('examples/chat/%s plots a CSV', async (program) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'chat-'));
+    try {
+      const file = path.join(__dirname, '../../examples/chat', program);
+      const source = `process.chdir(${JSON.stringify(folder)});
         require(${JSON.stringify(file)})`;
-        const env = {
-          ...{ ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) },
-          PIP_INDEX_URL: both.options.indexUrl,
-        };
-        const { stdout, stderr, code } = await runNode(source, { env });
-        expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
-        expect(stdout).toMatch(/^(Plotted \[\(1, 30\), .*|image\/png of 2 steps)\n$/);
-        expect(fs.readFileSync(path.join(folder, 'plot.png')).subarray(0, 8)).toEqual(PNG);
-      } finally {
-        fs.rmSync(folder, { recursive: true });
-      }
-    },
-    120_000,
-  );
+      const env = {
+        ...{ ...outside().env, CONTAINER_POOL_IMAGE: outside().image(IMAGE) },
+        PIP_INDEX_URL: both.options.indexUrl,
+      };
+      const { stdout, stderr, code } = await runNode(source, { env });
+      expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+      expect(stdout).toMatch(/^(Plotted \[\(1, 30\), .*|image\/png of 2 steps)\n$/);
+      expect(fs.readFileSync(path.join(folder, 'plot.png')).subarray(0, 8)).toEqual(PNG);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
+  });
 });

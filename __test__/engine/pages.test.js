@@ -23,8 +23,6 @@ const examples = pages
 const runtime = fs.mkdtempSync(path.join(os.tmpdir(), 'runtime-'));
 afterAll(() => fs.rmSync(runtime, { recursive: true, force: true }));
 
-jest.setTimeout(60_000);
-
 test.each(examples)('$title runs, and prints what it says', async (example) => {
   const { source, isModule, prints } = example;
   const env = { XDG_RUNTIME_DIR: runtime };

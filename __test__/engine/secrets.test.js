@@ -217,7 +217,7 @@ test('the value is nowhere in what is told of a pool, whatever happens', async (
     expect.arrayContaining(['channels', 'debug', 'errors', 'spans']),
   );
   expect(has('sp-secret-')).toEqual(expect.arrayContaining(['results']));
-}, 120_000);
+});
 
 test('certificates of other hosts are verified as ever', async () => {
   const { stderr } = await make({

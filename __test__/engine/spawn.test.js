@@ -8,8 +8,6 @@ const { NO_PYTHON, Pools, idsOf, outside, until } = require('../support/engine')
 
 const MiB = 1024 * 1024;
 
-jest.setTimeout(120_000);
-
 const pools = new Pools();
 let pool;
 let container;
@@ -71,7 +69,7 @@ async function standstill() {
     same = now === before ? same + 1 : 0;
     before = now;
     return same >= 5;
-  }, 60_000);
+  });
   return before;
 }
 

@@ -75,7 +75,7 @@ it('3000 cycles leave memory, descriptors, threads, connections and containers a
   expect(engine.peak).toBeLessThanOrEqual(16);
   expect(engine.count(PULL)).toBe(0);
   expect(engine.count(PING)).toBeLessThanOrEqual(2);
-}, 120_000);
+});
 
 describe('on a real engine', () => {
   const pools = new Pools();

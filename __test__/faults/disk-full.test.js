@@ -56,5 +56,5 @@ describeOwn('an engine whose disk is full', () => {
     await first.destroy();
     // What half-made creates left behind is gone as well; two are warm and one is leased.
     await until(async () => (await bench.containersOf(pool)).length === 3);
-  }, 60_000);
+  });
 });

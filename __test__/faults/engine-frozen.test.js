@@ -60,7 +60,7 @@ describeOwn('a frozen engine', () => {
     expect(await pool.run('print("again")')).toMatchObject({ stdout: 'again' });
     // Of hundreds of removals and creates that could have been tried.
     expect(errors.length).toBeLessThan(25);
-  }, 90_000);
+  });
 
   it('holds a shutdown up for a bounded time, and ends what it could not remove when it goes on', async () => {
     await pool.initialize();
@@ -77,5 +77,5 @@ describeOwn('a frozen engine', () => {
     // Their lifelines were cut, and it learns of that now.
     await until(async () => (await bench.containersOf(pool)).length === 0);
     bench.pools.forget(pool);
-  }, 90_000);
+  });
 });

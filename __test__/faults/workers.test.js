@@ -36,7 +36,7 @@ it('twenty workers are terminated at once, in calls, in spawned ones and in warm
   expect((await containers()).length).toBeGreaterThan(0);
   await Promise.all(workers.map((worker) => worker.terminate()));
   await left(0);
-}, 120_000);
+});
 
 it('the end of one is no concern of a pool in another thread', async () => {
   const pool = pools.make({ poolSize: 1 });

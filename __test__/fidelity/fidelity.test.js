@@ -165,7 +165,7 @@ describe.each(IMAGES)('%s', (image) => {
     await booting.shutdown();
   }, PATIENCE);
 
-  afterAll(() => pool?.shutdown({ grace: 0 }), 60_000);
+  afterAll(() => pool?.shutdown({ grace: 0 }));
 
   test.each(CASES)('$name', ({ name, mask, cold }) => {
     const { real, warm } = views(results[name], mask);

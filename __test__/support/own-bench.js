@@ -49,11 +49,11 @@ function useOwnEngine({ daemon = {}, image = 'python:3.9-slim', diskSize, ownNet
   beforeAll(async () => {
     bench.engine = await OwnEngine.start(daemon, { diskSize, ownNetwork });
     await copyImage(bench.engine, image);
-  }, 180_000);
+  });
   afterEach(async () => {
     await bench.heal();
     await bench.pools.close();
-  }, 60_000);
+  });
   afterAll(() => bench.engine?.stop(), 60_000);
   return bench;
 }

@@ -20,7 +20,7 @@ function useProxy() {
     } finally {
       await bench.proxy.close();
     }
-  }, 60_000);
+  });
   return bench;
 }
 

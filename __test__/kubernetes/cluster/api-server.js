@@ -73,4 +73,4 @@ test('stands still: calls end by their timeout, others by their deadline, and al
   }
   await until(async () => (await pool.run('print(1)').catch(() => null))?.stdout === '1', 90_000);
   await settled(pool);
-}, 180_000);
+});

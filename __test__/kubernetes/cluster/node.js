@@ -43,7 +43,7 @@ test('killed and started again: warm pods outlive it, and what runs is lost and 
   expect((await next.execute('print("there")')).stdout).toBe('there');
   await Promise.all([container.destroy(), next.destroy()]);
   await settled(pool, 90_000);
-}, 180_000);
+});
 
 test('stands still: a call there ends by its timeout, and pods on other nodes do not mind', async () => {
   const pool = await start({ poolSize: 1 });
@@ -60,4 +60,4 @@ test('stands still: a call there ends by its timeout, and pods on other nodes do
     await cluster.signal(NODE, 'SIGCONT');
   }
   expect((await pool.run('print("again")')).stdout).toBe('again');
-}, 180_000);
+});
