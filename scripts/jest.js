@@ -45,6 +45,12 @@ async function stopEngine(engine, { mark, folder }) {
   return { note: 'no container, process, mount, control group or temporary file' };
 }
 
+/** The words for jest that this program was called with. What they ask for may be in one of its runs alone. */
+function given() {
+  const words = process.argv.slice(2);
+  return words.length > 0 ? ['--passWithNoTests', ...words] : [];
+}
+
 /**
  * Runs jest to its end; rejects if it failed. Either way there are counts: `passed`, `failed`, `skipped`.
  *
@@ -73,4 +79,4 @@ async function jest(
   throw Object.assign(new Error(`jest ended with code ${code}`), { hint: '', ...counts });
 }
 
-module.exports = { MARK, jest, startEngine, stopEngine };
+module.exports = { MARK, given, jest, startEngine, stopEngine };

@@ -12,7 +12,7 @@ const path = require('node:path');
 const { buildAddon } = require('../harness/addon');
 const { defer, runMain } = require('../harness/cleanup');
 const { installDependencies } = require('../harness/dependencies');
-const { MARK, jest } = require('./jest');
+const { MARK, given, jest } = require('./jest');
 const { Steps } = require('./steps');
 
 /**
@@ -64,12 +64,9 @@ async function main() {
     ...{ SCIENTIST_POOL_TEST_ENGINE: 'kubernetes', KUBECONFIG: cluster.kubeconfig },
     SCIENTIST_POOL_TEST_CLUSTER: cluster.socket,
   });
-  const given = process.argv.slice(2);
-  // What is asked for may be in one of them alone.
-  if (given.length > 0) given.unshift('--passWithNoTests');
   const run = (name, args) =>
     steps.start(name, [addon, made], () =>
-      jest([...args, ...given], env(), path.join(reports, 'report.json')),
+      jest([...args, ...given()], env(), path.join(reports, 'report.json')),
     ).done;
   // They mostly wait for pods.
   await run('jest, on the cluster', ['--maxWorkers=2', '--testPathPatterns', ON_CLUSTER]);

@@ -14,7 +14,7 @@ const { run } = require('../harness/command');
 const { say } = require('../harness/console');
 const { installDependencies } = require('../harness/dependencies');
 const paths = require('../harness/paths');
-const { MARK, jest, startEngine, stopEngine } = require('./jest');
+const { MARK, given, jest, startEngine, stopEngine } = require('./jest');
 const { Steps } = require('./steps');
 
 /** The faults that any engine must stand, and those that the local one alone can have. */
@@ -33,11 +33,11 @@ const ALONE = '__test__/(abuse|faults)/';
 
 /** What runs on the local engine as well, and what of that alone. */
 const ON_LOCAL = [
-  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns', '__test__/(engine|tools)/'],
+  ...[SIDE_BY_SIDE, '--testPathPatterns', '__test__/(engine|tools)/'],
   '__test__/fidelity/fidelity\\.test\\.js$',
 ];
 const ALONE_ON_LOCAL = [
-  ...['--runInBand', '--passWithNoTests', '--testPathPatterns'],
+  ...['--runInBand', '--testPathPatterns'],
   `__test__/faults/(${FAULTS_ON_LOCAL.join('|')})\\.test\\.js$`,
   ABUSE_ON_LOCAL,
   '__test__/abuse/(egress|secrets)\\.test\\.js$',
@@ -47,13 +47,13 @@ const ALONE_ON_LOCAL = [
 const RUNTIMES = ['crun', 'runc', 'runsc'];
 /** What runs under another kernel as well. */
 const UNDER_RUNTIME = [
-  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns'],
+  ...[SIDE_BY_SIDE, '--testPathPatterns'],
   '__test__/engine/(execute|limits|runtime)\\.test\\.js$',
 ];
 
 /** What an ordinary user runs of that: all but what takes control groups. */
 const AS_NOBODY = [
-  ...[SIDE_BY_SIDE, '--passWithNoTests', '--testPathPatterns'],
+  ...[SIDE_BY_SIDE, '--testPathPatterns'],
   '__test__/engine/(execute|files|image-user|limits|security|sharing|spawn|template)\\.test\\.js$',
 ];
 const NOBODY = 65534;
@@ -184,7 +184,7 @@ async function main() {
   say();
   const onDocker = (options, report) =>
     jest(
-      [...process.argv.slice(2), '--passWithNoTests', ...options],
+      [...given(), ...options],
       { ...environment(), ...registries.value },
       `${reports}/${report}.json`,
     );
@@ -233,17 +233,15 @@ async function main() {
   if (hasLocal) {
     const contract = ['--package', 'scientist-pool', '--test', 'engine', '--', '--ignored'];
     await steps.start('cargo test, on the local engine', [], () => cargoTest(contract, local)).done;
-    const onLocal = async (name, options, report) => {
-      const step = steps.start(name, [addon], () =>
-        jest([...process.argv.slice(2), ...options], local, `${reports}/${report}.json`),
-      );
-      await step.done;
-    };
+    const onLocal = (name, options, report, env = local) =>
+      steps.start(name, [addon], () =>
+        jest([...given(), ...options], env, `${reports}/${report}.json`),
+      ).done;
     await onLocal('jest, on the local engine', ON_LOCAL, 'local');
     await onLocal('jest, on the local engine, faults and abuse', ALONE_ON_LOCAL, 'local-alone');
     if (process.getuid() === 0) {
       const ordinary = steps.start('jest, on the local engine, as nobody', [addon], () =>
-        jestAsNobody([...process.argv.slice(2), ...AS_NOBODY], local, reports),
+        jestAsNobody([...given(), ...AS_NOBODY], local, reports),
       );
       await ordinary.done;
     }
@@ -253,10 +251,7 @@ async function main() {
     }
     if (runtimes.value?.includes('runsc')) {
       const under = { ...local, SCIENTIST_POOL_TEST_RUNTIME: 'runsc' };
-      const last = steps.start('jest, under runsc', [addon], () =>
-        jest([...process.argv.slice(2), ...UNDER_RUNTIME], under, `${reports}/runsc.json`),
-      );
-      await last.done;
+      await onLocal('jest, under runsc', UNDER_RUNTIME, 'runsc', under);
     }
   }
   const owned = { mark: [MARK, id], folder };
